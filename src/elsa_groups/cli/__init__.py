@@ -1,0 +1,1 @@
+"""Hydra entry points: configuration becomes plain arguments here and nowhere else."""

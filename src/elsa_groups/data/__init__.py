@@ -1,0 +1,1 @@
+"""Raw files to interactions: nothing here knows the model, Hydra or MLflow."""

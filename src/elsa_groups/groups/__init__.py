@@ -1,0 +1,1 @@
+"""Similarities and thresholds to groups, and the quality of groups."""

@@ -1,0 +1,127 @@
+"""What kinds of groups to draw, as data, and the drawn groups themselves."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Rule(IntEnum):
+    """A candidate's similarity must be at least ``similar``, at most ``divergent``, or may be any."""
+
+    any = 0
+    similar = 1
+    divergent = 2
+
+
+class Linkage(IntEnum):
+    """How a candidate's similarities to the members of a subgroup become one verdict.
+
+    ``mean``: their mean meets the rule (the seed's way); ``all``: every one does; ``any``: at least one does.
+    """
+
+    mean = 0
+    all = 1
+    any = 2
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of group.
+
+    Attributes
+    ----------
+    name : str
+        Family name, the first part of its keys.
+    compositions : tuple of tuple of int
+        Subgroup sizes of each key: ``((3,), (5,))`` or ``((2, 1), (3, 2))``.
+    within : Rule
+        Between members of one subgroup.
+    across : Rule
+        Between members of different subgroups.
+    linkage : Linkage
+        For both rules.
+    n_groups : int
+        Groups wanted of each key.
+    """
+
+    name: str
+    compositions: tuple[tuple[int, ...], ...]
+    within: Rule
+    across: Rule
+    linkage: Linkage
+    n_groups: int
+
+    def __post_init__(self) -> None:
+        """Check sizes and counts."""
+        if not self.compositions:
+            raise ValueError(f"families.{self.name}.compositions: expected at least one, came none")
+        for sizes in self.compositions:
+            if not sizes or min(sizes) < 1 or sum(sizes) < 2:
+                raise ValueError(
+                    f"families.{self.name}.compositions: expected sizes >= 1 that add up to 2 or more,"
+                    f" came {list(sizes)}"
+                )
+        if len(set(self.compositions)) != len(self.compositions):
+            raise ValueError(
+                f"families.{self.name}.compositions: the same composition twice in {self.compositions}"
+            )
+        if self.n_groups < 1:
+            raise ValueError(f"families.{self.name}.n_groups: expected >= 1, came {self.n_groups}")
+
+    def key(self, sizes: tuple[int, ...]) -> str:
+        """Return the key of one composition: ``similar_3``, ``opposing_2_1``."""
+        return "_".join([self.name, *map(str, sizes)])
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """What drawing the groups of a key took.
+
+    Attributes
+    ----------
+    draws : NDArray[np.int64], shape (n_groups,)
+        Candidates considered per group, dropped attempts included (first members are not candidates).
+    accepted : NDArray[np.int64], shape (n_groups,)
+        Candidates accepted per group, dropped attempts included.
+    restarts : NDArray[np.int64], shape (n_groups,)
+        Attempts dropped per group after ``max_draws`` draws.
+    """
+
+    draws: NDArray[np.int64]
+    accepted: NDArray[np.int64]
+    restarts: NDArray[np.int64]
+
+    @property
+    def acceptance_rate(self) -> float:
+        """Accepted over considered candidates, over all groups of the key."""
+        return float(self.accepted.sum() / self.draws.sum())
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of one key.
+
+    Attributes
+    ----------
+    key : str
+        ``<family>_<sizes>``.
+    members : NDArray[np.int64], shape (n_groups, size)
+        Rows of the :class:`Embeddings` they were drawn from (``embeddings.rows[members]`` are rows of the
+        parent's users.json), subgroup after subgroup, in the order they joined.
+    sizes : tuple of int
+        Subgroup sizes; they add up to ``size``.
+    accounting : Accounting
+        Draws, accepted candidates and restarts.
+    """
+
+    key: str
+    members: NDArray[np.int64]
+    sizes: tuple[int, ...]
+    accounting: Accounting
+
+    @property
+    def subgroup_of_position(self) -> NDArray[np.int64]:
+        """Subgroup number of each position, shape (size,)."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)

@@ -1,0 +1,262 @@
+"""Draw groups: the seed notebook's loop, compiled, one group at a time.
+
+A group starts from a user drawn uniformly, in subgroup 0. Then candidates are drawn uniformly from the
+users not yet in it, and offered to the subgroup whose turn it is: turns rotate with every draw, starting
+at subgroup 1 (0 if it is the only one), and skip full subgroups. A candidate joins if it meets ``within``
+towards its own subgroup (an empty one takes anybody) and ``across`` towards every other that has members.
+After ``max_draws`` draws without completing, the group is dropped and started over.
+
+Draw ``t`` of group ``g`` of a key depends on (seed, key, g, t) alone, so neither threads nor more groups
+nor other keys change a group.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.errors import InputError
+from elsa_groups.groups.diagnosis import explain_starvation
+from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
+from elsa_groups.similarity.philox import block, stream_key, uniform_below
+from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarity
+from elsa_groups.similarity.work import SharedTasks, run_workers
+
+_ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
+_MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
+
+# Enough groups a call that the call itself costs nothing.
+_GROUPS_PER_CALL = 64
+
+
+@numba.njit(cache=True, nogil=True)
+def _meets(value: float, rule: int, similar: float, divergent: float) -> bool:
+    return value >= similar if rule == _SIMILAR else value <= divergent
+
+
+@numba.njit(cache=True, nogil=True)
+def _near(value: float, rule: int, similar: float, divergent: float, bound: float) -> bool:
+    return abs(value - (similar if rule == _SIMILAR else divergent)) <= bound
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _accepts_mean(vectors, sums, s, members, start, count, user, rule, similar, divergent, bound):
+    """Whether the mean similarity of a user to a subgroup meets a rule."""
+    value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / count
+    # The sum of count unit rows has norm at most count, so the mean keeps the bound of a single pair,
+    # plus the rounding of the running sum.
+    if _near(value, rule, similar, divergent, bound * (1.0 + count / vectors.shape[1])):
+        total = 0.0
+        for m in range(start, start + count):
+            total += reference_similarity(vectors, members[m], user)
+        value = total / count
+    return _meets(value, rule, similar, divergent)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _accepts_pairs(vectors, members, start, count, user, rule, linkage, similar, divergent, bound):
+    """Whether all, or any, of the similarities of a user to the members of a subgroup meet a rule."""
+    for m in range(start, start + count):
+        value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
+        if _near(value, rule, similar, divergent, bound):
+            value = reference_similarity(vectors, members[m], user)
+        if _meets(value, rule, similar, divergent) != (linkage == _ALL):
+            return linkage != _ALL
+    return linkage == _ALL
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _joins(
+    vectors, sums, members, starts, counts, turn, user, within, across, linkage, similar, divergent, bound
+):
+    """Whether a candidate may join the subgroup whose turn it is."""
+    for s in range(counts.shape[0]):
+        rule = within if s == turn else across
+        if counts[s] == 0 or rule == _ANY:
+            continue
+        if linkage == _MEAN:
+            accepted = _accepts_mean(
+                vectors, sums, s, members, starts[s], counts[s], user, rule, similar, divergent, bound
+            )
+        else:
+            accepted = _accepts_pairs(
+                vectors, members, starts[s], counts[s], user, rule, linkage, similar, divergent, bound
+            )
+        if not accepted:
+            return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(vectors, sums, members, starts, counts, taken, size, s, user):
+    """Put a user into a subgroup; ``taken`` keeps the group's users in ascending order."""
+    members[starts[s] + counts[s]] = user
+    counts[s] += 1
+    for k in range(vectors.shape[1]):
+        sums[s, k] += vectors[user, k]
+    i = size
+    while i > 0 and taken[i - 1] > user:
+        taken[i] = taken[i - 1]
+        i -= 1
+    taken[i] = user
+
+
+@numba.njit(cache=True, nogil=True)
+def _draw_groups(
+    vectors, sizes, within, across, linkage, similar, divergent, bound, key, first, max_draws, max_restarts,
+    members, draws, accepted, restarts, stop,
+):  # fmt: skip
+    """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
+
+    Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined.
+    """
+    n_users = vectors.shape[0]
+    n_subgroups = sizes.shape[0]
+    size = members.shape[1]
+    starts = np.zeros(n_subgroups, np.int64)
+    for s in range(1, n_subgroups):
+        starts[s] = starts[s - 1] + sizes[s - 1]
+    counts = np.empty(n_subgroups, np.int64)
+    sums = np.empty((n_subgroups, vectors.shape[1]), np.float32)
+    taken = np.empty(size, np.int64)
+    for row in range(members.shape[0]):
+        group = first + row
+        group_members = members[row]
+        t = 0
+        words = block(t, group, 0, key)
+        joined = 0
+        while joined < size:
+            if t > 0:
+                restarts[row] += 1
+            if stop[0] or restarts[row] > max_restarts:
+                return False
+            counts[:] = 0
+            sums[:] = np.float32(0.0)
+            group_members[:] = -1
+            if t & 3 == 0:
+                words = block(t, group, 0, key)
+            user = uniform_below(words[t & 3], n_users, t, group, key)
+            t += 1
+            _add(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
+            joined = 1
+            turn = 1 % n_subgroups
+            for _ in range(max_draws):
+                if joined == size:
+                    break
+                while counts[turn] == sizes[turn]:
+                    turn = turn + 1 if turn + 1 < n_subgroups else 0
+                if t & 3 == 0:
+                    words = block(t, group, 0, key)
+                user = uniform_below(words[t & 3], n_users - joined, t, group, key)
+                t += 1
+                for i in range(joined):
+                    if taken[i] <= user:
+                        user += 1
+                draws[row] += 1
+                if _joins(
+                    vectors, sums, group_members, starts, counts, turn, user,
+                    within, across, linkage, similar, divergent, bound,
+                ):  # fmt: skip
+                    _add(vectors, sums, group_members, starts, counts, taken, joined, turn, user)
+                    joined += 1
+                    accepted[row] += 1
+                turn = turn + 1 if turn + 1 < n_subgroups else 0
+    return True
+
+
+def draw_groups(
+    vectors: NDArray[np.float32],
+    family: Family,
+    sizes: tuple[int, ...],
+    *,
+    similar: float,
+    divergent: float,
+    seed: int,
+    stream: str = "groups",
+    n_groups: int | None = None,
+    max_draws: int = 1000,
+    max_restarts: int = 10_000,
+    threads: int = 1,
+) -> Groups:
+    """Draw the groups of one key.
+
+    Parameters
+    ----------
+    vectors : (n_users, dim) float32
+        Unit rows, C-contiguous.
+    family : Family
+        Rules, linkage and number of groups.
+    sizes : tuple of int
+        Subgroup sizes, one of the family's compositions.
+    similar, divergent : float in [0, 1]
+        Thresholds on similarity.
+    seed : int
+        With the key and ``stream`` it fixes every draw.
+    stream : str
+        Independent streams of draws: ``groups``, ``baseline``.
+    n_groups : int, optional
+        Instead of the family's own number.
+    max_draws : int
+        Draws after which an attempt is dropped.
+    max_restarts : int
+        Dropped attempts after which the key cannot be filled.
+    threads : int
+        Threads over groups; the result does not depend on it.
+
+    Returns
+    -------
+    Groups
+
+    Raises
+    ------
+    InputError
+        If there are fewer users than members, or no group could be completed: then the message says
+        which step starves, how many users qualify and which quantile would admit one.
+
+    Notes
+    -----
+    Decisions are those of the float64 reference similarities on every machine: a float32 score decides
+    only where its error bound leaves no doubt. A draw costs ``dim`` multiply-adds for each subgroup
+    (mean linkage) or member (all, any), whatever the number of users. Memory: the members.
+    """
+    count = family.n_groups if n_groups is None else n_groups
+    key = family.key(sizes)
+    size = sum(sizes)
+    if len(vectors) < size:
+        raise InputError(f"{key}: expected at least {size} users to draw a group from, came {len(vectors)}")
+    members = np.full((count, size), -1, np.int64)
+    draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
+    stop = np.zeros(1, np.int64)
+    law = (
+        vectors, np.array(sizes), int(family.within), int(family.across), int(family.linkage),
+        similar, divergent, fast_cosine_bound(vectors.shape[1]) / 2, stream_key(seed, stream, key),
+    )  # fmt: skip
+
+    step = max(1, min(_GROUPS_PER_CALL, count // (4 * threads)))
+
+    def worker(tasks: SharedTasks[int]) -> None:
+        for first in tasks:
+            part = slice(first, first + step)
+            outcome = (members[part], draws[part], accepted[part], restarts[part], stop)
+            if not _draw_groups(*law, first, max_draws, max_restarts, *outcome):
+                stop[0] = 1
+
+    run_workers(worker, range(0, count, step), threads=threads, stop=stop)
+    if stop[0]:
+        attempts = f"{max_restarts + 1:,} attempts of {max_draws:,} draws"
+        partial = _deepest_attempt(law, size, max_draws)
+        raise InputError(
+            f"{key}: no group could be completed in {attempts}. "
+            + explain_starvation(vectors, family, sizes, partial, similar=similar, divergent=divergent)
+        )
+    return Groups(key, members, sizes, Accounting(draws, accepted, restarts))
+
+
+def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int) -> NDArray[np.int64]:
+    """Return the attempt with most members among a hundred single ones, -1 where nobody joined."""
+    members = np.full((100, size), -1, np.int64)
+    for group in range(len(members)):
+        zeros = [np.zeros(1, np.int64) for _ in range(4)]
+        _draw_groups(*law, group, max_draws, 0, members[group : group + 1], *zeros)
+    return members[(members >= 0).sum(axis=1).argmax()]

@@ -1,0 +1,1 @@
+"""Interactions to an ELSA item matrix and user embeddings."""

@@ -1,0 +1,1 @@
+"""What made what: digests and the lineage record, free of MLflow."""

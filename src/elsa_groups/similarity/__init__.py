@@ -1,0 +1,1 @@
+"""Embeddings to pair similarities and their quantiles."""

@@ -1,0 +1,332 @@
+"""Thresholds on similarity: quantiles over all pairs of users, exact or sampled, or given values."""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.errors import InputError
+from elsa_groups.similarity.philox import block, stream_key, uniform_below
+from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarities
+from elsa_groups.similarity.tiles import Inside, TooManyInside, bin_window, collect_inside, n_pairs
+from elsa_groups.similarity.work import SharedTasks, run_workers
+
+log = logging.getLogger(__name__)
+
+Method = Literal["auto", "exact", "sampled"]
+Vectors = NDArray[np.float32]
+
+# Up to this many pairs all are kept and none is sampled first.
+_ALL_PAIRS = 1 << 20
+# Sampled partners a user, to bracket a quantile: sampling then costs a few percent of the sweep, and the
+# bracket holds about 1 pair in 1,000 at 20,000 users, 1 in 3,000 at 500,000.
+_PARTNERS = 100
+# Half width of a bracket in standard errors: one in thousands of brackets misses and is widened.
+_BRACKET_ERRORS = 4.0
+# Most pairs kept, 12 bytes each; more means ties.
+_MAX_INSIDE = 150_000_000
+_PAIRS_PER_TASK = 1 << 16
+_BINS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one threshold is to lie: at a quantile of all pairs, or at a value of similarity."""
+
+    quantile: float
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Two thresholds on similarity, and how they were obtained.
+
+    Attributes
+    ----------
+    similar : float in [0, 1]
+        Similar from here up.
+    divergent : float in [0, 1]
+        Divergent from here down.
+    method : str
+        ``exact``, ``sampled`` or, where both are given, ``value``.
+    n_users : int
+        Users whose pairs were looked at.
+    pairs : int
+        Pairs looked at: all of them, or the sample's.
+    intervals : dict
+        For sampled quantiles: 95% distribution-free interval of each by name.
+    """
+
+    similar: float
+    divergent: float
+    method: str
+    n_users: int
+    pairs: int
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def find_thresholds(
+    vectors: Vectors,
+    *,
+    similar: Target,
+    divergent: Target,
+    method: Method = "auto",
+    exact_budget: float = 1e13,
+    sampled_pairs: int = 10_000_000,
+    seed: int = 0,
+    threads: int = 1,
+) -> Thresholds:
+    """Find both thresholds over the unordered pairs u < v of users.
+
+    Parameters
+    ----------
+    vectors : (n_users, dim) float32
+        Unit rows, finite.
+    similar, divergent : Target
+        Quantile (linear interpolation between order statistics, as :func:`numpy.quantile`) or value.
+    method : {"auto", "exact", "sampled"}
+        ``auto`` is exact while ``n_users**2 * dim`` is at most ``exact_budget``.
+    exact_budget : float
+        Multiply-adds, twice those of the upper triangle.
+    sampled_pairs : int
+        Pairs of the ``sampled`` method, drawn with replacement, never a user with itself.
+    seed : int
+        Of the sampled pairs. The exact thresholds do not depend on it.
+    threads : int
+        Workers; the result does not depend on it.
+
+    Returns
+    -------
+    Thresholds
+
+    Raises
+    ------
+    InputError
+        Fewer than two users, values that are not finite, a quantile or value outside [0, 1], or a
+        similar threshold below the divergent one.
+
+    Notes
+    -----
+    Exact: the order statistics of the float64 reference similarities, the same on every machine. A sample
+    brackets each statistic; one sweep over tiles of the Gram matrix counts the pairs below the bracket by
+    fast scores and keeps those inside; only the pairs within rounding of the statistic are evaluated again
+    by reference value. A bracket that misses is widened and swept again. Cost: about 1.3 times the product
+    ``vectors @ vectors.T`` alone; memory: 12 bytes for each pair inside, never N x N.
+    """
+    check_targets(similar, divergent)
+    _check_vectors(vectors)
+    wanted = {
+        name: t.quantile for name, t in (("similar", similar), ("divergent", divergent)) if t.value is None
+    }
+    given = {
+        name: t.value for name, t in (("similar", similar), ("divergent", divergent)) if t.value is not None
+    }
+    chosen = _choose(method, len(vectors), vectors.shape[1], exact_budget) if wanted else "value"
+    intervals: dict[str, tuple[float, float]] = {}
+    pairs = 0
+    if chosen == "exact":
+        pairs = n_pairs(len(vectors))
+        found = _exact_quantiles(vectors, list(wanted.values()), seed=seed, threads=threads)
+        given |= dict(zip(wanted, found, strict=True))
+    elif chosen == "sampled":
+        pairs = sampled_pairs
+        ordered = np.sort(sample_similarities(vectors, pairs, seed=seed, threads=threads))
+        given |= {name: _interpolate(pairs, q, lambda r: float(ordered[r])) for name, q in wanted.items()}
+        intervals = {name: _interval(ordered, q) for name, q in wanted.items()}
+    thresholds = Thresholds(given["similar"], given["divergent"], chosen, len(vectors), pairs, intervals)
+    if thresholds.similar < thresholds.divergent:
+        raise InputError(
+            f"thresholds: expected similar >= divergent, came similar {thresholds.similar:.6f} and divergent"
+            f" {thresholds.divergent:.6f}; change thresholds.similar or thresholds.divergent"
+        )
+    return thresholds
+
+
+def check_targets(similar: Target, divergent: Target) -> None:
+    """Refuse quantiles and values outside [0, 1], and a similar one below the divergent one."""
+    for name, target in (("similar", similar), ("divergent", divergent)):
+        for what, number in (("quantile", target.quantile), ("value", target.value)):
+            if number is not None and not 0.0 <= number <= 1.0:
+                raise InputError(f"thresholds.{name}.{what}: expected a number in [0, 1], came {number}")
+    pairs = (("value", similar.value, divergent.value), ("quantile", similar.quantile, divergent.quantile))
+    for what, high, low in pairs if similar.value is None and divergent.value is None else pairs[:1]:
+        if high is not None and low is not None and high < low:
+            raise InputError(
+                f"thresholds: expected similar.{what} >= divergent.{what}, came {high} and {low};"
+                " exchange them?"
+            )
+
+
+def _check_vectors(vectors: Vectors) -> None:
+    if len(vectors) < 2:
+        raise InputError(f"thresholds: expected at least 2 users with a history, came {len(vectors)}")
+    if not np.isfinite(vectors).all():
+        raise InputError(
+            "thresholds: expected finite embeddings, came NaN or infinity; is the checkpoint damaged?"
+        )
+
+
+def _choose(method: Method, n_users: int, dim: int, budget: float) -> str:
+    if method != "auto":
+        return method
+    cost = float(n_users) ** 2 * dim
+    chosen = "exact" if cost <= budget else "sampled"
+    log.info("thresholds: %s (cost %.2g, thresholds.exact_budget %.2g)", chosen, cost, budget)
+    return chosen
+
+
+def _interpolate(n: int, quantile: float, statistic: Callable[[int], float]) -> float:
+    """Interpolate a quantile linearly between two of n order statistics, as numpy does."""
+    at = quantile * (n - 1)
+    low = min(math.floor(at), n - 1)
+    a, b = statistic(low), statistic(min(low + 1, n - 1))
+    share = at - low
+    return a + (b - a) * share if share < 0.5 else b - (b - a) * (1.0 - share)
+
+
+def _interval(ordered: NDArray[np.float64], quantile: float) -> tuple[float, float]:
+    """Distribution-free 95% interval of a quantile from the binomial law of its rank (normal limit)."""
+    n = len(ordered)
+    half = 1.96 * math.sqrt(n * quantile * (1.0 - quantile)) + 0.5
+    low, high = math.floor(quantile * n - half), math.ceil(quantile * n + half)
+    return float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)])
+
+
+@numba.njit(cache=True, nogil=True)
+def _sample_pairs(n_users, first, key, us, vs):
+    """Draw pairs ``first`` to ``first + len(us) - 1``; each depends on its number alone."""
+    for i in range(us.shape[0]):
+        draw = 4 * (first + i)
+        words = block(draw, 0, 0, key)
+        u = uniform_below(words[0], n_users, draw, 0, key)
+        v = uniform_below(words[1], n_users - 1, draw + 1, 0, key)
+        us[i] = u
+        vs[i] = v + (v >= u)
+
+
+@numba.njit(cache=True, nogil=True)
+def _fast_cosines(vectors, us, vs):
+    values = np.empty(us.shape[0], np.float32)
+    for i in range(us.shape[0]):
+        values[i] = fast_dot(vectors, us[i], vectors, vs[i])
+    return values
+
+
+def sample_similarities(vectors: Vectors, n: int, *, seed: int, threads: int = 1) -> NDArray[np.float64]:
+    """Return n reference similarities, float64, of random pairs u != v drawn with replacement."""
+    return _sample(vectors, n, np.empty(n, np.float64), reference_similarities, seed=seed, threads=threads)
+
+
+def _sample(
+    vectors: Vectors,
+    n: int,
+    values: NDArray[Any],
+    score: Callable[[Vectors, NDArray[np.int64], NDArray[np.int64]], NDArray[Any]],
+    *,
+    seed: int,
+    threads: int,
+) -> NDArray[Any]:
+    """Fill ``values`` with the scores of random pairs."""
+    key = stream_key(seed, "pairs")
+
+    def worker(tasks: SharedTasks[int]) -> None:
+        for first in tasks:
+            part = values[first : first + _PAIRS_PER_TASK]
+            us, vs = np.empty(len(part), np.int64), np.empty(len(part), np.int64)
+            _sample_pairs(len(vectors), first, key, us, vs)
+            part[:] = score(vectors, us, vs)
+
+    run_workers(worker, range(0, n, _PAIRS_PER_TASK), threads=threads)
+    return values
+
+
+def _exact_quantiles(vectors: Vectors, quantiles: list[float], *, seed: int, threads: int) -> list[float]:
+    """Return the quantiles of all pairs: sweep, and sweep again with wider brackets what was missed."""
+    found: dict[float, float] = {}
+    errors = _BRACKET_ERRORS
+    while missing := [q for q in quantiles if q not in found]:
+        brackets = _brackets(vectors, missing, errors, seed=seed, threads=threads)
+        try:
+            insides = collect_inside(vectors, brackets, max_inside=_MAX_INSIDE, threads=threads)
+        except TooManyInside:
+            found |= {q: _tied_quantile(vectors, q, threads=threads) for q in missing}
+            break
+        for q, bracket, inside in zip(missing, brackets, insides, strict=True):
+            value = _quantile_inside(vectors, inside, bracket, q)
+            if value is not None:
+                found[q] = value
+        errors *= 4.0
+    return [found[q] for q in quantiles]
+
+
+def _brackets(
+    vectors: Vectors, quantiles: list[float], errors: float, *, seed: int, threads: int
+) -> list[tuple[float, float]]:
+    """Bracket each quantile of the cosines, by the binomial law of its rank in a sample of pairs."""
+    everything = -2.0, 2.0
+    if n_pairs(len(vectors)) <= _ALL_PAIRS:
+        return [everything] * len(quantiles)
+    n = _PARTNERS * len(vectors)
+    sample = _sample(vectors, n, np.empty(n, np.float32), _fast_cosines, seed=seed, threads=threads)
+    halves = [errors * math.sqrt(n * q * (1.0 - q)) + 2.0 for q in quantiles]
+    edges = [
+        (math.floor(n * q - half), math.ceil(n * q + half)) for q, half in zip(quantiles, halves, strict=True)
+    ]
+    sample.partition(sorted({r for pair in edges for r in pair if 0 <= r < n}))
+    # So much of the bracket is lost to the rounding of fast scores.
+    margin = 3.0 * fast_cosine_bound(vectors.shape[1])
+    return [
+        (
+            float(sample[low]) - margin if low >= 0 else everything[0],
+            float(sample[high]) + margin if high < n else everything[1],
+        )
+        for low, high in edges
+    ]
+
+
+def _quantile_inside(
+    vectors: Vectors, inside: Inside, bracket: tuple[float, float], quantile: float
+) -> float | None:
+    """Return the exact quantile if both of its order statistics lie well inside the bracket."""
+    total = n_pairs(len(vectors))
+    bound = fast_cosine_bound(vectors.shape[1])
+
+    def statistic(rank: int) -> float:
+        at = rank - inside.below
+        if not 0 <= at < len(inside.cosines):
+            return math.nan
+        near = float(np.partition(inside.cosines, at)[at])
+        # Rounding moves the statistic by at most the bound, and each pair by as much again.
+        low, high = near - 2.0 * bound, near + 2.0 * bound
+        if low < bracket[0] or high > bracket[1]:
+            return math.nan
+        doubtful = np.flatnonzero((inside.cosines >= low) & (inside.cosines <= high))
+        values = reference_similarities(
+            vectors, inside.us[doubtful].astype(np.int64), inside.vs[doubtful].astype(np.int64)
+        )
+        before = int((inside.cosines < low).sum())
+        return float(np.partition(values, at - before)[at - before])
+
+    value = _interpolate(total, quantile, statistic)
+    return None if math.isnan(value) else value
+
+
+def _tied_quantile(vectors: Vectors, quantile: float, *, threads: int) -> float:
+    """Return the quantile where too many pairs are tied to be kept: bins, narrowed to a single value."""
+    bound = fast_cosine_bound(vectors.shape[1])
+
+    def statistic(rank: int) -> float:
+        low, high = -1.0, 1.0
+        while True:
+            bins = bin_window(vectors, low, high, n_bins=_BINS, bound=bound, threads=threads)
+            at = int(np.searchsorted(bins.below + np.cumsum(bins.counts), rank, side="right"))
+            low, high = float(bins.lowest[at]), float(bins.highest[at])
+            if low == high:
+                return (1.0 + low) * 0.5
+
+    return _interpolate(n_pairs(len(vectors)), quantile, statistic)

@@ -1,0 +1,1 @@
+"""MLflow: finding the parent run, logging parent and child runs."""
