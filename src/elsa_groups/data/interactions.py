@@ -87,8 +87,8 @@ class Interactions:
         digest = hashlib.sha256()
         for ids in (self.user_ids, self.item_ids):
             digest.update(order_digest(ids).encode())
-        digest.update(np.ascontiguousarray(self.matrix.indptr, dtype="<i8"))
-        digest.update(np.ascontiguousarray(self.matrix.indices, dtype="<i8"))
+        digest.update(np.ascontiguousarray(self.matrix.indptr, dtype="<i8").data)
+        digest.update(np.ascontiguousarray(self.matrix.indices, dtype="<i8").data)
         return digest.hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Say why a family cannot be filled, and which thresholds would fill it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.similarity.thresholds import sample_similarities
 
 Values = NDArray[np.float64]
+Reduce = Callable[..., Any]
 
 
 def explain_starvation(
@@ -89,11 +91,9 @@ def _needed_thresholds(
     return highest, lowest
 
 
-def _link(
-    scores: Values, linkage: Linkage, strictest: Callable[..., Values], easiest: Callable[..., Values]
-) -> Values:
-    reduce = {Linkage.mean: np.mean, Linkage.all: strictest, Linkage.any: easiest}[linkage]
-    return np.asarray(reduce(scores, axis=1))
+def _link(scores: Values, linkage: Linkage, strictest: Reduce, easiest: Reduce) -> Values:
+    reduce: dict[Linkage, Reduce] = {Linkage.mean: np.mean, Linkage.all: strictest, Linkage.any: easiest}
+    return np.asarray(reduce[linkage](scores, axis=1))
 
 
 def _quantile(pairs: Values, value: float, name: str) -> float:

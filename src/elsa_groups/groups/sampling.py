@@ -47,10 +47,10 @@ def _accepts_mean(vectors, sums, s, members, start, count, user, rule, similar, 
     # The sum of count unit rows has norm at most count, so the mean keeps the bound of a single pair,
     # plus the rounding of the running sum.
     if _near(value, rule, similar, divergent, bound * (1.0 + count / vectors.shape[1])):
-        total = 0.0
+        value = np.float64(0.0)
         for m in range(start, start + count):
-            total += reference_similarity(vectors, members[m], user)
-        value = total / count
+            value += reference_similarity(vectors, members[m], user)
+        value /= count
     return _meets(value, rule, similar, divergent)
 
 
@@ -60,7 +60,7 @@ def _accepts_pairs(vectors, members, start, count, user, rule, linkage, similar,
     for m in range(start, start + count):
         value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
         if _near(value, rule, similar, divergent, bound):
-            value = reference_similarity(vectors, members[m], user)
+            value = np.float64(reference_similarity(vectors, members[m], user))
         if _meets(value, rule, similar, divergent) != (linkage == _ALL):
             return linkage != _ALL
     return linkage == _ALL
@@ -228,18 +228,18 @@ def draw_groups(
     members = np.full((count, size), -1, np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
     stop = np.zeros(1, np.int64)
-    law = (
+    law: tuple[Any, ...] = (
         vectors, np.array(sizes), int(family.within), int(family.across), int(family.linkage),
         similar, divergent, fast_cosine_bound(vectors.shape[1]) / 2, stream_key(seed, stream, key),
     )  # fmt: skip
-
     step = max(1, min(_GROUPS_PER_CALL, count // (4 * threads)))
 
     def worker(tasks: SharedTasks[int]) -> None:
         for first in tasks:
             part = slice(first, first + step)
             outcome = (members[part], draws[part], accepted[part], restarts[part], stop)
-            if not _draw_groups(*law, first, max_draws, max_restarts, *outcome):
+            arguments: tuple[Any, ...] = (*law, first, max_draws, max_restarts, *outcome)
+            if not _draw_groups(*arguments):
                 stop[0] = 1
 
     run_workers(worker, range(0, count, step), threads=threads, stop=stop)
@@ -258,5 +258,6 @@ def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int) -> NDArray
     members = np.full((100, size), -1, np.int64)
     for group in range(len(members)):
         zeros = [np.zeros(1, np.int64) for _ in range(4)]
-        _draw_groups(*law, group, max_draws, 0, members[group : group + 1], *zeros)
+        arguments: tuple[Any, ...] = (*law, group, max_draws, 0, members[group : group + 1], *zeros)
+        _draw_groups(*arguments)
     return members[(members >= 0).sum(axis=1).argmax()]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from elsa_groups.errors import InputError
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
 from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarities
+from elsa_groups.similarity.target import Target, check_targets
 from elsa_groups.similarity.tiles import Inside, TooManyInside, bin_window, collect_inside, n_pairs
 from elsa_groups.similarity.work import SharedTasks, run_workers
 
@@ -32,14 +33,6 @@ _BRACKET_ERRORS = 4.0
 _MAX_INSIDE = 150_000_000
 _PAIRS_PER_TASK = 1 << 16
 _BINS = 1 << 16
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where one threshold is to lie: at a quantile of all pairs, or at a value of similarity."""
-
-    quantile: float
-    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,21 +138,6 @@ def find_thresholds(
             f" {thresholds.divergent:.6f}; change thresholds.similar or thresholds.divergent"
         )
     return thresholds
-
-
-def check_targets(similar: Target, divergent: Target) -> None:
-    """Refuse quantiles and values outside [0, 1], and a similar one below the divergent one."""
-    for name, target in (("similar", similar), ("divergent", divergent)):
-        for what, number in (("quantile", target.quantile), ("value", target.value)):
-            if number is not None and not 0.0 <= number <= 1.0:
-                raise InputError(f"thresholds.{name}.{what}: expected a number in [0, 1], came {number}")
-    pairs = (("value", similar.value, divergent.value), ("quantile", similar.quantile, divergent.quantile))
-    for what, high, low in pairs if similar.value is None and divergent.value is None else pairs[:1]:
-        if high is not None and low is not None and high < low:
-            raise InputError(
-                f"thresholds: expected similar.{what} >= divergent.{what}, came {high} and {low};"
-                " exchange them?"
-            )
 
 
 def _check_vectors(vectors: Vectors) -> None:

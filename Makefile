@@ -1,0 +1,28 @@
+PYTHON ?= python3.11
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: run test lint bench
+
+run: $(VENV)/run.stamp  ## groups from the embedded Demo data, through `mlflow run`
+	mlflow run . --env-manager local
+
+test: $(VENV)/test.stamp
+	python -m pytest
+
+lint: $(VENV)/test.stamp
+	ruff check .
+	ruff format --check .
+	mypy
+
+bench: $(VENV)/test.stamp
+	python -m benchmarks
+
+$(VENV)/run.stamp: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/test.stamp: requirements-dev.txt $(VENV)/run.stamp
+	python -m pip install --quiet -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,204 @@
+"""Command lines: from MLflow's ``--name value`` to Hydra's ``name=value``, checked before any work.
+
+An MLflow project passes declared and undeclared parameters as ``--name value``, each value one argument
+whatever it holds. Hydra would parse a bare value again (an all-digit run id becomes a number, ``a,b`` a
+sweep), so values of text keys are quoted for it; other values keep Hydra's grammar.
+"""
+
+import difflib
+import re
+import typing
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from elsa_groups.cli import schema
+from elsa_groups.errors import InputError
+
+DECLARED = ("dataset", "data_dir", "parent", "n_groups", "seed")
+_FLAGS_WITH_VALUE = {"--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-dir", "-cd", "--info", "-i"}
+_FLAGS = {"-m", "--multirun", "-h", "--help", "--hydra-help", "--version", "--resolve"}
+
+
+def conf_dir() -> Path:
+    """Return the folder of the configuration: inside an installed package, or the checkout's own."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parents[1] / "conf"
+
+
+def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
+    """Translate a command line: flags first, then overrides in Hydra's grammar.
+
+    Parameters
+    ----------
+    arguments : list of str
+        ``--name value`` pairs as MLflow passes them, ``--overrides "a=1 b=2"``, Hydra's own overrides and
+        flags, in any mixture.
+    entry_point : str
+        Whose schema says which values are text.
+
+    Raises
+    ------
+    InputError
+        For a ``--name`` without value, or a declared parameter inside ``--overrides``.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    rest = iter(arguments)
+    for token in rest:
+        if token in _FLAGS:
+            flags.append(token)
+        elif token in _FLAGS_WITH_VALUE:
+            flags += [token, next(rest, "")]
+        elif token == "--overrides":
+            inner = split_overrides(next(rest, ""))
+            _refuse_declared(inner)
+            flags += [part for part in inner if part in _FLAGS]
+            overrides += [part for part in inner if part not in _FLAGS]
+        elif token.startswith("--"):
+            overrides += _override(token[2:], next(rest, None), entry_point)
+        else:
+            overrides.append(token)
+    return flags + overrides
+
+
+def _override(name: str, value: str | None, entry_point: str) -> list[str]:
+    if value is None:
+        raise InputError(f"--{name}: expected a value after it, came the end of the command line")
+    if not value and name in DECLARED:
+        # An empty declared parameter means: as the configuration says.
+        return []
+    is_text = str in _types_of(name, entry_point) and value != "null"
+    return [f"{name}={quote(value) if is_text else value}"]
+
+
+def quote(text: str) -> str:
+    """Quote text so that Hydra reads back exactly it.
+
+    >>> print(quote("it's"))
+    'it\\'s'
+    """
+    # A backslash is special only before a quote, the closing one included.
+    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", text)
+    trailing = len(escaped) - len(escaped.rstrip("\\"))
+    return f"'{escaped}{chr(92) * trailing}'"
+
+
+def split_overrides(text: str) -> list[str]:
+    """Split at white space that is outside quotes and brackets.
+
+    >>> split_overrides("-m seed=1,2 +families.m={within: similar}")
+    ['-m', 'seed=1,2', '+families.m={within: similar}']
+    """
+    parts: list[str] = []
+    current, depth, open_quote = "", 0, ""
+    for position, letter in enumerate(text):
+        if open_quote:
+            if letter == open_quote and text[position - 1] != "\\":
+                open_quote = ""
+        elif letter in "'\"":
+            open_quote = letter
+        else:
+            depth += (letter in "[{(") - (letter in "]})")
+        if letter.isspace() and not open_quote and depth <= 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += letter
+    return [part for part in [*parts, current] if part]
+
+
+def _refuse_declared(overrides: list[str]) -> None:
+    for part in overrides:
+        name, _, value = part.partition("=")
+        if name.lstrip("+~") in DECLARED:
+            name = name.lstrip("+~")
+            raise InputError(f"overrides: {name} is a parameter of its own; use -P {name}={value or '...'} instead")
+
+
+def _types_of(path: str, entry_point: str) -> set[Any]:
+    """Return the types that a dotted key may hold, over all datasets; empty if there is no such key."""
+    nodes: set[Any] = {schema.SCHEMAS[entry_point]}
+    for name in path.split("."):
+        nodes = {inner for node in nodes for inner in _fields_of(node, name)}
+    return {part for node in nodes for part in (typing.get_args(node) or (node,))} | (
+        {str} if path in ("dataset",) else set()
+    )
+
+
+def _fields_of(node: Any, name: str) -> Iterator[Any]:
+    if node is schema.DatasetConf:
+        for dataset in schema.DATASETS.values():
+            yield from _fields_of(dataset, name)
+    elif is_dataclass(node):
+        hints = typing.get_type_hints(node)
+        yield from (hints[f.name] for f in fields(node) if f.name == name)
+
+
+def check_overrides(arguments: list[str], entry_point: str) -> None:
+    """Compose the configuration once, so that a mistyped key or value fails before any work.
+
+    Of a sweep the first value is tried.
+
+    Raises
+    ------
+    InputError
+        Naming the key, what was wrong, and the nearest right key.
+    """
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    overrides = _first_values([part for part in arguments if not part.startswith("-")])
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        try:
+            schema.complete(compose(entry_point, overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise InputError(_explain(error, entry_point)) from error
+
+
+def _first_values(overrides: list[str]) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except OverrideParseException as error:
+        reason = str(error.args[0]).splitlines()[1:2]
+        raise InputError(f"{error.override}: not an override that Hydra can read: {' '.join(reason)}") from error
+    return [
+        f"{part.get_key_element()}={next(part.sweep_string_iterator())}" if part.is_sweep_override() else text
+        for part, text in zip(parsed, overrides, strict=True)
+        if not str(part.key_or_group).startswith("hydra")
+    ]
+
+
+def _explain(error: Exception, entry_point: str) -> str:
+    text = str(error)
+    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+    if unknown:
+        near = difflib.get_close_matches(unknown[1], _known_keys(entry_point), n=1, cutoff=0.5)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        return f"{unknown[1]}: no such key in the configuration of {entry_point}{hint}"
+    choice = re.search(r"Could not find '([^']+)/([^'/]+)'\s+Available options in '[^']+':\s+(.*?)\nConfig", text, re.S)
+    if choice:
+        options = [option for option in choice[3].split() if not option.endswith("_schema")]
+        near = difflib.get_close_matches(choice[2], options, n=1, cutoff=0.0)
+        return f"{choice[1]}: no {choice[2]}; the nearest is {near[0]}, all are {', '.join(options)}"
+    cause = error.__cause__ or error
+    override = re.search(r"override (\S+)", text)
+    return f"{override[1] if override else entry_point}: {str(cause).splitlines()[0]}"
+
+
+def _known_keys(entry_point: str) -> list[str]:
+    from hydra import compose
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(compose(entry_point), resolve=False)
+    keys: set[str] = set()
+    for path in schema.as_params(plain, ""):  # type: ignore[arg-type]
+        parts = path.split(".")
+        keys |= {".".join(parts[: i + 1]) for i in range(len(parts))}
+    return sorted(keys)

@@ -1,0 +1,42 @@
+"""Take the parent ELSA run, or train one if none fits; then generate groups into a child run of it."""
+
+import logging
+from typing import Any
+
+from elsa_groups.cli.generate import check_settings, generate_child
+from elsa_groups.cli.lifecycle import run_entry_point
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Entry point ``main``."""
+    run_entry_point("main", _main)
+
+
+def _main(settings: dict[str, Any], overrides: list[str]) -> None:
+    check_settings(settings)
+    from elsa_groups.cli.inputs import load_interactions
+
+    interactions = load_interactions(settings)
+    from elsa_groups.cli.train import train_parent
+    from elsa_groups.tracking.parent import NEWEST, find_newest, resolve_parent
+
+    reference = settings["parent"]
+    if reference == NEWEST:
+        run = find_newest(interactions, _asked_of_model(settings, overrides))
+        if run is None:
+            log.info("parent: no finished ELSA run on these data and settings; training one")
+        reference = run.info.run_id if run else train_parent(settings, interactions, adopt=False)
+    generate_child(settings, interactions, resolve_parent(reference, interactions, seed=settings["seed"]))
+
+
+def _asked_of_model(settings: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Return the model settings that the user gave: a parent with others is not what was asked for."""
+    names = [part.partition("=")[0].lstrip("+~") for part in overrides]
+    asked = [name.removeprefix("model.") for name in names if name.startswith("model.")]
+    return {f"model.{name}": settings["model"][name] for name in asked}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""The typed schema behind conf/, and the one place where configuration becomes plain arguments."""
+
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from elsa_groups.errors import InputError
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.similarity.target import Target
+
+
+@dataclass
+class DatasetConf:
+    """What every dataset has; options of one dataset are in its subclass."""
+
+    name: str = MISSING
+    min_user_interactions: int = MISSING
+    min_item_interactions: int = MISSING
+
+
+@dataclass
+class LastFM1kConf(DatasetConf):
+    """Last.fm 1K listening events."""
+
+    path: str | None = None
+    urls: list[str] = MISSING
+    archive_md5: str | None = None
+    member_md5: str | None = None
+
+
+@dataclass
+class EchoNestConf(LastFM1kConf):
+    """Echo Nest Taste Profile triplets."""
+
+    exclude_mismatches: str | None = None
+
+
+@dataclass
+class MovieLensConf(DatasetConf):
+    """MovieLens ratings of one variant."""
+
+    path: str | None = None
+    variant: str | None = None
+    min_rating: float = MISSING
+    urls: dict[str, list[str]] = MISSING
+    archive_md5: dict[str, str] = MISSING
+
+
+@dataclass
+class CustomConf(DatasetConf):
+    """Any table with a user and an item column."""
+
+    path: str = MISSING
+    user_column: str = MISSING
+    item_column: str = MISSING
+
+
+@dataclass
+class DemoConf(DatasetConf):
+    """Generated users with planted communities."""
+
+    n_users: int = MISSING
+    n_items: int = MISSING
+
+
+@dataclass
+class ModelConf:
+    """How ELSA is trained; see :class:`elsa_groups.model.training.TrainingSettings`."""
+
+    factors: int = MISSING
+    epochs: int = MISSING
+    batch_size: int = MISSING
+    learning_rate: float = MISSING
+    patience: int = MISSING
+
+
+@dataclass
+class ThresholdConf:
+    """One threshold: a quantile of all pair similarities, unless a value is given."""
+
+    quantile: float = MISSING
+    value: float | None = None
+
+
+class MethodConf(Enum):
+    """How quantiles are found."""
+
+    auto = "auto"
+    exact = "exact"
+    sampled = "sampled"
+
+
+@dataclass
+class ThresholdsConf:
+    """Both thresholds; see :func:`elsa_groups.similarity.thresholds.find_thresholds`."""
+
+    method: MethodConf = MISSING
+    similar: ThresholdConf = field(default_factory=ThresholdConf)
+    divergent: ThresholdConf = field(default_factory=ThresholdConf)
+    exact_budget: float = MISSING
+    sampled_pairs: int = MISSING
+
+
+@dataclass
+class FamilyConf:
+    """One family; see :class:`elsa_groups.groups.family.Family`. ``n_groups`` null: the top-level one."""
+
+    compositions: list[list[int]] = MISSING
+    within: Rule = Rule.any
+    across: Rule = Rule.any
+    linkage: Linkage = Linkage.mean
+    n_groups: int | None = None
+
+
+@dataclass
+class SamplingConf:
+    """Bounds of the sampler; see :func:`elsa_groups.groups.sampling.draw_groups`."""
+
+    max_draws: int = MISSING
+    max_restarts: int = MISSING
+
+
+@dataclass
+class OverlapConf:
+    """From which share of common members on two groups count as overlapping."""
+
+    threshold: float = MISSING
+
+
+@dataclass
+class TrainConf:
+    """Entry point train."""
+
+    dataset: DatasetConf = field(default_factory=DatasetConf)
+    data_dir: str = MISSING
+    model: ModelConf = field(default_factory=ModelConf)
+    val_ratio: float = MISSING
+    test_ratio: float = MISSING
+    seed: int = MISSING
+    device: str = MISSING
+
+
+@dataclass
+class GenerateConf:
+    """Entry point generate."""
+
+    dataset: DatasetConf = field(default_factory=DatasetConf)
+    data_dir: str = MISSING
+    parent: str = MISSING
+    n_groups: int = MISSING
+    seed: int = MISSING
+    threads: int | None = None
+    thresholds: ThresholdsConf = field(default_factory=ThresholdsConf)
+    # FamilyConf by name: plain here, so that a command line may add one; typed by complete().
+    families: dict[str, Any] = field(default_factory=dict)
+    sampling: SamplingConf = field(default_factory=SamplingConf)
+    overlap: OverlapConf = field(default_factory=OverlapConf)
+
+
+@dataclass
+class MainConf(GenerateConf, TrainConf):
+    """Entry point main: train where no parent fits, then generate."""
+
+
+SCHEMAS: dict[str, type] = {"main": MainConf, "train": TrainConf, "generate": GenerateConf}
+DATASETS: dict[str, type] = {
+    "LastFM1k": LastFM1kConf,
+    "EchoNest": EchoNestConf,
+    "MovieLens": MovieLensConf,
+    "Custom": CustomConf,
+    "Demo": DemoConf,
+}
+
+
+def register() -> None:
+    """Put the schemas where the defaults lists of conf/ find them."""
+    store = ConfigStore.instance()
+    for name, schema in SCHEMAS.items():
+        store.store(f"{name}_schema", schema)
+    for name, schema in DATASETS.items():
+        store.store(f"{name}_schema", schema, group="dataset")
+
+
+def complete(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain values, resolved, families typed and their defaults filled in.
+
+    Raises
+    ------
+    InputError
+        For a missing value, or a family with a key or value that its schema does not have.
+    """
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise InputError(f"{', '.join(missing)}: no value; give {missing[0]}=...")
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    plain.pop("hydra", None)
+    if "families" in plain:
+        plain["families"] = {
+            name: _complete_family(name, family, plain["n_groups"]) for name, family in plain["families"].items()
+        }
+        if not plain["families"]:
+            raise InputError("families: expected at least one, came none")
+    return _names_for_enums(plain)
+
+
+def _complete_family(name: str, family: Any, n_groups: int) -> dict[str, Any]:
+    try:
+        typed = OmegaConf.merge(OmegaConf.structured(FamilyConf), family)
+    except (OmegaConfBaseException, ValueError, TypeError, AttributeError) as error:
+        fields = ", ".join(FamilyConf.__dataclass_fields__)
+        reason = str(error).splitlines()[0]
+        raise InputError(f"families.{name}: {reason}; a family has {fields}") from error
+    if OmegaConf.is_missing(typed, "compositions"):
+        raise InputError(f"families.{name}.compositions: no value; give subgroup sizes such as [[3],[5]]")
+    if typed.n_groups is None:
+        typed.n_groups = n_groups
+    return asdict(OmegaConf.to_object(typed))  # type: ignore[call-overload, no-any-return]
+
+
+def _names_for_enums(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _names_for_enums(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_names_for_enums(item) for item in value]
+    return value.name if isinstance(value, Enum) else value
+
+
+def families_of(settings: dict[str, Any]) -> list[Family]:
+    """Return the families that completed settings describe, in name order of the configuration."""
+    try:
+        return [
+            Family(
+                name,
+                tuple(tuple(sizes) for sizes in family["compositions"]),
+                Rule[family["within"]],
+                Rule[family["across"]],
+                Linkage[family["linkage"]],
+                family["n_groups"],
+            )
+            for name, family in settings["families"].items()
+        ]
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def targets_of(settings: dict[str, Any]) -> tuple[Target, Target]:
+    """Return where completed settings want the similar and the divergent threshold."""
+    similar, divergent = (Target(**settings["thresholds"][name]) for name in ("similar", "divergent"))
+    return similar, divergent
+
+
+def part_for(settings: dict[str, Any], entry_point: str) -> dict[str, Any]:
+    """Return the settings that an entry point has on its own: main's, as generate's or train's."""
+    fields = SCHEMAS[entry_point].__dataclass_fields__
+    return {name: value for name, value in settings.items() if name in fields}
+
+
+def as_params(settings: dict[str, Any], prefix: str = "conf.") -> dict[str, Any]:
+    """Return nested settings as one mapping of dotted paths, as they are logged.
+
+    >>> as_params({"seed": 42, "overlap": {"threshold": 0.3}})
+    {'conf.seed': 42, 'conf.overlap.threshold': 0.3}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            flat |= as_params(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -1,0 +1,136 @@
+"""Train ELSA on a dataset: the parent run of groups."""
+
+import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from elsa_groups.cli import schema
+from elsa_groups.cli.lifecycle import run_entry_point
+
+if TYPE_CHECKING:
+    from elsa_groups.data.interactions import Interactions
+    from elsa_groups.data.split import Split
+    from elsa_groups.model.training import Trained
+    from elsa_groups.tracking.run import RunHandle
+
+log = logging.getLogger(__name__)
+
+LINEAGE = "lineage.json"
+
+
+def main() -> None:
+    """Entry point ``train``."""
+    run_entry_point("train", _train)
+
+
+def _train(settings: dict[str, Any], _: list[str]) -> None:
+    from elsa_groups.cli.inputs import load_interactions
+
+    run_id = train_parent(settings, load_interactions(settings))
+    print(f"parent run: {run_id}")
+
+
+def train_parent(settings: dict[str, Any], interactions: "Interactions", *, adopt: bool = True) -> str:
+    """Train and log a parent run; return its id.
+
+    Parameters
+    ----------
+    settings : dict
+        Completed settings of entry point train or main.
+    interactions : Interactions
+        The data.
+    adopt : bool
+        Whether the run that `mlflow run` launched is to be the parent; main keeps it for the groups.
+    """
+    from elsa_groups.data.split import split_users
+    from elsa_groups.model.training import EpochReport, TrainingSettings, find_device, train
+    from elsa_groups.tracking.run import dataset_input, tracked_run
+
+    settings = schema.part_for(settings, "train")
+    ratios = {name: settings[name] for name in ("val_ratio", "test_ratio")}
+    split = split_users(interactions.n_users, **ratios, seed=settings["seed"])
+    training = TrainingSettings(**settings["model"])
+    find_device(settings["device"])
+    with tracked_run(f"ELSA {interactions.dataset} d={training.factors}", adopt=adopt) as run:
+        log.info("training ELSA on %d users: parent run %s", len(split.train), run.run_id)
+        run.set_tags({"elsa_groups.kind": "elsa", "elsa_groups.dataset": interactions.dataset})
+        run.log_params(_contract_params(settings, interactions) | schema.as_params(settings))
+        run.log_inputs(
+            dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "training")
+        )
+
+        def on_epoch(report: EpochReport) -> None:
+            metrics = {
+                "train/loss": report.train_loss,
+                "valid/ndcg_at_20": report.valid_ndcg_at_20,
+                "valid/recall_at_20": report.valid_recall_at_20,
+            }
+            run.log_metrics(metrics, step=report.epoch)
+
+        trained = train(
+            interactions.matrix,
+            split,
+            settings=training,
+            seed=settings["seed"],
+            device=settings["device"],
+            on_epoch=on_epoch,
+        )
+        scores = {"test/ndcg_at_20": trained.test_ndcg_at_20, "test/recall_at_20": trained.test_recall_at_20}
+        run.log_metrics(scores)
+        _log_artifacts(run, settings, interactions, split, trained)
+    log.info(
+        "parent run %s: test nDCG@20 %.3f, recall@20 %.3f", run.run_id, *(scores[name] for name in sorted(scores))
+    )
+    return run.run_id
+
+
+def _contract_params(settings: dict[str, Any], interactions: "Interactions") -> dict[str, Any]:
+    return {
+        "model": "ELSA",
+        "dataset": interactions.dataset,
+        "items": interactions.n_items,
+        "factors": settings["model"]["factors"],
+        "users": interactions.n_users,
+        "seed": settings["seed"],
+        "val_ratio": settings["val_ratio"],
+        "test_ratio": settings["test_ratio"],
+    }
+
+
+def _log_artifacts(
+    run: "RunHandle",
+    settings: dict[str, Any],
+    interactions: "Interactions",
+    split: "Split",
+    trained: "Trained",
+) -> None:
+    """Log the checkpoint, the ids in its order, the split, the configuration, the model, and the lineage."""
+    from elsa_groups.model.elsa import save_checkpoint
+    from elsa_groups.record.digests import file_digest
+    from elsa_groups.record.files import write_json, write_yaml
+    from elsa_groups.record.schema import parent_lineage
+    from elsa_groups.tracking.parent import CHECKPOINT
+
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        save_checkpoint(folder / CHECKPOINT, trained.encoder)
+        write_json(folder / "users.json", interactions.user_ids)
+        write_json(folder / "items.json", interactions.item_ids)
+        parts = {part: getattr(split, part).tolist() for part in ("train", "val", "test")}
+        write_json(folder / "split.json", parts)
+        write_yaml(folder / "config.yaml", settings)
+        run.log_files(folder)
+        lineage = parent_lineage(
+            run_id=run.run_id,
+            model_id=run.log_elsa_model(trained.encoder),
+            interactions=interactions,
+            settings=settings,
+            artifacts={path.name: file_digest(path) for path in sorted(folder.iterdir())},
+        )
+        write_json(folder / LINEAGE, lineage, indent=2)
+        run.log_file(folder / LINEAGE)
+
+
+if __name__ == "__main__":
+    main()

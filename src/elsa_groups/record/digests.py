@@ -1,0 +1,26 @@
+"""Digests of files and arrays."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file (64 hex digits), read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """Return the SHA-256 of an array's type, shape and little-endian values (64 hex digits).
+
+    >>> array_digest(np.arange(3)) == array_digest(np.arange(3).astype(">i8"))
+    True
+    """
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"{little.dtype.str} {little.shape} ".encode())
+    digest.update(little)
+    return digest.hexdigest()

@@ -1,0 +1,239 @@
+"""Find the parent ELSA run, and check that it belongs to the data before anything is drawn from it."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunStatus, ViewType
+from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
+
+from elsa_groups.data.interactions import Interactions
+from elsa_groups.errors import InputError
+from elsa_groups.model.elsa import read_checkpoint
+from elsa_groups.model.embeddings import check_item_order
+from elsa_groups.record.digests import file_digest
+from elsa_groups.tracking.run import DIGEST_LENGTH, param_text
+
+log = logging.getLogger(__name__)
+
+NEWEST = "newest"
+CHECKPOINT = "checkpoint.ckpt"
+_FILTER = ("min_user_interactions", "min_item_interactions")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """An ELSA run that fits the data.
+
+    Attributes
+    ----------
+    run_id, experiment_id, name : str
+        Which run.
+    model_id : str or None
+        Its LoggedModel, where it logged one.
+    encoder : NDArray[np.float32], shape (n_items, factors)
+        Item vectors, in the column order of the interactions.
+    checkpoint_sha256 : str
+        Digest of the checkpoint file.
+    item_order : str
+        How the order of items was established: ``items.json`` or ``loss``.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    model_id: str | None
+    encoder: NDArray[np.float32]
+    checkpoint_sha256: str
+    item_order: str
+
+
+def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> Parent:
+    """Return the parent that a reference names, checked against the data.
+
+    Parameters
+    ----------
+    reference : str
+        A run id, ``models:/NAME/VERSION``, ``models:/NAME@alias``, ``models:/m-...``, or ``newest``: the
+        newest FINISHED ELSA run whose data digest and filter are those of the data.
+    interactions : Interactions
+        The data.
+    seed : int
+        Of the shuffled orders that a foreign checkpoint's item order is compared with.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or it does not fit; the message says which and why.
+    """
+    if reference == NEWEST:
+        run = find_newest(interactions, {})
+        if run is None:
+            raise InputError(
+                f"parent=newest: no finished ELSA run of dataset {interactions.dataset} with this data digest and"
+                f" filter in {mlflow.get_tracking_uri()}; train one with `mlflow run . -e train"
+                f" -P dataset={interactions.dataset}`, or give parent=<run id>"
+            )
+    else:
+        run = _named_run(reference)
+    return load_parent(run, interactions, seed=seed)
+
+
+def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | None:
+    """Return the newest FINISHED ELSA run on exactly these data, or None; log why others are skipped.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        The data.
+    settings : dict
+        Settings by dotted name that it must have been trained with.
+    """
+    client = MlflowClient()
+    experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    token = None
+    while True:
+        page = client.search_runs(
+            experiments,
+            f"params.model = 'ELSA' and params.dataset = '{interactions.dataset}' and status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        for run in page:
+            misfit = _misfit(run, interactions, settings)
+            if misfit is None:
+                return run
+            log.info("parent: skipping %s: %s", run.info.run_id, misfit)
+        token = page.token
+        if not token:
+            return None
+
+
+def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> str | None:
+    digests = [item.dataset.digest for item in run.inputs.dataset_inputs]
+    if interactions.digest[:DIGEST_LENGTH] not in digests:
+        return "trained on other data"
+    wanted = {f"conf.dataset.{name}": getattr(interactions, name) for name in _FILTER} | {
+        f"conf.{name}": value for name, value in settings.items()
+    }
+    for name, value in wanted.items():
+        if run.data.params.get(name) != param_text(value):
+            return f"{name} is {run.data.params.get(name)}, wanted {value}"
+    return None
+
+
+def _named_run(reference: str) -> Run:
+    run_id = _run_of_model(reference) if reference.startswith("models:/") else reference
+    try:
+        run = MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise InputError(
+            f"parent: no run {run_id!r} in {mlflow.get_tracking_uri()}; expected a run id, models:/... or newest"
+        ) from error
+    if run.info.lifecycle_stage == "deleted":
+        raise InputError(f"parent: run {run_id} is deleted; `mlflow runs restore --run-id {run_id}` brings it back")
+    status = RunStatus.to_string(RunStatus.from_string(run.info.status))
+    if status in ("RUNNING", "SCHEDULED"):
+        raise InputError(f"parent: run {run_id} is {status}; wait until it has finished")
+    if status != "FINISHED":
+        log.warning("parent: run %s ended %s; its checkpoint is used all the same", run_id, status)
+    return run
+
+
+def _run_of_model(uri: str) -> str:
+    client = MlflowClient()
+    name = uri.removeprefix("models:/")
+    try:
+        if name.startswith("m-"):
+            run_id = client.get_logged_model(name).source_run_id
+        elif "@" in name:
+            run_id = client.get_model_version_by_alias(*name.rsplit("@", 1)).run_id
+        else:
+            run_id = client.get_model_version(*name.rsplit("/", 1)).run_id
+    except (MlflowException, TypeError) as error:
+        raise InputError(
+            f"parent: no model {uri!r} in {mlflow.get_tracking_uri()}; expected models:/NAME/VERSION,"
+            " models:/NAME@alias or models:/m-..."
+        ) from error
+    if not run_id:
+        raise InputError(f"parent: model {uri} does not say which run it came from; give the run id instead")
+    return str(run_id)
+
+
+def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
+    """Load a run's item vectors and check them, and its ids where it has them, against the data."""
+    run_id = run.info.run_id
+    factors = _check_params(run, interactions)
+    with TemporaryDirectory() as folder:
+        checkpoint = _download(run_id, CHECKPOINT, folder)
+        if checkpoint is None:
+            raise InputError(
+                f"parent: run {run_id} has no artifact {CHECKPOINT} under {run.info.artifact_uri};"
+                " if the store was moved, move it back or train again"
+            )
+        encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
+        digest = file_digest(checkpoint)
+        _check_ids(_download(run_id, "users.json", folder), interactions.user_ids, "users", run_id)
+        ordered = _check_ids(_download(run_id, "items.json", folder), interactions.item_ids, "items", run_id)
+    if not ordered:
+        order = check_item_order(interactions.matrix, encoder, seed=seed)
+        log.info(
+            "parent: no items.json; the loss in this item order is %.3f, in shuffled orders at least %.3f",
+            order.loss,
+            min(order.shuffled_losses),
+        )
+    models = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+    return Parent(
+        run_id,
+        run.info.experiment_id,
+        run.info.run_name or run_id,
+        models[0] if models else None,
+        encoder,
+        digest,
+        "items.json" if ordered else "loss",
+    )
+
+
+def _check_params(run: Run, interactions: Interactions) -> int:
+    """Compare the run's params with the data; return its number of factors."""
+    params, run_id = run.data.params, run.info.run_id
+    expected = {"model": "ELSA", "dataset": interactions.dataset, "items": str(interactions.n_items)}
+    for name, value in expected.items():
+        if params.get(name) != value:
+            raise InputError(
+                f"parent: run {run_id} has param {name}={params.get(name)}, expected {value}"
+                + ("; same file and filter as in training?" if name == "items" else "; give another parent")
+            )
+    factors = params.get("factors", "")
+    if not factors.isdigit():
+        raise InputError(f"parent: run {run_id} has param factors={factors or None}, expected a whole number")
+    return int(factors)
+
+
+def _download(run_id: str, name: str, folder: str) -> Path | None:
+    """Return a local copy of an artifact, or None if the run does not have it."""
+    client = MlflowClient()
+    if not any(item.path == name for item in client.list_artifacts(run_id)):
+        return None
+    return Path(client.download_artifacts(run_id, name, folder))
+
+
+def _check_ids(path: Path | None, ids: tuple[str, ...], what: str, run_id: str) -> bool:
+    """Refuse ids that differ from the data's; return whether the run has them at all."""
+    if path is None:
+        return False
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if stored != list(ids):
+        different = sum(a != b for a, b in zip(stored, ids, strict=False)) + abs(len(stored) - len(ids))
+        raise InputError(
+            f"parent: {what}.json of run {run_id} and the data differ in {different:,} places of {len(ids):,};"
+            " use the file and filter that it was trained on, or train again"
+        )
+    return True

@@ -1,0 +1,171 @@
+"""The life of an MLflow run: adopt or create it, nest it, and end it as what happened."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from numpy.typing import NDArray
+
+# MLflow refuses a longer digest of a dataset.
+DIGEST_LENGTH = 36
+
+_PARAMS_PER_BATCH = 100
+_MAX_PARAM = 6000
+
+
+class Killed(SystemExit):
+    """A signal asked the process to end; the code is 128 plus its number."""
+
+
+@dataclass(frozen=True)
+class RunHandle:
+    """A run being written.
+
+    Attributes
+    ----------
+    run_id, experiment_id : str
+        Where it is.
+    """
+
+    run_id: str
+    experiment_id: str
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        """Log params; values beyond MLflow's limit are cut (the artifacts hold them whole)."""
+        entities = [Param(name, param_text(value)) for name, value in params.items()]
+        for first in range(0, len(entities), _PARAMS_PER_BATCH):
+            MlflowClient().log_batch(self.run_id, params=entities[first : first + _PARAMS_PER_BATCH])
+
+    def log_metrics(self, metrics: dict[str, float], step: int = 0) -> None:
+        """Log metrics in one call."""
+        now = int(time.time() * 1000)
+        MlflowClient().log_batch(
+            self.run_id, metrics=[Metric(name, float(value), now, step) for name, value in metrics.items()]
+        )
+
+    def set_tags(self, tags: dict[str, str]) -> None:
+        """Set tags."""
+        for name, value in tags.items():
+            MlflowClient().set_tag(self.run_id, name, value)
+
+    def log_files(self, folder: Path) -> None:
+        """Upload a folder's content as artifacts."""
+        MlflowClient().log_artifacts(self.run_id, str(folder))
+
+    def log_file(self, path: Path) -> None:
+        """Upload one file as an artifact."""
+        MlflowClient().log_artifact(self.run_id, str(path))
+
+    def log_elsa_model(self, encoder: NDArray[np.float32]) -> str:
+        """Log item vectors as a LoggedModel that scores histories, without pickle; return its id."""
+        import mlflow.pytorch
+        import torch
+
+        from elsa_groups.model.scorer import ELSA
+
+        model = ELSA(torch.from_numpy(encoder))
+        example = np.zeros((1, len(encoder)), np.float32)
+        requirements = [f"{name}=={version(name)}" for name in ("torch", "numpy")]
+        info = mlflow.pytorch.log_model(
+            model, name="elsa", serialization_format="pt2", input_example=example, pip_requirements=requirements
+        )
+        return str(info.model_id)
+
+    def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
+        """Log a dataset, and the LoggedModel if there is one, as inputs."""
+        models = [LoggedModelInput(model_id)] if model_id else None
+        MlflowClient().log_inputs(self.run_id, datasets=[dataset], models=models)
+
+
+def dataset_input(name: str, digest: str, uri: str, context: str) -> DatasetInput:
+    """Return a dataset, known by name and digest, as an input of a run.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset.
+    digest : str
+        Hex digest; MLflow keeps its first 36 characters.
+    uri : str
+        The file it was read from.
+    context : str
+        What the run does with it, as MLflow's UI shows it.
+    """
+    dataset = Dataset(name, digest[:DIGEST_LENGTH], "local", json.dumps({"uri": uri}))
+    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
+
+
+def param_text(value: Any) -> str:
+    """Return a setting as the text that MLflow stores; params come back as text."""
+    return "null" if value is None else str(value)[:_MAX_PARAM]
+
+
+@contextmanager
+def tracked_run(
+    name: str, *, parent: str | None = None, experiment_id: str | None = None, adopt: bool = True
+) -> Iterator[RunHandle]:
+    """Write a run, which ends FINISHED, FAILED by an exception, or KILLED by a signal.
+
+    Parameters
+    ----------
+    name : str
+        Run name.
+    parent : str, optional
+        Id of the run to nest under, which must exist.
+    experiment_id : str, optional
+        Experiment to be in; by default the launched run's, or the environment's.
+    adopt : bool
+        Whether the run that `mlflow run` launched this process with, if there is one and it is in the
+        wanted experiment, is to be this run. Otherwise a new run is created, and the launched one gets
+        a tag with its id.
+    """
+    launched = launched_run()
+    if experiment_id is None:
+        experiment_id = launched.experiment_id if launched else _default_experiment()
+    if adopt and launched and launched.experiment_id == experiment_id:
+        run_id = launched.run_id
+        # A process has one launched run: what comes after must not write over it.
+        os.environ.pop("MLFLOW_RUN_ID")
+    else:
+        run_id = MlflowClient().create_run(experiment_id).info.run_id
+        if adopt and launched:
+            MlflowClient().set_tag(launched.run_id, "elsa_groups.run", run_id)
+    handle = RunHandle(run_id, experiment_id)
+    handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
+    mlflow.start_run(run_id=run_id)
+    try:
+        yield handle
+    except Killed:
+        mlflow.end_run("KILLED")
+        raise
+    except BaseException:
+        mlflow.end_run("FAILED")
+        raise
+    mlflow.end_run("FINISHED")
+
+
+def launched_run() -> RunHandle | None:
+    """Return the run that `mlflow run` started this process with, if any."""
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        return None
+    return RunHandle(run_id, MlflowClient().get_run(run_id).info.experiment_id)
+
+
+def _default_experiment() -> str:
+    """Return where MLflow's own variables send a new run."""
+    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return experiment_id
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    return str(mlflow.set_experiment(name).experiment_id) if name else "0"

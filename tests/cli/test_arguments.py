@@ -1,0 +1,128 @@
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elsa_groups.cli import schema
+from elsa_groups.cli.arguments import check_overrides, hydra_arguments, quote, split_overrides
+from elsa_groups.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def _schemas() -> None:
+    schema.register()
+
+
+def value_of(override: str) -> object:
+    return OverridesParser.create().parse_override(override).value()
+
+
+def refusal(arguments: list[str], entry_point: str = "generate") -> str:
+    with pytest.raises(InputError) as error:
+        check_overrides(hydra_arguments(arguments, entry_point), entry_point)
+    return str(error.value)
+
+
+@given(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="$\n\r\0"), max_size=30))
+def test_quoted_text_is_read_back_by_hydra(text: str) -> None:
+    assert value_of(f"parent={quote(text)}") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["1234567e9012", "0012", "a,b", "a b", "", "[x]", "{y}", "it's", 'say "x"', "a\\", "\\'", "true", "x=1"]
+)
+def test_text_parameters_keep_their_value_whatever_they_look_like(text: str) -> None:
+    (override,) = hydra_arguments(["--dataset.path", text], "generate")
+    assert value_of(override) == text
+
+
+def test_values_that_are_not_text_keep_hydras_grammar() -> None:
+    arguments = hydra_arguments(
+        ["--thresholds.similar.quantile", "0.95", "--families.similar.compositions", "[[3],[5]]"], "generate"
+    )
+    assert arguments == ["thresholds.similar.quantile=0.95", "families.similar.compositions=[[3],[5]]"]
+
+
+def test_null_reaches_an_optional_text_as_null() -> None:
+    assert hydra_arguments(["--dataset.path", "null"], "generate") == ["dataset.path=null"]
+
+
+def test_an_empty_declared_parameter_means_as_configured() -> None:
+    arguments = ["--dataset", "Demo", "--n_groups", "", "--overrides", ""]
+    assert hydra_arguments(arguments, "generate") == ["dataset='Demo'"]
+
+
+def test_flags_come_before_overrides() -> None:
+    arguments = hydra_arguments(["--seed", "1", "--overrides", "thresholds.similar.quantile=0.8,0.9 -m"], "generate")
+    assert arguments == ["-m", "seed=1", "thresholds.similar.quantile=0.8,0.9"]
+
+
+def test_overrides_are_split_outside_quotes_and_brackets() -> None:
+    text = "+families.m={compositions: [[4, 1]], within: similar}  dataset.path='a b' x=\"c d\""
+    assert split_overrides(text) == [
+        "+families.m={compositions: [[4, 1]], within: similar}",
+        "dataset.path='a b'",
+        'x="c d"',
+    ]
+
+
+@pytest.mark.parametrize("name", ["dataset", "data_dir", "parent", "n_groups", "seed"])
+def test_a_declared_parameter_inside_overrides_is_refused_with_the_flag_to_use(name: str) -> None:
+    assert f"use -P {name}=7 instead" in refusal(["--overrides", f"{name}=7"])
+
+
+def test_a_name_without_value_is_refused() -> None:
+    assert "--seed: expected a value" in refusal(["--seed"])
+
+
+def test_a_mistyped_key_is_refused_with_the_nearest() -> None:
+    message = refusal(["--overrides", "thresholds.similar.quantil=0.95"])
+    assert "thresholds.similar.quantil: no such key" in message
+    assert "nearest is thresholds.similar.quantile" in message
+
+
+def test_a_mistyped_key_of_a_sweep_is_refused() -> None:
+    assert "nearest is sampling.max_draws" in refusal(["--overrides", "-m sampling.max_draw=10,20"])
+
+
+def test_a_mistyped_choice_is_refused_with_the_nearest() -> None:
+    message = refusal(["--dataset", "LastFm1k"])
+    assert "dataset: no LastFm1k; the nearest is LastFM1k" in message
+    assert "_schema" not in message
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("sampling.max_draws=many", "sampling.max_draws=many: Value 'many'"),
+        ("thresholds.similar.value=high", "could not be converted to Float"),
+        ("thresholds.method=exakt", "expected one of [auto, exact, sampled]"),
+        ("families.similar.within=same", "families.similar: Invalid value 'same', expected one of"),
+        ("families.similar.compositions=[3]", "families.similar: Invalid value"),
+        ("+families.trio={compositions: [[3]], witin: similar}", "Key 'witin' not in 'FamilyConf'"),
+        ("+families.trio={within: similar}", "families.trio.compositions: no value"),
+        ("sampling", "sampling: not an override that Hydra can read"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(override: str, expected: str) -> None:
+    assert expected in refusal(["--overrides", override])
+
+
+def test_a_value_that_the_user_must_give_is_asked_for() -> None:
+    assert refusal(["--dataset", "Custom"]) == "dataset.path: no value; give dataset.path=..."
+
+
+def test_a_new_family_gets_the_defaults_of_the_schema() -> None:
+    from hydra import compose, initialize_config_dir
+
+    from elsa_groups.cli.arguments import conf_dir
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = compose("generate", ["n_groups=9", "+families.trio={compositions: [[3]], within: similar}"])
+    assert schema.complete(config)["families"]["trio"] == {
+        "compositions": [[3]],
+        "within": "similar",
+        "across": "any",
+        "linkage": "mean",
+        "n_groups": 9,
+    }

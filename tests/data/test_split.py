@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from elsa_groups.data.split import hold_out, split_users
+from elsa_groups.errors import InputError
+
+
+def histories(sizes: list[int], n_items: int = 50) -> csr_array:
+    rng = np.random.default_rng(1)
+    dense = np.zeros((len(sizes), n_items), dtype=np.float32)
+    for row, size in enumerate(sizes):
+        dense[row, rng.choice(n_items, size, replace=False)] = 1
+    return csr_array(dense)
+
+
+def test_parts_are_all_users_once() -> None:
+    split = split_users(1000, val_ratio=0.1, test_ratio=0.25, seed=7)
+    assert (len(split.train), len(split.val), len(split.test)) == (650, 100, 250)
+    assert np.array_equal(np.sort(np.concatenate([split.train, split.val, split.test])), np.arange(1000))
+    for part in (split.train, split.val, split.test):
+        assert part.dtype == np.int64
+        assert np.all(np.diff(part) > 0)
+
+
+def test_split_depends_on_the_seed_alone() -> None:
+    first, again, other = (split_users(200, val_ratio=0.1, test_ratio=0.1, seed=s) for s in (1, 1, 2))
+    assert np.array_equal(first.test, again.test)
+    assert not np.array_equal(first.test, other.test)
+
+
+def test_a_small_ratio_gives_one_user_and_none_gives_none() -> None:
+    split = split_users(10, val_ratio=0.001, test_ratio=0.0, seed=0)
+    assert (len(split.train), len(split.val), len(split.test)) == (9, 1, 0)
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (0.1, 0.9)])
+def test_nobody_left_to_train_is_an_error(val: float, test: float) -> None:
+    with pytest.raises(InputError, match="expected to leave users for training"):
+        split_users(10, val_ratio=val, test_ratio=test, seed=0)
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.0, float("nan")])
+def test_ratio_out_of_range_is_an_error(ratio: float) -> None:
+    with pytest.raises(InputError, match="test_ratio: expected a share of users in"):
+        split_users(10, val_ratio=0.1, test_ratio=ratio, seed=0)
+
+
+def test_hold_out_parts_make_up_the_rows() -> None:
+    sizes = [0, 1, 2, 3, 5, 7, 8, 10, 50]
+    matrix = histories(sizes)
+    inputs, targets = hold_out(matrix, range(len(sizes)), share=0.2, seed=3)
+    assert np.array_equal((inputs + targets).toarray(), matrix.toarray())
+    assert np.diff(targets.indptr).tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 10]
+    assert inputs.dtype == targets.dtype == np.float32
+
+
+def test_one_item_always_stays() -> None:
+    inputs, targets = hold_out(histories([2, 3, 10]), [0, 1, 2], share=0.99, seed=0)
+    assert np.diff(inputs.indptr).tolist() == [1, 1, 1]
+    assert np.diff(targets.indptr).tolist() == [1, 2, 9]
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    matrix = histories([20] * 30)
+    _, everyone = hold_out(matrix, np.arange(30), seed=5)
+    _, some = hold_out(matrix, [17, 4], seed=5)
+    assert np.array_equal(some.toarray(), everyone.toarray()[[17, 4]])
+
+
+def test_rows_and_seeds_draw_differently() -> None:
+    matrix = csr_array(np.ones((2, 40), dtype=np.float32))
+    drawn = [hold_out(matrix, [0, 1], seed=seed)[1].toarray() for seed in (1, 2)]
+    assert not np.array_equal(drawn[0][0], drawn[0][1])
+    assert not np.array_equal(drawn[0], drawn[1])
+
+
+def test_every_item_is_hidden_equally_often() -> None:
+    matrix = csr_array(np.ones((5000, 20), dtype=np.float32))
+    _, targets = hold_out(matrix, np.arange(5000), share=0.2, seed=11)
+    # binomial(5000, 0.2): standard deviation 28; five of them on either side
+    assert np.abs(targets.sum(axis=0) - 1000).max() < 141
+
+
+def test_no_rows_give_empty_parts() -> None:
+    inputs, targets = hold_out(histories([3, 4]), [], seed=0)
+    assert inputs.shape == targets.shape == (0, 50)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
+def test_share_out_of_range_is_an_error(share: float) -> None:
+    with pytest.raises(InputError, match="share: expected a share of items in"):
+        hold_out(histories([3]), [0], share=share, seed=0)

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elsa_groups.similarity.scores import (
+    fast_cosine_bound,
+    fast_dot,
+    reference_cosine,
+    reference_similarities,
+    reference_similarity,
+)
+
+
+def _sequential_cosine(a, b):
+    """Sum in float64, left to right, in plain Python."""
+    total = 0.0
+    for x, y in zip(a.tolist(), b.tolist(), strict=True):
+        total += x * y
+    return min(1.0, max(-1.0, total))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 17, 64, 257])
+def test_reference_is_the_sequential_float64_sum_bit_for_bit(dim, unit_rows):
+    vectors = unit_rows(np.random.default_rng(dim).normal(size=(12, dim)))
+
+    for u in range(12):
+        for v in range(12):
+            cosine = _sequential_cosine(vectors[u], vectors[v])
+            assert reference_cosine(vectors, u, v) == cosine
+            assert reference_similarity(vectors, u, v) == (1.0 + cosine) / 2
+
+
+def test_reference_similarities_are_those_of_the_pairs_asked_for(unit_rows, similarity_matrix):
+    vectors = unit_rows(np.random.default_rng(0).normal(size=(30, 9)))
+    us, vs = np.random.default_rng(1).integers(30, size=(2, 200))
+
+    values = reference_similarities(vectors, us, vs)
+
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(values, similarity_matrix(vectors)[us, vs])
+
+
+def test_similarity_of_known_angles_is_half_of_one_plus_the_cosine():
+    vectors = np.array([[1, 0], [0, 1], [-1, 0], [0.6, 0.8]], np.float32)
+
+    assert reference_similarity(vectors, 0, 0) == 1.0
+    assert reference_similarity(vectors, 0, 1) == 0.5
+    assert reference_similarity(vectors, 0, 2) == 0.0
+    assert reference_similarity(vectors, 0, 3) == pytest.approx(0.8, abs=1e-7)
+
+
+def test_similarity_stays_in_the_unit_interval_where_a_float32_row_is_longer_than_one(unit_rows):
+    vectors = unit_rows(np.random.default_rng(3).normal(size=(200, 11)))
+    norms = (vectors.astype(np.float64) ** 2).sum(axis=1)
+    longest = int(norms.argmax())
+    assert norms[longest] > 1.0
+    pair = np.stack([vectors[longest], -vectors[longest]])
+
+    assert reference_similarity(pair, 0, 0) == 1.0
+    assert reference_similarity(pair, 0, 1) == 0.0
+
+
+@settings(max_examples=60)
+@given(dim=st.integers(1, 600), seed=st.integers(0, 10**6), near=st.booleans())
+def test_no_float32_product_errs_by_more_than_the_bound(dim, seed, near, unit_rows, similarity_matrix):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(20, dim))
+    if near:
+        values = values[:1] + 1e-6 * values
+    vectors = unit_rows(values)
+    reference = 2.0 * similarity_matrix(vectors) - 1.0
+    fast = np.array([[fast_dot(vectors, u, vectors, v) for v in range(20)] for u in range(20)], np.float64)
+    sorted_first = np.argsort(np.abs(vectors[0]))[::-1]
+    blas = (vectors[:, sorted_first] @ vectors[:, sorted_first].T).astype(np.float64)
+
+    assert np.abs(fast - reference).max() <= fast_cosine_bound(dim)
+    assert np.abs(blas - reference).max() <= fast_cosine_bound(dim)
+
+
+def test_the_bound_grows_with_the_dimension_and_is_twice_highams():
+    assert fast_cosine_bound(1) == pytest.approx(2 * 2.0**-24, rel=1e-6)
+    assert fast_cosine_bound(512) == pytest.approx(2 * 512 * 2.0**-24, rel=1e-4)
+    assert fast_cosine_bound(512) > fast_cosine_bound(511)

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+
+from elsa_groups.similarity.scores import fast_cosine_bound
+from elsa_groups.similarity.tiles import TILE, TooManyInside, bin_window, collect_inside, n_pairs
+
+EVERYTHING = (-2.0, 2.0)
+AROUND_TILES = [2, 3, TILE - 1, TILE, TILE + 1, 2 * TILE + 1]
+
+
+def _users(n_users, dim=6, seed=0):
+    values = np.random.default_rng(seed).normal(size=(n_users, dim))
+    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_users", [0, 1, 2, 3, 100])
+def test_n_pairs_counts_the_upper_triangle(n_users):
+    assert n_pairs(n_users) == len(np.triu_indices(n_users, 1)[0])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("n_users", AROUND_TILES)
+def test_a_sweep_sees_every_pair_exactly_once(n_users, threads):
+    (inside,) = collect_inside(_users(n_users), [EVERYTHING], max_inside=10**7, threads=threads)
+
+    numbers = np.sort(inside.us.astype(np.int64) * n_users + inside.vs)
+    us, vs = np.triu_indices(n_users, 1)
+    assert inside.below == 0
+    np.testing.assert_array_equal(numbers, np.sort(us * n_users + vs))
+
+
+def test_a_sweep_gives_each_pair_its_own_cosine(similarity_matrix):
+    vectors = _users(TILE + 40)
+
+    (inside,) = collect_inside(vectors, [EVERYTHING], max_inside=10**7, threads=2)
+
+    cosines = 2.0 * similarity_matrix(vectors)[inside.us, inside.vs] - 1.0
+    assert np.abs(cosines - inside.cosines).max() <= fast_cosine_bound(6)
+
+
+def _edge_beside(cosines, value, clearance):
+    """The middle of the first gap from a value upwards that is wider than twice the clearance."""
+    ordered = np.sort(cosines)
+    gaps = np.diff(ordered)
+    at = np.flatnonzero((ordered[:-1] >= value) & (gaps > 2 * clearance))[0]
+    return float(ordered[at] + gaps[at] / 2)
+
+
+def test_a_sweep_counts_below_and_keeps_inside_of_each_bracket(similarity_matrix):
+    vectors = _users(TILE + 77, seed=1)
+    cosines = 2.0 * similarity_matrix(vectors)[np.triu_indices(len(vectors), 1)] - 1.0
+    # No fast cosine can be on the other side of these edges.
+    a, b, c, d = (_edge_beside(cosines, value, 2e-6) for value in (-0.7, -0.69, 0.5, 0.51))
+    brackets = [(a, b), (c, d), (b, c)]
+
+    insides = collect_inside(vectors, brackets, max_inside=10**7, threads=2)
+
+    for (low, high), inside in zip(brackets, insides, strict=True):
+        assert inside.below == (cosines < low).sum()
+        assert len(inside.cosines) == ((cosines >= low) & (cosines <= high)).sum() > 100
+        assert low <= inside.cosines.min()
+        assert inside.cosines.max() <= high
+
+
+def test_a_bracket_is_closed_on_both_sides():
+    vectors = np.eye(40, dtype=np.float32)
+
+    for bracket, inside_pairs, below in [
+        ((0.0, 0.0), 780, 0),
+        ((0.0, 0.5), 780, 0),
+        ((-0.5, 0.0), 780, 0),
+        ((0.1, 0.5), 0, 780),
+        ((-0.5, -0.1), 0, 0),
+    ]:
+        (inside,) = collect_inside(vectors, [bracket], max_inside=1000, threads=1)
+        assert (len(inside.cosines), inside.below) == (inside_pairs, below)
+
+
+def test_more_pairs_inside_than_may_be_kept_is_an_exception():
+    vectors = _users(50)
+
+    assert len(collect_inside(vectors, [EVERYTHING], max_inside=1225, threads=2)[0].cosines) == 1225
+    with pytest.raises(TooManyInside):
+        collect_inside(vectors, [EVERYTHING], max_inside=1224, threads=2)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("window", [(-1.0, 1.0), (-0.25, 0.5), (0.3, 0.3001)])
+def test_bins_hold_the_reference_cosines_of_the_window(window, threads, similarity_matrix):
+    vectors = _users(TILE + 20, seed=2)
+    cosines = 2.0 * similarity_matrix(vectors)[np.triu_indices(len(vectors), 1)] - 1.0
+    low, high = window
+    within = cosines[(cosines >= low) & (cosines <= high)]
+
+    bins = bin_window(vectors, low, high, n_bins=16, bound=fast_cosine_bound(6), threads=threads)
+
+    assert bins.below == (cosines < low).sum()
+    assert bins.counts.sum() == len(within)
+    # 2 * similarity - 1 loses the last bit or two of a cosine.
+    assert bins.lowest.min() == pytest.approx(within.min(), abs=1e-15)
+    assert bins.highest.max() == pytest.approx(within.max(), abs=1e-15)
+    edges = np.linspace(low, high, 17)
+    # A value at an edge may fall to either side.
+    assert np.abs(bins.counts - np.histogram(within, edges)[0]).max() <= 1
+    filled = bins.counts > 0
+    assert (bins.lowest[filled] >= edges[:-1][filled] - 1e-12).all()
+    assert (bins.highest[filled] <= edges[1:][filled] + 1e-12).all()
+
+
+def test_a_sweep_gives_torch_its_threads_back():
+    before = torch.get_num_threads()
+
+    collect_inside(_users(20), [EVERYTHING], max_inside=1000, threads=2)
+    with pytest.raises(TooManyInside):
+        collect_inside(_users(20), [EVERYTHING], max_inside=1, threads=2)
+
+    assert torch.get_num_threads() == before
