@@ -17,7 +17,18 @@ from elsa_groups.cli import schema
 from elsa_groups.errors import InputError
 
 DECLARED = ("dataset", "data_dir", "parent", "n_groups", "seed")
-_FLAGS_WITH_VALUE = {"--cfg", "-c", "--package", "-p", "--config-name", "-cn", "--config-dir", "-cd", "--info", "-i"}
+_FLAGS_WITH_VALUE = {
+    "--cfg",
+    "-c",
+    "--package",
+    "-p",
+    "--config-name",
+    "-cn",
+    "--config-dir",
+    "-cd",
+    "--info",
+    "-i",
+}
 _FLAGS = {"-m", "--multirun", "-h", "--help", "--hydra-help", "--version", "--resolve"}
 
 
@@ -75,10 +86,10 @@ def _override(name: str, value: str | None, entry_point: str) -> list[str]:
 
 
 def quote(text: str) -> str:
-    """Quote text so that Hydra reads back exactly it.
+    r"""Quote text so that Hydra reads back exactly it.
 
     >>> print(quote("it's"))
-    'it\\'s'
+    'it\'s'
     """
     # A backslash is special only before a quote, the closing one included.
     escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", text)
@@ -115,7 +126,9 @@ def _refuse_declared(overrides: list[str]) -> None:
         name, _, value = part.partition("=")
         if name.lstrip("+~") in DECLARED:
             name = name.lstrip("+~")
-            raise InputError(f"overrides: {name} is a parameter of its own; use -P {name}={value or '...'} instead")
+            raise InputError(
+                f"overrides: {name} is a parameter of its own; use -P {name}={value or '...'} instead"
+            )
 
 
 def _types_of(path: str, entry_point: str) -> set[Any]:
@@ -167,7 +180,9 @@ def _first_values(overrides: list[str]) -> list[str]:
         parsed = OverridesParser.create().parse_overrides(overrides)
     except OverrideParseException as error:
         reason = str(error.args[0]).splitlines()[1:2]
-        raise InputError(f"{error.override}: not an override that Hydra can read: {' '.join(reason)}") from error
+        raise InputError(
+            f"{error.override}: not an override that Hydra can read: {' '.join(reason)}"
+        ) from error
     return [
         f"{part.get_key_element()}={next(part.sweep_string_iterator())}" if part.is_sweep_override() else text
         for part, text in zip(parsed, overrides, strict=True)
@@ -177,12 +192,16 @@ def _first_values(overrides: list[str]) -> list[str]:
 
 def _explain(error: Exception, entry_point: str) -> str:
     text = str(error)
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
+        r"Key '([^']+)' is not in struct", text
+    )
     if unknown:
         near = difflib.get_close_matches(unknown[1], _known_keys(entry_point), n=1, cutoff=0.5)
         hint = f"; the nearest is {near[0]}" if near else ""
         return f"{unknown[1]}: no such key in the configuration of {entry_point}{hint}"
-    choice = re.search(r"Could not find '([^']+)/([^'/]+)'\s+Available options in '[^']+':\s+(.*?)\nConfig", text, re.S)
+    choice = re.search(
+        r"Could not find '([^']+)/([^'/]+)'\s+Available options in '[^']+':\s+(.*?)\nConfig", text, re.S
+    )
     if choice:
         options = [option for option in choice[3].split() if not option.endswith("_schema")]
         near = difflib.get_close_matches(choice[2], options, n=1, cutoff=0.0)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,20 @@ from elsa_groups.cli.lifecycle import run_entry_point
 
 if TYPE_CHECKING:
     from elsa_groups.data.interactions import Interactions
-    from elsa_groups.groups.quality import KeyResult
+    from elsa_groups.groups.family import Family
     from elsa_groups.model.embeddings import Embeddings
+    from elsa_groups.report.tables import Result
     from elsa_groups.similarity.thresholds import Thresholds
     from elsa_groups.tracking.parent import Parent
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("elsa_groups.cli")
+
+LINEAGE = "lineage.json"
 
 # Random groups of a baseline: enough that its mean is far steadier than the groups it is compared with.
 _BASELINE_GROUPS = 1000
+# Arrays of user ids take four bytes a letter: larger ones are in the parquet file alone.
+_IDS_UP_TO = 10_000
 
 
 def main() -> None:
@@ -40,14 +46,14 @@ def _generate(settings: dict[str, Any], _: list[str]) -> None:
 
 def check_settings(settings: dict[str, Any]) -> None:
     """Refuse settings that no data could satisfy, before any work."""
-    from elsa_groups.similarity.thresholds import check_targets
+    from elsa_groups.similarity.target import check_targets
 
     schema.families_of(settings)
     check_targets(*schema.targets_of(settings))
 
 
-def generate_child(settings: dict[str, Any], interactions: "Interactions", parent: "Parent") -> str:
-    """Draw and log all groups in a child run of the parent; return its id.
+def generate_child(settings: dict[str, Any], interactions: "Interactions", parent: "Parent") -> None:
+    """Draw and log all groups in a child run of the parent, and print a summary.
 
     Parameters
     ----------
@@ -58,28 +64,213 @@ def generate_child(settings: dict[str, Any], interactions: "Interactions", paren
     parent : Parent
         The ELSA run, already checked against the data.
     """
+    from elsa_groups.record.files import write_json
+    from elsa_groups.report.tables import closing_table, metrics_of, summary_row
     from elsa_groups.tracking.run import dataset_input, tracked_run
 
     started = time.perf_counter()
     settings = schema.part_for(settings, "generate")
     with tracked_run(_run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
-        run.set_tags(
-            {
-                "elsa_groups.kind": "groups",
-                "elsa_groups.parent": parent.run_id,
-                "elsa_groups.dataset": interactions.dataset,
-                "elsa_groups.user_set": "all",
-            }
-        )
+        run.set_tags(_tags(parent, interactions))
         run.log_params(schema.as_params(settings))
-        run.log_inputs(
-            dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups"),
-            parent.model_id,
-        )
-        embeddings, thresholds = _embed(settings, interactions, parent)
-        results = _draw(settings, embeddings, thresholds)
+        dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
+        run.log_inputs(dataset, parent.model_id)
+        drawn = draw_all(settings, interactions, parent)
+        rows = [summary_row(result) for result in drawn.results]
+        for row in rows:
+            run.log_metrics(metrics_of(row))
         with TemporaryDirectory() as name:
             folder = Path(name)
-            write_artifacts(folder, settings, interactions, embeddings, thresholds, results)
+            write_artifacts(folder, settings, interactions, drawn)
+            if not parent.has_users:
+                write_json(folder / "users.json", interactions.user_ids)
             run.log_files(folder)
+            run.log_metrics(
+                {
+                    "threshold/similar": drawn.thresholds.similar,
+                    "threshold/divergent": drawn.thresholds.divergent,
+                    "seconds/total": time.perf_counter() - started,
+                }
+            )
+            run.log_file(write_lineage(folder, run.run_id, settings, interactions, parent, drawn))
+    print(closing_table(rows))
+    print(f"parent run: {parent.run_id}")
+    print(f"groups run: {run.run_id}", flush=True)
+
+
+def _run_name(settings: dict[str, Any]) -> str:
+    targets = [settings["thresholds"][name] for name in ("similar", "divergent")]
+    levels = [f"={t['value']:g}" if t["value"] is not None else f"q{t['quantile']:.2f}" for t in targets]
+    return f"groups {'/'.join(levels)} seed {settings['seed']}"
+
+
+def _tags(parent: "Parent", interactions: "Interactions") -> dict[str, str]:
+    return {
+        "elsa_groups.kind": "groups",
+        "elsa_groups.parent": parent.run_id,
+        "elsa_groups.dataset": interactions.dataset,
+        "elsa_groups.user_set": "all",
+    }
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """All groups of a run, and what they were drawn from."""
+
+    embeddings: "Embeddings"
+    thresholds: "Thresholds"
+    results: "list[Result]"
+    threads: int
+
+
+def draw_all(settings: dict[str, Any], interactions: "Interactions", parent: "Parent") -> Drawn:
+    """Embed the users, find the thresholds, and draw and measure the groups of every key."""
+    from tqdm import tqdm
+
+    from elsa_groups.model.embeddings import embed_users
+    from elsa_groups.similarity.thresholds import find_thresholds
+    from elsa_groups.similarity.work import available_threads
+
+    threads = settings["threads"] or available_threads()
+    embeddings = embed_users(interactions.matrix, parent.encoder)
+    if embeddings.n_without_history:
+        log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
+    similar, divergent = schema.targets_of(settings)
+    options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
+    thresholds = find_thresholds(
+        embeddings.vectors,
+        similar=similar,
+        divergent=divergent,
+        seed=settings["seed"],
+        threads=threads,
+        **options,
+    )
+    log.info(
+        "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
+        thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
+    )  # fmt: skip
+    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
+    with tqdm(keys, desc="groups", unit="key", disable=None, leave=False) as progress:
+        results = [_draw_key(settings, embeddings, thresholds, *key, threads=threads) for key in progress]
+    return Drawn(embeddings, thresholds, results, threads)
+
+
+def _draw_key(
+    settings: dict[str, Any],
+    embeddings: "Embeddings",
+    thresholds: "Thresholds",
+    family: "Family",
+    sizes: tuple[int, ...],
+    *,
+    threads: int,
+) -> "Result":
+    """Draw and measure the groups of one key, and random groups of the same size."""
+    from elsa_groups.groups.family import Linkage, Rule
+    from elsa_groups.groups.quality import measure_overlap, measure_quality
+    from elsa_groups.groups.sampling import draw_groups
+    from elsa_groups.report.tables import Result
+
+    started = time.perf_counter()
+    vectors = embeddings.vectors
+    limits: dict[str, Any] = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    options: dict[str, Any] = {"seed": settings["seed"], "threads": threads, **settings["sampling"]}
+    groups = draw_groups(vectors, family, sizes, **limits, **options)
+    seconds = time.perf_counter() - started
+    quality = measure_quality(
+        vectors, groups.members, sizes, within=family.within, across=family.across, **limits
+    )
+    anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
+    n_random = max(_BASELINE_GROUPS, family.n_groups)
+    random = draw_groups(vectors, anyone, sizes, stream="baseline", n_groups=n_random, **limits, **options)
+    baseline = measure_quality(vectors, random.members, sizes, within=Rule.any, across=Rule.any, **limits)
+    overlap = measure_overlap(
+        groups.members, n_users=len(vectors), threshold=settings["overlap"]["threshold"]
+    )
+    return Result(groups, quality, overlap, baseline.similarity, seconds)
+
+
+def write_artifacts(
+    folder: Path, settings: dict[str, Any], interactions: "Interactions", drawn: Drawn
+) -> None:
+    """Write every artifact of a groups run but its lineage."""
+    from elsa_groups.record.files import write_json, write_yaml
+    from elsa_groups.record.schema import thresholds_record
+    from elsa_groups.report.tables import mlflow_table, summary_row
+
+    for name in ("groups", "histograms", "overlap"):
+        (folder / name).mkdir()
+    for result in drawn.results:
+        _write_key(folder, interactions, drawn, result)
+    rows = [summary_row(result) for result in drawn.results]
+    write_json(folder / "groups" / "summary.json", mlflow_table(rows))
+    thresholds = thresholds_record(drawn.thresholds, settings["thresholds"])
+    write_json(folder / "thresholds.json", thresholds, indent=2)
+    write_yaml(folder / "config.yaml", settings)
+
+
+def _write_key(folder: Path, interactions: "Interactions", drawn: Drawn, result: "Result") -> None:
+    """Write the groups, the histogram and the overlaps of one key."""
+    import numpy as np
+
+    from elsa_groups.record.files import write_json
+    from elsa_groups.report.figures import count_similarities, draw_histogram, save_png
+    from elsa_groups.report.tables import members_table, write_members, write_overlap
+
+    key = result.groups.key
+    users = drawn.embeddings.rows[result.groups.members]
+    np.save(folder / "groups" / f"{key}.npy", users)
+    table = members_table(result.groups, users, interactions.user_ids)
+    write_members(folder / "groups" / f"{key}.parquet", table)
+    if len(users) <= _IDS_UP_TO:
+        np.save(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
+    histogram = count_similarities(
+        key,
+        result.quality.similarity,
+        result.baseline,
+        similar=drawn.thresholds.similar,
+        divergent=drawn.thresholds.divergent,
+    )
+    write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
+    save_png(draw_histogram(histogram), folder / "histograms" / f"{key}.png")
+    write_overlap(folder / "overlap" / f"{key}.csv", result.overlap, users.shape[1])
+
+
+def write_lineage(
+    folder: Path,
+    run_id: str,
+    settings: dict[str, Any],
+    interactions: "Interactions",
+    parent: "Parent",
+    drawn: Drawn,
+) -> Path:
+    """Write the record that makes a groups run complete; return its path."""
+    from elsa_groups.record.digests import array_digest, file_digest
+    from elsa_groups.record.files import write_json
+    from elsa_groups.record.schema import groups_lineage, thresholds_record
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    members = {r.groups.key: drawn.embeddings.rows[r.groups.members] for r in drawn.results}
+    lineage = groups_lineage(
+        run_id=run_id,
+        parent={
+            "run_id": parent.run_id,
+            "model_id": parent.model_id,
+            "checkpoint_sha256": parent.checkpoint_sha256,
+            "item_order": parent.item_order,
+        },
+        interactions=interactions,
+        thresholds=thresholds_record(drawn.thresholds, settings["thresholds"]),
+        settings=settings,
+        groups={
+            key: {"sha256": array_digest(users), "shape": list(users.shape)} for key, users in members.items()
+        },
+        artifacts={path.relative_to(folder).as_posix(): file_digest(path) for path in files},
+        n_threads=drawn.threads,
+    )
+    write_json(folder / LINEAGE, lineage, indent=2)
+    return folder / LINEAGE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """From a command line to a task and an exit code."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -76,5 +77,6 @@ def _handle_signals() -> None:
 
 def _quiet_libraries() -> None:
     """Keep what a user cannot act on out of the terminal."""
-    for name in ("mlflow", "alembic"):
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic", "torch"):
         logging.getLogger(name).setLevel(logging.WARNING)

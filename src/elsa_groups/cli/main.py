@@ -6,7 +6,7 @@ from typing import Any
 from elsa_groups.cli.generate import check_settings, generate_child
 from elsa_groups.cli.lifecycle import run_entry_point
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("elsa_groups.cli")
 
 
 def main() -> None:

@@ -166,8 +166,8 @@ class MainConf(GenerateConf, TrainConf):
     """Entry point main: train where no parent fits, then generate."""
 
 
-SCHEMAS: dict[str, type] = {"main": MainConf, "train": TrainConf, "generate": GenerateConf}
-DATASETS: dict[str, type] = {
+SCHEMAS: dict[str, Any] = {"main": MainConf, "train": TrainConf, "generate": GenerateConf}
+DATASETS: dict[str, Any] = {
     "LastFM1k": LastFM1kConf,
     "EchoNest": EchoNestConf,
     "MovieLens": MovieLensConf,
@@ -200,11 +200,13 @@ def complete(config: DictConfig) -> dict[str, Any]:
     plain.pop("hydra", None)
     if "families" in plain:
         plain["families"] = {
-            name: _complete_family(name, family, plain["n_groups"]) for name, family in plain["families"].items()
+            name: _complete_family(name, family, plain["n_groups"])
+            for name, family in plain["families"].items()
         }
         if not plain["families"]:
             raise InputError("families: expected at least one, came none")
-    return _names_for_enums(plain)
+    named: dict[str, Any] = _names_for_enums(plain)
+    return named
 
 
 def _complete_family(name: str, family: Any, n_groups: int) -> dict[str, Any]:
@@ -218,7 +220,8 @@ def _complete_family(name: str, family: Any, n_groups: int) -> dict[str, Any]:
         raise InputError(f"families.{name}.compositions: no value; give subgroup sizes such as [[3],[5]]")
     if typed.n_groups is None:
         typed.n_groups = n_groups
-    return asdict(OmegaConf.to_object(typed))  # type: ignore[call-overload, no-any-return]
+    conf: FamilyConf = OmegaConf.to_object(typed)  # type: ignore[assignment]
+    return asdict(conf)
 
 
 def _names_for_enums(value: Any) -> Any:

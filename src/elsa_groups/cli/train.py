@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from elsa_groups.model.training import Trained
     from elsa_groups.tracking.run import RunHandle
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("elsa_groups.cli")
 
 LINEAGE = "lineage.json"
 
@@ -80,7 +80,9 @@ def train_parent(settings: dict[str, Any], interactions: "Interactions", *, adop
         run.log_metrics(scores)
         _log_artifacts(run, settings, interactions, split, trained)
     log.info(
-        "parent run %s: test nDCG@20 %.3f, recall@20 %.3f", run.run_id, *(scores[name] for name in sorted(scores))
+        "parent run %s: test nDCG@20 %.3f, recall@20 %.3f",
+        run.run_id,
+        *(scores[name] for name in sorted(scores)),
     )
     return run.run_id
 

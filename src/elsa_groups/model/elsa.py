@@ -3,13 +3,21 @@
 Shapes: B users of a batch, I items, d factors.
 """
 
+import os
+import pickle
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+
+from elsa_groups.errors import InputError
+from elsa_groups.model.vectors import check_item_vectors, unit_rows
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,10 @@ class Batch:
         by_item = histories.T.tocsr()
         arrays = (histories.indices, histories.indptr, by_item.indices, by_item.indptr)
         return cls(*(torch.from_numpy(array.astype(np.int64)).to(device) for array in arrays))
+
+    def history_lengths(self, dtype: torch.dtype) -> Tensor:
+        """``|x|^2`` of each user: the number of its items, (B,)."""
+        return self.user_starts.diff().to(dtype)
 
     def sum_items(self, vectors: Tensor) -> Tensor:
         """``x @ vectors``: the sum of the rows of each user's items, (I, d) -> (B, d)."""
@@ -62,7 +74,7 @@ def loss_and_gradient(weights: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     weights : (I, d) float32 or float64
-        Item vectors of any length but zero.
+        Item vectors of any length.
     batch : Batch
         Histories of B users, on the device of ``weights``.
 
@@ -78,15 +90,12 @@ def loss_and_gradient(weights: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     Vancura et al., "Scalable Linear Shallow Autoencoder for Collaborative Filtering", RecSys 2022,
     doi 10.1145/3523227.3551482.
     """
-    lengths = torch.linalg.vector_norm(weights, dim=1, keepdim=True)
-    vectors = weights / lengths
-    n_users, (n_items, factors) = len(batch.user_starts) - 1, weights.shape
+    lengths, vectors = _unit(weights)
     z = batch.sum_items(vectors)
-    few_users = 3 * n_users * n_items < 2 * (n_items + n_users) * factors
-    decoded = z @ vectors.T if few_users else None
+    decoded = z @ vectors.T if _is_cheaper_decoded(len(z), *weights.shape) else None
     z_gram = z @ (vectors.T @ vectors) if decoded is None else decoded @ vectors
 
-    loss, cosine_slope, length_slope = _slopes(z, z_gram, batch.user_starts.diff().to(z.dtype))
+    loss, cosine_slope, length_slope = _slopes(z, z_gram, batch.history_lengths(z.dtype))
     scaled = length_slope * z
     gradient = batch.sum_users(2 * cosine_slope * z + length_slope * z_gram)
     if decoded is None:
@@ -96,6 +105,25 @@ def loss_and_gradient(weights: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     # Lengths do not matter to the loss: what points along a vector is taken out.
     along = torch.linalg.vecdot(gradient, vectors)[:, None]
     return loss, gradient.addcmul_(vectors, along, value=-1).div_(lengths)
+
+
+def elsa_loss(weights: Tensor, batch: Batch) -> Tensor:
+    """Loss alone, as in :func:`loss_and_gradient`; zero rows of ``weights`` stay zero."""
+    _, vectors = _unit(weights)
+    z = batch.sum_items(vectors)
+    return _slopes(z, z @ (vectors.T @ vectors), batch.history_lengths(z.dtype))[0]
+
+
+def _unit(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Lengths (I, 1) and directions (I, d) of rows."""
+    lengths = torch.linalg.vector_norm(weights, dim=1, keepdim=True)
+    lengths = lengths.clamp_min(torch.finfo(weights.dtype).tiny)
+    return lengths, weights / lengths
+
+
+def _is_cheaper_decoded(n_users: int, n_items: int, factors: int) -> bool:
+    """Tell whether going through ``z A^T``, (B, I), takes fewer multiplications than ``A^T A``, (d, d)."""
+    return 3 * n_users * n_items < 2 * (n_items + n_users) * factors
 
 
 def _slopes(z: Tensor, z_gram: Tensor, n_items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -113,3 +141,97 @@ def _slopes(z: Tensor, z_gram: Tensor, n_items: Tensor) -> tuple[Tensor, Tensor,
     by_length = torch.where(has_direction, 2 * cosine / squares, 0) / len(z)
     by_cosine = -2 * inverse / len(z) - by_length
     return loss, by_cosine[:, None], by_length[:, None]
+
+
+def save_checkpoint(path: Path, encoder: NDArray[np.float32]) -> None:
+    """Write ``{"model_state_dict": {"encoder": item vectors}}``, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to write or replace; a name beside it is used until the file is complete.
+    encoder : (n_items, factors) float32
+        Item vectors.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    torch.save({"model_state_dict": {"encoder": torch.from_numpy(np.ascontiguousarray(encoder))}}, partial)
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path, n_items: int, factors: int) -> NDArray[np.float32]:
+    """Read item vectors from a checkpoint, without running any code that it may hold.
+
+    ``model_state_dict.encoder`` is taken as stored. In any other layout the one matrix of shape
+    (n_items, factors) is taken, wherever it is in nested dicts, and its rows are divided by their norms:
+    other implementations store raw weights and normalise when they predict.
+
+    Parameters
+    ----------
+    path : Path
+        What ``torch.save`` wrote: tensors in dicts, nothing that needs pickle.
+    n_items, factors : int
+        Expected shape.
+
+    Returns
+    -------
+    (n_items, factors) float32
+        Finite item vectors; rows that were divided by their norms have norm one, or are zero.
+
+    Raises
+    ------
+    InputError
+        If the file is no such checkpoint, has no such matrix or several, or has values that are not finite.
+    """
+    content = _load_without_pickle(path)
+    tensors = dict(_named_tensors(content))
+    own = tensors.get("model_state_dict.encoder")
+    expected = {name: tensor for name, tensor in tensors.items() if tensor.shape == (n_items, factors)}
+    matrix = own if own is not None and own.shape == (n_items, factors) else None
+    if matrix is None and own is None and len(expected) == 1:
+        matrix = next(iter(expected.values()))
+    if matrix is None:
+        there = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()) or "no tensors"
+        how_many = f"several ({', '.join(expected)})" if own is None and expected else "none"
+        raise InputError(
+            f"checkpoint {path}: expected one matrix of {n_items} items x {factors} factors, came "
+            f"{how_many}; there is {there}. Use the checkpoint of these data with this filter and its factors"
+        )
+    vectors = matrix.to(torch.float32 if matrix is own else torch.float64).contiguous().numpy()
+    check_item_vectors(vectors, n_items, name=f"checkpoint {path}")
+    return vectors if matrix is own else unit_rows(vectors)
+
+
+def _load_without_pickle(path: Path) -> object:
+    """Load a checkpoint that holds nothing but tensors, numbers, strings and containers of them."""
+    expected = f"checkpoint {path}: expected what torch.save writes for a dict of tensors"
+    again = "save it as a state_dict, or train one here"
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{expected}, came {error.strerror}; check the path") from error
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" in str(error):
+            raise InputError(
+                f"{expected}, came one that needs pickle, which can run code; {again}"
+            ) from error
+        raise InputError(f"{expected}, came something else; {again}") from error
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        TypeError,
+    ) as error:
+        raise InputError(f"{expected}, came something else or a part of it; {again}") from error
+
+
+def _named_tensors(content: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Walk nested dicts; yield the dense tensors of real numbers with their dotted names."""
+    if isinstance(content, Mapping):
+        for name, value in content.items():
+            yield from _named_tensors(value, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(content, Tensor) and content.layout == torch.strided and content.is_floating_point():
+        yield prefix, content.detach()

@@ -1,6 +1,5 @@
 """ELSA as a module that scores histories: what is logged as a model for others to load."""
 
-import torch
 from torch import Tensor, nn
 
 
@@ -25,4 +24,3 @@ class ELSA(nn.Module):
     def forward(self, histories: Tensor) -> Tensor:
         """Score every item for each history, (B, n_items) -> (B, n_items)."""
         return histories @ self.encoder @ self.encoder.T - histories
-

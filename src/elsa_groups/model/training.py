@@ -13,8 +13,8 @@ from tqdm import tqdm
 from elsa_groups.data.split import Split, hold_out
 from elsa_groups.errors import InputError
 from elsa_groups.model.elsa import Batch, loss_and_gradient
-from elsa_groups.model.embeddings import unit_rows
 from elsa_groups.model.ranking import ndcg_at_k, recall_at_k, top_k
+from elsa_groups.model.vectors import unit_rows
 
 CUTOFF = 20
 
@@ -50,7 +50,8 @@ class TrainingSettings:
                 raise InputError(f"{name}: expected 1 or more, came {getattr(self, name)}; set model.{name}")
         if not 0.0 < self.learning_rate < float("inf"):
             raise InputError(
-                f"learning_rate: expected a positive number, came {self.learning_rate}; set model.learning_rate"
+                f"learning_rate: expected a positive number, came {self.learning_rate}; "
+                "set model.learning_rate"
             )
 
 
@@ -142,7 +143,7 @@ def train(
         If a part of the split is empty, nobody in it has an item to hold out, or the device is absent.
     """
     _check_parts(split)
-    trainer = _Trainer(matrix.shape[1], settings, seed=seed, device=find_device(device))
+    trainer = Trainer(matrix.shape[1], settings, seed=seed, device=find_device(device))
     valid = hold_out(matrix, split.val, seed=seed)
     reports: list[EpochReport] = []
     best_epoch = 0
@@ -155,7 +156,8 @@ def train(
         on_epoch(reports[-1])
         if best_epoch == 0 or reports[-1].valid_ndcg_at_20 > reports[best_epoch - 1].valid_ndcg_at_20:
             best_epoch, best = len(reports), encoder
-    return Trained(best, tuple(reports), best_epoch, *evaluate(best, *hold_out(matrix, split.test, seed=seed)))
+    test = hold_out(matrix, split.test, seed=seed)
+    return Trained(best, tuple(reports), best_epoch, *evaluate(best, *test))
 
 
 def evaluate(encoder: NDArray[np.float32], inputs: csr_array, targets: csr_array) -> tuple[float, float]:
@@ -211,8 +213,20 @@ def _check_parts(split: Split) -> None:
             )
 
 
-class _Trainer:
-    """Weights, optimiser and order of users: what one epoch hands to the next."""
+class Trainer:
+    """Weights, optimiser and order of users: what one epoch hands to the next.
+
+    Parameters
+    ----------
+    n_items : int
+        Number of items.
+    settings : TrainingSettings
+        Factors, batch size and learning rate are taken from it.
+    seed : int
+        Of initial weights and order of users.
+    device : torch.device
+        Where to compute.
+    """
 
     def __init__(self, n_items: int, settings: TrainingSettings, *, seed: int, device: torch.device) -> None:
         self._rng = np.random.default_rng(seed)

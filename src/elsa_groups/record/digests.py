@@ -22,5 +22,5 @@ def array_digest(array: NDArray[Any]) -> str:
     """
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     digest = hashlib.sha256(f"{little.dtype.str} {little.shape} ".encode())
-    digest.update(little)
+    digest.update(little.data)
     return digest.hexdigest()

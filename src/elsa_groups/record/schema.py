@@ -12,7 +12,17 @@ from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.similarity.thresholds import Thresholds
 
 SCHEMA_VERSION = 1
-_PACKAGES = ("elsa-groups", "mlflow", "torch", "numpy", "numba", "polars", "scipy", "hydra-core", "matplotlib")
+_PACKAGES = (
+    "elsa-groups",
+    "mlflow",
+    "torch",
+    "numpy",
+    "numba",
+    "polars",
+    "scipy",
+    "hydra-core",
+    "matplotlib",
+)
 
 
 def parent_lineage(
@@ -156,7 +166,9 @@ def _code() -> dict[str, Any]:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -44,6 +44,8 @@ class Parent:
         Digest of the checkpoint file.
     item_order : str
         How the order of items was established: ``items.json`` or ``loss``.
+    has_users : bool
+        Whether it logged users.json, whose rows the groups name.
     """
 
     run_id: str
@@ -53,6 +55,7 @@ class Parent:
     encoder: NDArray[np.float32]
     checkpoint_sha256: str
     item_order: str
+    has_users: bool
 
 
 def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> Parent:
@@ -77,8 +80,8 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
         run = find_newest(interactions, {})
         if run is None:
             raise InputError(
-                f"parent=newest: no finished ELSA run of dataset {interactions.dataset} with this data digest and"
-                f" filter in {mlflow.get_tracking_uri()}; train one with `mlflow run . -e train"
+                f"parent=newest: no finished ELSA run of dataset {interactions.dataset} with this data digest"
+                f" and filter in {mlflow.get_tracking_uri()}; train one with `mlflow run . -e train"
                 f" -P dataset={interactions.dataset}`, or give parent=<run id>"
             )
     else:
@@ -117,7 +120,8 @@ def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | N
 
 
 def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> str | None:
-    digests = [item.dataset.digest for item in run.inputs.dataset_inputs]
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    digests = [item.dataset.digest for item in inputs]
     if interactions.digest[:DIGEST_LENGTH] not in digests:
         return "trained on other data"
     wanted = {f"conf.dataset.{name}": getattr(interactions, name) for name in _FILTER} | {
@@ -135,10 +139,13 @@ def _named_run(reference: str) -> Run:
         run = MlflowClient().get_run(run_id)
     except MlflowException as error:
         raise InputError(
-            f"parent: no run {run_id!r} in {mlflow.get_tracking_uri()}; expected a run id, models:/... or newest"
+            f"parent: no run {run_id!r} in {mlflow.get_tracking_uri()}; expected a run id, models:/... or"
+            f" {NEWEST}"
         ) from error
     if run.info.lifecycle_stage == "deleted":
-        raise InputError(f"parent: run {run_id} is deleted; `mlflow runs restore --run-id {run_id}` brings it back")
+        raise InputError(
+            f"parent: run {run_id} is deleted; `mlflow runs restore --run-id {run_id}` brings it back"
+        )
     status = RunStatus.to_string(RunStatus.from_string(run.info.status))
     if status in ("RUNNING", "SCHEDULED"):
         raise InputError(f"parent: run {run_id} is {status}; wait until it has finished")
@@ -180,7 +187,9 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
             )
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         digest = file_digest(checkpoint)
-        _check_ids(_download(run_id, "users.json", folder), interactions.user_ids, "users", run_id)
+        has_users = _check_ids(
+            _download(run_id, "users.json", folder), interactions.user_ids, "users", run_id
+        )
         ordered = _check_ids(_download(run_id, "items.json", folder), interactions.item_ids, "items", run_id)
     if not ordered:
         order = check_item_order(interactions.matrix, encoder, seed=seed)
@@ -198,6 +207,7 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         encoder,
         digest,
         "items.json" if ordered else "loss",
+        has_users,
     )
 
 
@@ -233,7 +243,7 @@ def _check_ids(path: Path | None, ids: tuple[str, ...], what: str, run_id: str) 
     if stored != list(ids):
         different = sum(a != b for a, b in zip(stored, ids, strict=False)) + abs(len(stored) - len(ids))
         raise InputError(
-            f"parent: {what}.json of run {run_id} and the data differ in {different:,} places of {len(ids):,};"
-            " use the file and filter that it was trained on, or train again"
+            f"parent: {what}.json of run {run_id} and the data differ in {different:,} places of"
+            f" {len(ids):,}; use the file and filter that it was trained on, or train again"
         )
     return True

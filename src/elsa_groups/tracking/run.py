@@ -75,10 +75,14 @@ class RunHandle:
         from elsa_groups.model.scorer import ELSA
 
         model = ELSA(torch.from_numpy(encoder))
-        example = np.zeros((1, len(encoder)), np.float32)
+        example = np.zeros((2, len(encoder)), np.float32)
         requirements = [f"{name}=={version(name)}" for name in ("torch", "numpy")]
         info = mlflow.pytorch.log_model(
-            model, name="elsa", serialization_format="pt2", input_example=example, pip_requirements=requirements
+            model,
+            name="elsa",
+            serialization_format="pt2",
+            input_example=example,
+            pip_requirements=requirements,
         )
         return str(info.model_id)
 

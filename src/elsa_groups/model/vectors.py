@@ -1,0 +1,101 @@
+"""Rows of numbers with the same bytes on every machine.
+
+Sums run in index order in float64, without reassociation or fused multiply-add, and each value is rounded
+to float32 once. So neither the instruction set, nor the number of threads, nor a BLAS can change a bit.
+"""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.errors import InputError
+
+
+def check_item_vectors(vectors: NDArray[np.floating], n_items: int, *, name: str = "encoder") -> None:
+    """Refuse item vectors that are not ``n_items`` rows of finite values.
+
+    Raises
+    ------
+    InputError
+        With ``name`` for the vectors.
+    """
+    if vectors.ndim != 2 or len(vectors) != n_items:
+        raise InputError(
+            f"{name}: expected one row for each of the {n_items} items of the data, came shape "
+            f"{vectors.shape}; use the checkpoint that was trained on these data with the same filter"
+        )
+    n_bad = n_items - int(np.isfinite(vectors).all(axis=1).sum())
+    if n_bad:
+        raise InputError(
+            f"{name}: expected finite item vectors, came NaN or infinity in {n_bad} of {n_items} rows; "
+            "train again with a smaller learning rate or take another checkpoint"
+        )
+
+
+@numba.njit(cache=True, nogil=True)
+def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Divide each row by its norm, in float64 in index order, rounded to float32 once; zeros stay zeros.
+
+    Parameters
+    ----------
+    vectors : (n, factors) float32 or float64
+        Finite rows of any length.
+
+    Returns
+    -------
+    (n, factors) float32
+        Rows of norm one to float32 precision, or zero.
+    """
+    units = np.empty(vectors.shape, np.float32)
+    row = np.empty(vectors.shape[1], np.float64)
+    for i in range(vectors.shape[0]):
+        row[:] = vectors[i]
+        _normalise(row, units[i])
+    return units
+
+
+@numba.njit(cache=True, nogil=True)
+def _normalise(row: NDArray[np.float64], unit: NDArray[np.float32]) -> bool:
+    """Write the direction of ``row`` into ``unit``; tell whether it has one."""
+    squares = 0.0
+    for k in range(row.shape[0]):
+        squares += row[k] * row[k]
+    norm = np.sqrt(squares)
+    for k in range(row.shape[0]):
+        unit[k] = np.float32(row[k] / norm) if norm > 0.0 else np.float32(0.0)
+    return norm > 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_and_normalise(
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    encoder: NDArray[np.float32],
+    start: int,
+    stop: int,
+    vectors: NDArray[np.float32],
+    has_direction: NDArray[np.bool_],
+) -> None:
+    """Write the direction of the sum of each history into its row, and whether it has one.
+
+    Parameters
+    ----------
+    indptr, indices : (n_users + 1,) and (nnz,) int32 or int64
+        Histories as CSR, indices sorted within each row.
+    encoder : (n_items, factors) float32
+        Item vectors.
+    start, stop : int
+        Users to do it for.
+    vectors : (n_users, factors) float32
+        Rows ``start`` to ``stop`` are written.
+    has_direction : (n_users,) bool
+        Written likewise; False where the sum is zero exactly.
+    """
+    total = np.empty(encoder.shape[1], np.float64)
+    for user in range(start, stop):
+        total[:] = 0.0
+        for position in range(indptr[user], indptr[user + 1]):
+            item = indices[position]
+            for k in range(total.shape[0]):
+                total[k] += np.float64(encoder[item, k])
+        has_direction[user] = _normalise(total, vectors[user])
