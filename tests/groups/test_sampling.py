@@ -601,13 +601,16 @@ class TestCannotBeFilled:
         draw_groups(many_users, family, (3,), similar=0.5, divergent=0.4, seed=0)
         timer = threading.Timer(0.3, signal.pthread_kill, (main.ident, signal.SIGINT))
 
-        timer.start()
         began = time.monotonic()
         # Without the interrupt: 300 million draws, some ten seconds.
-        with pytest.raises(KeyboardInterrupt):
-            draw_groups(
-                many_users, family, (3,), similar=1.0, divergent=0.0, seed=0,
-                n_groups=2, max_restarts=150_000, threads=threads,
-            )  # fmt: skip
+        timer.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                draw_groups(
+                    many_users, family, (3,), similar=1.0, divergent=0.0, seed=0,
+                    n_groups=2, max_restarts=150_000, threads=threads,
+                )  # fmt: skip
+        finally:
+            timer.cancel()
 
         assert time.monotonic() - began < 3.0

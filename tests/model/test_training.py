@@ -34,7 +34,7 @@ def trained(board: csr_array) -> Trained:
 def test_checkerboard_is_learnt(board: csr_array, trained: Trained) -> None:
     recommended = top_k(trained.encoder, board, 1)[:, 0]
     np.testing.assert_array_equal(recommended % 2, np.arange(200) % 2)
-    # At most 20 items of the right kind are outside a history of about 19 shown, all among the first 20.
+    # About 19 of the 30 items of a kind are shown, so that all others fit among the first 20.
     assert trained.test_recall_at_20 == 1.0
     assert trained.reports[-1].train_loss < 0.5 * trained.reports[0].train_loss
 

@@ -42,11 +42,13 @@ def test_plain_philox_of_these_tests_gives_the_published_known_answers(counter, 
     assert philox_words(_integers(counter), high << 32 | low) == _integers(words)
 
 
+@settings(deadline=None)
 @given(counter=st.tuples(words32, words32, words32, words32), key=st.integers(0, 2**64 - 1))
 def test_philox_equals_plain_integers(counter, key, philox_words):
     assert _compiled_philox(counter, key) == philox_words(counter, key)
 
 
+@settings(deadline=None)
 @given(
     draw=st.integers(0, 2**33),
     group=st.integers(0, 2**40),
@@ -66,7 +68,7 @@ def test_four_draws_share_a_block_and_the_fifth_has_another():
     assert block(8, 1, 0, key) != block(12, 1, 0, key)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     n=st.one_of(st.integers(1, 2**32 - 1), st.integers(1, 100)),
     draw=st.integers(0, 10**6),

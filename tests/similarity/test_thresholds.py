@@ -34,6 +34,13 @@ def _users(kind, n_users, dim, seed):
     return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
 
 
+def _near_duplicates():
+    """300 users whose pairs lie within float32 rounding of each other; a little short, so none clips to 1."""
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=64) + 1e-8 * rng.normal(size=(300, 64))
+    return (0.9999 * values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+
 def _brute(similarities, quantile):
     return np.quantile(similarities[np.triu_indices(len(similarities), 1)], quantile)
 
@@ -111,11 +118,7 @@ class TestExact:
         assert found.similar == pytest.approx(_brute(similarity_matrix(vectors), 0.9), abs=1e-14)
 
     def test_near_duplicates_are_ordered_by_reference_value(self, similarity_matrix):
-        # All pairs lie within float32 rounding of each other; rows a little short of one clip none to 1.
-        rng = np.random.default_rng(2)
-        values = rng.normal(size=64) + 1e-8 * rng.normal(size=(300, 64))
-        vectors = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
-        vectors *= np.float32(0.9999)
+        vectors = _near_duplicates()
         reference = similarity_matrix(vectors)
         fast = (1 + (vectors @ vectors.T).astype(np.float64)) / 2
         assert np.ptp(reference[np.triu_indices(300, 1)]) < 1e-6
@@ -124,6 +127,22 @@ class TestExact:
         for quantile in (0.1, 0.25, 0.5, 0.75, 0.9):
             found = _exact(vectors, quantile, quantile)
             assert found.similar == pytest.approx(_brute(reference, quantile), abs=1e-15)
+
+    @pytest.mark.parametrize("side", ["low", "high"])
+    def test_a_bracket_whose_edge_is_within_rounding_of_the_quantile_is_swept_again(
+        self, side, similarity_matrix, monkeypatch
+    ):
+        # Fast scores put pairs on the wrong side of such an edge, so the rank cannot be trusted.
+        vectors = _near_duplicates()
+        edge = float(np.median((vectors @ vectors.T)[np.triu_indices(300, 1)]))
+        narrow = (edge, 2.0) if side == "low" else (-2.0, edge)
+        brackets = iter([[narrow], [(-2.0, 2.0)]])
+        monkeypatch.setattr(room, "_brackets", lambda *args, **options: next(brackets))
+
+        found = find_thresholds(vectors, similar=Target(0.5), divergent=Target(0.1, 0.0), method="exact")
+
+        assert found.similar == pytest.approx(_brute(similarity_matrix(vectors), 0.5), abs=1e-15)
+        assert next(brackets, None) is None
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_missed_bracket_is_widened_and_swept_again(self, kind, similarity_matrix, monkeypatch):
@@ -162,6 +181,16 @@ class TestExact:
         assert found.similar == pytest.approx(_brute(reference, 0.9), abs=1e-14)
         assert found.divergent == pytest.approx(_brute(reference, 0.1), abs=1e-14)
         assert tied
+
+    def test_bins_order_near_duplicates_by_reference_value(self, similarity_matrix, monkeypatch):
+        vectors = _near_duplicates()
+        monkeypatch.setattr(room, "_MAX_INSIDE", 0)
+
+        found = _exact(vectors, threads=2)
+
+        reference = similarity_matrix(vectors)
+        assert found.similar == pytest.approx(_brute(reference, 0.9), abs=1e-15)
+        assert found.divergent == pytest.approx(_brute(reference, 0.1), abs=1e-15)
 
     def test_bins_and_kept_pairs_give_the_same_bytes(self, monkeypatch):
         vectors = _users("random", 400, 20, 7)

@@ -16,8 +16,8 @@ Integers = NDArray[np.int64]
 
 # Pairs of groups kept one by one; all others are only counted.
 TOP_PAIRS = 10_000
-# Entries of the overlap product in memory at a time, about 16 bytes each.
-_ENTRIES_PER_BLOCK = 4_000_000
+# Entries of the overlap product in memory at a time, at most 80 bytes each with all that is made of them.
+_ENTRIES_PER_BLOCK = 2_000_000
 
 _SIMILAR, _DIVERGENT = int(Rule.similar), int(Rule.divergent)
 
@@ -60,32 +60,52 @@ def measure_quality(
     ----------
     vectors : (n_users, dim) float32
         Unit rows.
-    members : (n_groups, size) int64
-        Rows of ``vectors``, subgroup after subgroup.
+    members : (n_groups, size) int64 in [0, n_users)
+        Rows of ``vectors``, subgroup after subgroup, none twice in a group.
     sizes : tuple of int
-        Subgroup sizes.
+        Subgroup sizes; they add up to ``size``.
     within, across : Rule
         What pairs inside subgroups, and between them, are judged by; ``any`` is never wrong.
     similar, divergent : float in [0, 1]
         Thresholds: a pair below ``similar`` is wrong by the rule similar, one above ``divergent`` by the
         rule divergent.
 
+    Raises
+    ------
+    ValueError
+        If ``members`` is not as described.
+
     Notes
     -----
-    Cost: ``n_groups * size**2 / 2`` dot products.
+    Cost: ``n_groups * size * (size - 1) / 2`` dot products; memory: the result.
     """
-    overall, inside, between = (np.empty(len(members), np.float64) for _ in range(3))
+    _check_members(members, len(vectors))
+    if sum(sizes) != members.shape[1]:
+        raise ValueError(f"sizes: expected to add up to {members.shape[1]} members, came {sizes}")
+    similarity, inside, between = (np.empty(len(members), np.float64) for _ in range(3))
     wrong = np.zeros(len(members), np.int64)
     subgroups = np.repeat(np.arange(len(sizes)), sizes)
     rules = int(within), int(across), similar, divergent
-    _measure(vectors, members, subgroups, *rules, overall, inside, between, wrong)
-    return Quality(overall, inside, between, wrong)
+    _measure(vectors, members, subgroups, *rules, similarity, inside, between, wrong)
+    return Quality(similarity, inside, between, wrong)
+
+
+def _check_members(members: Integers, n_users: int) -> None:
+    """Refuse what compiled loops and sparse products would read past, or count twice."""
+    if members.ndim != 2 or members.shape[0] < 1 or members.shape[1] < 2:
+        raise ValueError(f"members: expected at least one group of two or more, came shape {members.shape}")
+    if members.min() < 0 or members.max() >= n_users:
+        raise ValueError(f"members: expected rows in [0, {n_users}), came {members.min()} to {members.max()}")
+    repeated = (np.diff(np.sort(members, axis=1), axis=1) == 0).any(axis=1)
+    if repeated.any():
+        raise ValueError(f"members: expected nobody twice in a group, came group {int(repeated.argmax())}")
 
 
 @numba.njit(cache=True, nogil=True)
 def _measure(
-    vectors, members, subgroups, within, across, similar, divergent, overall, inside, between, wrong
+    vectors, members, subgroups, within, across, similar, divergent, similarity, inside, between, wrong
 ):
+    """Fill the columns of :class:`Quality`, one group after the other."""
     for g in range(members.shape[0]):
         total_in = total_out = 0.0
         n_in = n_out = 0
@@ -102,7 +122,7 @@ def _measure(
                     n_out += 1
                 if (rule == _SIMILAR and value < similar) or (rule == _DIVERGENT and value > divergent):
                     wrong[g] += 1
-        overall[g] = (total_in + total_out) / (n_in + n_out)
+        similarity[g] = (total_in + total_out) / (n_in + n_out)
         inside[g] = total_in / n_in if n_in else np.nan
         between[g] = total_out / n_out if n_out else np.nan
 
@@ -126,9 +146,11 @@ class Overlap:
     participation_max : int
         Groups of the busiest user.
     participation_gini : float in [0, 1)
-        Gini coefficient of the number of groups over all eligible users; 0 is perfectly even.
+        Gini coefficient of the numbers of groups x_1 <= ... <= x_n of all n eligible users,
+        ``sum((2 i - n - 1) x_i) / (n sum x)``: 0 if all take part equally, 1 - 1/n if one takes it all.
     top : NDArray[np.int64], shape (<= 10,000, 3)
-        Columns group a < group b and shared members, most first, ties by group number.
+        The pairs that share most: columns group a < group b and shared members >= 1, most first, ties by
+        group numbers.
     """
 
     mean: float | None
@@ -147,31 +169,36 @@ def measure_overlap(members: Integers, *, n_users: int, threshold: float) -> Ove
 
     Parameters
     ----------
-    members : (n_groups, size) int64
-        Users in [0, n_users), none twice in a group.
+    members : (n_groups, size) int64 in [0, n_users)
+        Users, none twice in a group.
     n_users : int
         Eligible users.
-    threshold : float
+    threshold : float in [0, 1]
         Overlap from which a pair counts as overlapping.
+
+    Raises
+    ------
+    ValueError
+        If ``members`` is not as described.
 
     Notes
     -----
-    A sparse product of the incidence matrix with its transpose, in blocks of rows: cost and entries are
-    the sum over users of their squared number of groups; memory is bounded.
+    A sparse product of the incidence matrix with its transpose, in blocks of rows. Cost: the sum over
+    users of their squared number of groups. Memory: 0.2 GB for the block, beside a few copies of
+    ``members``; a block holds at least one group, which overlaps ``n_groups`` others at most.
     """
+    _check_members(members, n_users)
     n_groups, size = members.shape
-    participation = np.bincount(members.ravel(), minlength=n_users)
-    pairs_sharing, top = _shared_members(members, participation)
     n_pairs = n_groups * (n_groups - 1) // 2
-    shared_in_all = int((participation * (participation - 1) // 2).sum())
-    fewest = next(s for s in range(size + 2) if s / size >= threshold or s > size)
-    distinct = len(np.unique(np.sort(members, axis=1), axis=0))
+    participation = np.bincount(members.ravel(), minlength=n_users)
+    pairs, top = _shared_members(members, participation)
+    shared = np.arange(size + 1)
     return Overlap(
-        mean=shared_in_all / size / n_pairs if n_pairs else None,
-        maximum=float(pairs_sharing.nonzero()[0].max(initial=-1) + 1) / size if n_pairs else None,
-        pairs_sharing=tuple(int(n) for n in pairs_sharing),
-        overlapping_pairs=int(pairs_sharing[fewest - 1 :].sum()) if fewest else n_pairs,
-        duplicates=n_groups - distinct,
+        mean=int(pairs @ shared) / (size * n_pairs) if n_pairs else None,
+        maximum=int(pairs.nonzero()[0][-1]) / size if n_pairs else None,
+        pairs_sharing=tuple(pairs[1:].tolist()),
+        overlapping_pairs=int(pairs[shared / size >= threshold].sum()),
+        duplicates=n_groups - len(np.unique(np.sort(members, axis=1), axis=0)),
         user_coverage=float((participation > 0).mean()),
         participation_max=int(participation.max()),
         participation_gini=_gini(participation),
@@ -180,31 +207,35 @@ def measure_overlap(members: Integers, *, n_users: int, threshold: float) -> Ove
 
 
 def _shared_members(members: Integers, participation: Integers) -> tuple[Integers, Integers]:
-    """Count pairs of groups by shared members, and keep those that share most."""
+    """Count pairs of groups by shared members (0, 1, ... size), and list those that share most."""
     n_groups, size = members.shape
     incidence = csr_array(
         (np.ones(members.size, np.int32), members.ravel(), np.arange(0, members.size + 1, size)),
         shape=(n_groups, len(participation)),
     )
     by_user = incidence.T.tocsr()
-    counts = np.zeros(size, np.int64)
-    top = np.empty((0, 3), np.int64)
+    pairs = np.zeros(size + 1, np.int64)
+    # A pair as one number that sorts as wanted: most shared members first, then by group numbers.
+    ranks = np.empty(0, np.int64)
     for start, stop in _blocks(participation[members].sum(axis=1)):
         product = (incidence[start:stop] @ by_user).tocoo()
-        first, second, shared = product.row + start, product.col, product.data
-        upper = second > first
-        counts += np.bincount(shared[upper], minlength=size + 1)[1:]
-        # Later groups win no ties, so once the top is full only a higher share can enter it.
-        upper &= shared > (top[-1, 2] if len(top) == TOP_PAIRS else 0)
-        found = np.stack([first[upper], second[upper], shared[upper]], axis=1).astype(np.int64)
-        candidates = np.concatenate([top, found])
-        order = np.lexsort((candidates[:, 1], candidates[:, 0], -candidates[:, 2]))
-        top = candidates[order[:TOP_PAIRS]]
-    return counts, top
+        upper = product.col > product.row + start
+        first, second, shared = (a[upper].astype(np.int64) for a in (product.row, product.col, product.data))
+        pairs += np.bincount(shared, minlength=size + 1)
+        found = ((size - shared) * n_groups + first + start) * n_groups + second
+        ranks = _smallest(np.concatenate([ranks, found]), TOP_PAIRS)
+    pairs[0] = n_groups * (n_groups - 1) // 2 - pairs.sum()
+    rest, second = np.divmod(np.sort(ranks), n_groups)
+    missing, first = np.divmod(rest, n_groups)
+    return pairs, np.stack([first, second, size - missing], axis=1)
+
+
+def _smallest(values: Integers, count: int) -> Integers:
+    return values if len(values) <= count else np.partition(values, count)[:count]
 
 
 def _blocks(entries: Integers) -> list[tuple[int, int]]:
-    """Split rows into ranges of bounded numbers of entries, at least a row each."""
+    """Split rows into ranges that hold a bounded number of entries, and at least one row."""
     ends = np.cumsum(entries)
     edges = [0]
     while edges[-1] < len(entries):
@@ -214,7 +245,7 @@ def _blocks(entries: Integers) -> list[tuple[int, int]]:
 
 
 def _gini(counts: Integers) -> float:
-    """``sum((2 i - n - 1) x_i) / (n sum x)`` over the ascending counts x_1 .. x_n."""
+    """Gini coefficient ``sum((2 i - n - 1) x_i) / (n sum x)`` of the ascending counts x_1 .. x_n."""
     n = len(counts)
     weights = 2 * np.arange(1, n + 1) - n - 1
     return float((weights * np.sort(counts)).sum() / (n * counts.sum()))

@@ -19,7 +19,8 @@ from elsa_groups.model.vectors import check_item_vectors, sum_and_normalise
 ROWS_PER_TASK = 4096
 ORDER_USERS = 1000
 ORDER_SHUFFLES = 5
-# Right order against shuffled, measured: 0.85 against 1.92 (Last.fm, 1,530 artists).
+# Measured: 0.44 of the shuffled loss on Last.fm listeners (0.84 against 1.91), 0.68 there with 16 factors,
+# 0.67 to 0.79 after a single epoch; of shuffled orders themselves the smallest of five is 0.99 of the mean.
 ORDER_RATIO = 0.9
 
 
@@ -107,8 +108,9 @@ def check_item_order(matrix: csr_array, encoder: NDArray[np.float32], *, seed: i
     """Check that the rows of item vectors are in the order of the matrix's columns.
 
     Item vectors in a wrong order still give plausible similarities; the loss of real listeners tells.
-    In any wrong order the directions of prediction and history are nearly unrelated, or worse, whatever
-    the data; a model that has learned anything does clearly better in the right one. Costs
+    In a wrong order the directions of prediction and history are nearly unrelated, whatever the data; a
+    model that has learned anything does clearly better in the right one. This tells another sort from the
+    right one, and is no proof: with half of the rows in place the loss is 0.8 of the shuffled one. Costs
     ``ORDER_SHUFFLES + 1`` losses of ``ORDER_USERS`` users, in float32.
 
     Parameters

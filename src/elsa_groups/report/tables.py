@@ -33,7 +33,21 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Result:
-    """The groups of one key and all that was measured of them."""
+    """The groups of one key and all that was measured of them.
+
+    Attributes
+    ----------
+    groups : Groups
+        The groups.
+    quality : Quality
+        Similarity inside each of them.
+    overlap : Overlap
+        Users that they share.
+    baseline : NDArray[np.float64], shape (n_random,)
+        Similarity of each of some random groups of the same size.
+    seconds : float
+        What drawing took.
+    """
 
     groups: Groups
     quality: Quality
@@ -46,7 +60,8 @@ def summary_row(result: Result) -> Row:
     """Return what is known of a key as one row; what is undefined is left out.
 
     Statistics ``similarity_*`` are over the groups of the key: population standard deviation, quantiles
-    ``q05``, ``q50`` and ``q95``. ``similarity_random`` is the mean of same-size random groups;
+    ``q05``, ``q50`` and ``q95``. ``similarity_random`` is the mean of same-size random groups, and
+    ``similarity_percentile``, in [0, 100], the percentage of them no more similar than this key's mean;
     ``pairs_sharing_<m>`` counts the pairs of groups with exactly m common members.
     """
     groups, overlap, draws = result.groups, result.overlap, result.groups.accounting
@@ -56,6 +71,7 @@ def summary_row(result: Result) -> Row:
         "size": groups.members.shape[1],
         **_statistics("similarity", result.quality.similarity),
         "similarity_random": float(result.baseline.mean()),
+        "similarity_percentile": 100.0 * float((result.baseline <= result.quality.similarity.mean()).mean()),
     }
     if len(groups.sizes) > 1:
         row["across_mean"] = float(result.quality.across.mean())
@@ -141,26 +157,38 @@ def write_overlap(path: Path, overlap: Overlap, size: int) -> None:
         writer.writerows([a, b, shared, shared / size] for a, b, shared in overlap.top.tolist())
 
 
+# Title in two lines, name in the row, format.
 _CLOSING = (
-    ("key", "key", "{}"),
-    ("groups", "groups", "{:,}"),
-    ("similarity", "similarity_mean", "{:.3f}"),
-    ("random", "similarity_random", "{:.3f}"),
-    ("wrong pair", "wrong_pair_share", "{:.0%}"),
-    ("overlap max", "member_overlap_max", "{:.2f}"),
-    ("coverage", "user_coverage", "{:.0%}"),
-    ("accepted", "acceptance_rate", "{:.1%}"),
-    ("restarts", "restarts", "{:,}"),
-    ("seconds", "seconds", "{:.2f}"),
+    ("", "groups", "groups", "{}"),
+    ("", "similarity", "similarity_mean", "{:.3f}"),
+    ("", "random", "similarity_random", "{:.3f}"),
+    ("wrong", "pair", "wrong_pair_share", "{:.1%}"),
+    ("overlap", "max", "member_overlap_max", "{:.2f}"),
+    ("", "coverage", "user_coverage", "{:.1%}"),
+    ("", "accepted", "acceptance_rate", "{:.2%}"),
+    ("", "restarts", "restarts", "{}"),
+    ("", "seconds", "seconds", "{:.2f}"),
 )
+_CLOSING_WIDTH = 100
 
 
 def closing_table(rows: list[Row]) -> str:
-    """Return the rows as a plain table for the terminal, at most 100 columns wide for short keys."""
-    cells = [[title for title, _, _ in _CLOSING]]
-    cells += [[form.format(row[name]) if name in row else "" for _, name, form in _CLOSING] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(_CLOSING))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(pairs))
-        for pairs in (list(zip(line, widths, strict=True)) for line in cells)
-    )
+    """Return the rows as a plain table for the terminal, at most 100 columns wide.
+
+    A dash stands where a value is undefined; keys too long for the width lose their middle.
+    """
+    columns = [
+        [above, title, *(form.format(row[name]) if name in row else "-" for row in rows)]
+        for above, title, name, form in _CLOSING
+    ]
+    numbers = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
+    room = _CLOSING_WIDTH - sum(2 + len(column[0]) for column in numbers)
+    keys = ["", "key", *(_shorten(row["key"], room) for row in rows)]
+    keys = [cell.ljust(max(map(len, keys))) for cell in keys]
+    return "\n".join("  ".join(line) for line in zip(keys, *numbers, strict=True))
+
+
+def _shorten(text: str, width: int) -> str:
+    """Cut the middle out of a text, as keys tell families at their start and sizes at their end."""
+    half = (width - 1) // 2
+    return text if len(text) <= width else f"{text[: width - 1 - half]}…{text[-half:]}"

@@ -14,6 +14,7 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param
+from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from numpy.typing import NDArray
 
@@ -137,12 +138,11 @@ def tracked_run(
     launched = launched_run()
     if experiment_id is None:
         experiment_id = launched.experiment_id if launched else _default_experiment()
-    if adopt and launched and launched.experiment_id == experiment_id:
+    adopted = adopt and launched is not None and launched.experiment_id == experiment_id
+    if launched is not None and adopted:
         run_id = launched.run_id
-        # A process has one launched run: what comes after must not write over it.
-        os.environ.pop("MLFLOW_RUN_ID")
     else:
-        run_id = MlflowClient().create_run(experiment_id).info.run_id
+        run_id = MlflowClient().create_run(experiment_id, tags=resolve_tags()).info.run_id
         if adopt and launched:
             MlflowClient().set_tag(launched.run_id, "elsa_groups.run", run_id)
     handle = RunHandle(run_id, experiment_id)
@@ -156,7 +156,12 @@ def tracked_run(
     except BaseException:
         mlflow.end_run("FAILED")
         raise
-    mlflow.end_run("FINISHED")
+    else:
+        mlflow.end_run("FINISHED")
+    finally:
+        # The end of any run makes MLflow forget the launched one, which another part still has to adopt.
+        if launched and not adopted:
+            os.environ["MLFLOW_RUN_ID"] = launched.run_id
 
 
 def launched_run() -> RunHandle | None:
@@ -172,4 +177,7 @@ def _default_experiment() -> str:
     if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
         return experiment_id
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
-    return str(mlflow.set_experiment(name).experiment_id) if name else "0"
+    if not name:
+        return "0"
+    experiment = MlflowClient().get_experiment_by_name(name)
+    return str(experiment.experiment_id if experiment else MlflowClient().create_experiment(name))

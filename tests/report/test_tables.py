@@ -1,0 +1,201 @@
+"""Tables of groups, and what of them becomes metrics."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from elsa_groups.groups.family import Accounting, Groups
+from elsa_groups.groups.quality import Quality, measure_overlap
+from elsa_groups.report.tables import (
+    Result,
+    closing_table,
+    members_table,
+    metrics_of,
+    mlflow_table,
+    summary_row,
+    write_members,
+    write_overlap,
+)
+
+CONTRACT = [
+    "groups",
+    "similarity_mean",
+    "similarity_std",
+    "similarity_random",
+    "wrong_pair_share",
+    "acceptance_rate",
+    "member_overlap_mean",
+    "member_overlap_max",
+    "user_coverage",
+]
+
+
+def result(members, sizes=(3,), similarity=None, within=None, across=None, key="similar_3"):
+    members = np.array(members, np.int64)
+    n = len(members)
+    nothing = np.full(n, np.nan)
+    quality = Quality(
+        similarity=np.array(similarity if similarity is not None else [0.5] * n),
+        within=nothing if within is None else np.array(within),
+        across=nothing if across is None else np.array(across),
+        wrong_pairs=np.array([2] + [0] * (n - 1)),
+    )
+    accounting = Accounting(
+        draws=np.full(n, 20), accepted=np.full(n, 3), restarts=np.arange(n, dtype=np.int64)
+    )
+    return Result(
+        groups=Groups(key, members, sizes, accounting),
+        quality=quality,
+        overlap=measure_overlap(members, n_users=8, threshold=0.3),
+        baseline=np.array([0.2, 0.4, 0.6, 0.8]),
+        seconds=1.5,
+    )
+
+
+FOUR = [[0, 1, 2], [1, 2, 5], [5, 6, 7], [2, 1, 0]]
+
+
+def test_a_row_holds_statistics_worked_by_hand():
+    row = summary_row(result(FOUR, similarity=[0.1, 0.3, 0.5, 0.7]))
+    expected = {
+        "groups": 4,
+        "size": 3,
+        "similarity_mean": 0.4,
+        "similarity_std": 0.05**0.5,  # squares of 0.3, 0.1, 0.1, 0.3 over 4
+        "similarity_min": 0.1,
+        "similarity_q05": 0.13,  # 0.15 of the way from 0.1 to 0.3
+        "similarity_q50": 0.4,
+        "similarity_q95": 0.67,
+        "similarity_max": 0.7,
+        "similarity_random": 0.5,
+        "similarity_percentile": 50.0,  # 0.2 and 0.4 of four
+        "wrong_pair_share": 0.25,
+        "wrong_pairs_mean": 0.5,
+        "acceptance_rate": 0.15,
+        "draws_mean": 20.0,
+        "restarts": 6,
+        "member_overlap_mean": 8 / 18,
+        "member_overlap_max": 1.0,
+        "overlapping_pairs": 4,
+        "pairs_sharing_1": 1,
+        "pairs_sharing_2": 2,
+        "pairs_sharing_3": 1,
+        "duplicates": 1,
+        "user_coverage": 0.75,
+        "participation_max": 3,
+        # Counts 0, 0, 1, 1, 2, 2, 3, 3: (-3 - 1 + 2 + 6 + 15 + 21) / (8 * 12).
+        "participation_gini": 40 / 96,
+        "seconds": 1.5,
+    }
+    assert row.pop("key") == "similar_3"
+    assert row == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_key_of_several_subgroups_has_within_and_across():
+    row = summary_row(result(FOUR, (2, 1), within=[0.9, 0.8, 0.7, 0.8], across=[0.1, 0.2, 0.2, 0.1]))
+    assert row["within_mean"] == pytest.approx(0.8)
+    assert row["across_mean"] == pytest.approx(0.15)
+    apart = summary_row(result(FOUR, (1, 1, 1), across=[0.1, 0.2, 0.2, 0.1]))
+    assert "within_mean" not in apart
+    assert "across_mean" in apart
+
+
+def test_one_group_leaves_out_what_is_undefined_and_stays_json():
+    row = summary_row(result([[0, 1, 2]]))
+    assert "member_overlap_mean" not in row
+    assert "member_overlap_max" not in row
+    assert row["similarity_std"] == 0.0
+    json.dumps(row, allow_nan=False)
+
+
+def test_metrics_are_those_of_the_contract():
+    metrics = metrics_of(summary_row(result(FOUR)))
+    assert sorted(metrics) == sorted(f"similar_3/{name}" for name in CONTRACT)
+    assert metrics["similar_3/groups"] == 4.0
+    assert all(type(value) is float for value in metrics.values())
+    two = metrics_of(
+        summary_row(result(FOUR, (2, 1), within=[0.9] * 4, across=[0.1] * 4, key="opposing_2_1"))
+    )
+    assert {"opposing_2_1/within_mean", "opposing_2_1/across_mean"} < two.keys()
+
+
+def test_an_undefined_value_is_no_metric():
+    metrics = metrics_of(summary_row(result([[0, 1, 2]])))
+    assert "similar_3/member_overlap_mean" not in metrics
+    assert "similar_3/similarity_mean" in metrics
+
+
+def test_rows_of_a_table_share_their_columns():
+    table = mlflow_table([{"key": "a_2", "x": 1}, {"key": "b_3", "y": 2.5}])
+    assert table == {"columns": ["key", "x", "y"], "data": [["a_2", 1, None], ["b_3", None, 2.5]]}
+
+
+def test_members_become_one_row_each():
+    groups = result([[4, 0, 2], [2, 3, 1]], (2, 1)).groups
+    users = np.array([[5, 0, 3], [3, 4, 1]])
+    table = members_table(groups, users, ("a", "b", "c", "d", "e", "ü"))
+    assert table.to_pydict() == {
+        "group": [0, 0, 0, 1, 1, 1],
+        "position": [0, 1, 2, 0, 1, 2],
+        "subgroup": [0, 0, 1, 0, 0, 1],
+        "user_index": [5, 0, 3, 3, 4, 1],
+        "user_id": ["ü", "a", "d", "d", "e", "b"],
+    }
+    types = [pa.int64(), pa.int32(), pa.int32(), pa.int64(), pa.dictionary(pa.int32(), pa.string())]
+    assert table.schema.types == types
+    assert table["user_id"].chunk(0).dictionary.to_pylist() == ["a", "b", "d", "e", "ü"]
+
+
+def test_members_survive_parquet(tmp_path):
+    groups = result(FOUR).groups
+    table = members_table(groups, groups.members, tuple("abcdefgh"))
+    write_members(tmp_path / "members.parquet", table)
+    assert pq.read_table(tmp_path / "members.parquet").equals(table)
+
+
+def test_overlaps_are_written_most_first(tmp_path):
+    write_overlap(tmp_path / "overlap.csv", result(FOUR).overlap, 3)
+    with (tmp_path / "overlap.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["group_a", "group_b", "shared", "overlap"]
+    assert [tuple(map(float, row)) for row in rows[1:]] == [
+        (0, 3, 3, 1.0),
+        (0, 1, 2, 2 / 3),
+        (1, 3, 2, 2 / 3),
+        (1, 2, 1, 1 / 3),
+    ]
+    assert b"\r" not in (tmp_path / "overlap.csv").read_bytes()
+
+
+def test_the_closing_table_lines_up():
+    rows = [summary_row(result(FOUR)), summary_row(result([[0, 1, 2]], key="a_3"))]
+    above, titles, first, second = closing_table(rows).splitlines()
+    assert titles.split() == [
+        "key", "groups", "similarity", "random", "pair", "max", "coverage", "accepted", "restarts", "seconds",
+    ]  # fmt: skip
+    assert above.split() == ["wrong", "overlap"]
+    assert first.split() == [
+        "similar_3", "4", "0.500", "0.500", "25.0%", "1.00", "75.0%", "15.00%", "6", "1.50",
+    ]  # fmt: skip
+    # One group overlaps with none.
+    assert second.split()[5] == "-"
+    assert len({len(line) for line in (above, titles, first, second)}) == 1
+    assert above.index("wrong") + len("wrong") == titles.index("pair") + len("pair")
+
+
+def test_the_closing_table_fits_its_width_whatever_the_key():
+    rows = [summary_row(result(FOUR, key=f"{'listeners' * 12}_{size}_1")) for size in (2, 4)]
+    rows[0] |= {"groups": 1_000_000, "restarts": 123_456_789, "seconds": 12345.67}
+    lines = closing_table(rows).splitlines()
+    assert max(map(len, lines)) <= 100
+    shown = [line.split()[0] for line in lines[2:]]
+    assert all(key.startswith("listeners") for key in shown)
+    assert [key[-4:] for key in shown] == ["_2_1", "_4_1"]
+
+
+def test_a_usual_key_is_shown_whole():
+    assert "three_camps_2_2_2 " in closing_table([summary_row(result(FOUR, key="three_camps_2_2_2"))])

@@ -1,0 +1,79 @@
+import pytest
+from mlflow.entities import RunStatus, ViewType
+
+from elsa_groups.tracking.run import Killed, tracked_run
+
+
+def status(client, run_id) -> str:
+    return client.get_run(run_id).info.status
+
+
+def test_a_run_that_ends_well_is_finished(client):
+    with tracked_run("groups") as run:
+        assert status(client, run.run_id) == "RUNNING"
+    assert status(client, run.run_id) == "FINISHED"
+    assert client.get_run(run.run_id).info.run_name == "groups"
+
+
+@pytest.mark.parametrize(
+    ("error", "ended"), [(ValueError("x"), "FAILED"), (Killed(143), "KILLED"), (SystemExit(1), "FAILED")]
+)
+def test_a_run_that_ends_badly_says_how(client, error, ended):
+    with pytest.raises(type(error)), tracked_run("groups") as run:
+        raise error
+    assert status(client, run.run_id) == ended
+
+
+def test_the_launched_run_is_adopted_and_nested(client, monkeypatch):
+    parent = client.create_run("0").info.run_id
+    launched = client.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    with tracked_run("groups", parent=parent, experiment_id="0") as run:
+        pass
+    assert run.run_id == launched
+    assert client.get_run(launched).data.tags["mlflow.parentRunId"] == parent
+
+
+def test_the_launched_run_is_left_for_another_part_to_adopt(client, monkeypatch):
+    launched = client.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    with tracked_run("ELSA", adopt=False) as first:
+        pass
+    with tracked_run("groups", parent=first.run_id, experiment_id="0") as second:
+        pass
+    assert first.run_id != launched
+    assert second.run_id == launched
+
+
+def test_a_child_is_made_in_its_parents_experiment_and_the_launched_run_points_to_it(client, monkeypatch):
+    home = client.create_experiment("home")
+    parent = client.create_run(home).info.run_id
+    launched = client.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    with tracked_run("groups", parent=parent, experiment_id=home) as run:
+        pass
+    assert client.get_run(run.run_id).info.experiment_id == home
+    assert client.get_run(launched).data.tags["elsa_groups.run"] == run.run_id
+
+
+def test_an_experiment_by_name_is_where_a_plain_run_goes(client, monkeypatch):
+    home = client.create_experiment("home")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "home")
+    with tracked_run("ELSA") as run:
+        pass
+    assert run.experiment_id == home
+
+
+def test_many_params_and_long_values_are_logged(client):
+    with tracked_run("groups") as run:
+        run.log_params({f"conf.p{i}": i for i in range(250)} | {"conf.long": "x" * 7000, "conf.none": None})
+    params = client.get_run(run.run_id).data.params
+    assert len(params) == 252
+    assert (len(params["conf.long"]), params["conf.none"], params["conf.p249"]) == (6000, "null", "249")
+
+
+def test_nothing_is_left_running(client):
+    with pytest.raises(ValueError, match="boom"), tracked_run("groups"):
+        raise ValueError("boom")
+    running = client.search_runs(["0"], "attributes.status = 'RUNNING'", ViewType.ALL)
+    assert [RunStatus.to_string(r.info.status) for r in running] == []
