@@ -29,7 +29,8 @@ def test_quoted_text_is_read_back_by_hydra(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1234567e9012", "0012", "a,b", "a b", "", "[x]", "{y}", "it's", 'say "x"', "a\\", "\\'", "true", "x=1"]
+    "text",
+    ["1234567e9012", "0012", "a,b", "a b", "", "[x]", "{y}", "it's", 'say "x"', "a\\", "\\'", "true", "x=1"],
 )
 def test_text_parameters_keep_their_value_whatever_they_look_like(text: str) -> None:
     (override,) = hydra_arguments(["--dataset.path", text], "generate")
@@ -53,7 +54,9 @@ def test_an_empty_declared_parameter_means_as_configured() -> None:
 
 
 def test_flags_come_before_overrides() -> None:
-    arguments = hydra_arguments(["--seed", "1", "--overrides", "thresholds.similar.quantile=0.8,0.9 -m"], "generate")
+    arguments = hydra_arguments(
+        ["--seed", "1", "--overrides", "thresholds.similar.quantile=0.8,0.9 -m"], "generate"
+    )
     assert arguments == ["-m", "seed=1", "thresholds.similar.quantile=0.8,0.9"]
 
 

@@ -30,7 +30,7 @@ def _qualifying(message):
 
 def _advice(message):
     """Advised quantiles, and the similarities they stand for, by name of the threshold."""
-    found = re.findall(r"thresholds\.(\w+)\.quantile=([\d.e-]+) \(similarity ([\d.]+) where", message)
+    found = re.findall(r"thresholds\.(\w+)\.quantile=([\d.e-]+) or \S+ \(similarity ([\d.]+) where", message)
     return {name: (float(quantile), float(similarity)) for name, quantile, similarity in found}
 
 

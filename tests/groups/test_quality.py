@@ -12,7 +12,7 @@ from elsa_groups.groups import quality
 from elsa_groups.groups.family import Rule
 from elsa_groups.groups.quality import measure_overlap, measure_quality
 
-# Directions at 0, 60, 120 and 180 degrees: similarities (1 + cos) / 2 are 0.75, 0.25 and 0 at 60, 120 and 180.
+# Directions at 0, 60, 120 and 180 degrees; angles of 60, 120 and 180 are similarities 0.75, 0.25 and 0.
 ANGLES = np.deg2rad([0.0, 60.0, 120.0, 180.0])
 FAN = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
 

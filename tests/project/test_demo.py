@@ -73,10 +73,20 @@ def test_the_child_is_the_launched_run(child):
 def test_the_parent_keeps_its_contract(parent, parent_files):
     params, metrics = parent.data.params, parent.data.metrics
     users, items = (json.loads((parent_files / f"{n}.json").read_text()) for n in ("users", "items"))
-    assert {n: params[n] for n in ("model", "dataset", "seed")} == {"model": "ELSA", "dataset": "Demo", "seed": "42"}
+    assert {n: params[n] for n in ("model", "dataset", "seed")} == {
+        "model": "ELSA",
+        "dataset": "Demo",
+        "seed": "42",
+    }
     assert (int(params["users"]), int(params["items"])) == (len(users), len(items)) == (1000, 1999)
     assert (users, items) == (sorted(users), sorted(items))
-    assert {"valid/ndcg_at_20", "valid/recall_at_20", "train/loss", "test/ndcg_at_20", "test/recall_at_20"} <= set(metrics)
+    assert {
+        "valid/ndcg_at_20",
+        "valid/recall_at_20",
+        "train/loss",
+        "test/ndcg_at_20",
+        "test/recall_at_20",
+    } <= set(metrics)
     state = torch.load(parent_files / "checkpoint.ckpt", weights_only=True)["model_state_dict"]
     assert state["encoder"].shape == (len(items), int(params["factors"]))
     split = json.loads((parent_files / "split.json").read_text())
@@ -87,7 +97,9 @@ def test_data_and_model_are_inputs_of_the_child(child, parent):
     (dataset,) = child.inputs.dataset_inputs
     (trained_on,) = parent.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("Demo", trained_on.dataset.digest)
-    assert [m.model_id for m in child.inputs.model_inputs] == [m.model_id for m in parent.outputs.model_outputs]
+    assert [m.model_id for m in child.inputs.model_inputs] == [
+        m.model_id for m in parent.outputs.model_outputs
+    ]
 
 
 def test_the_logged_model_scores_histories_without_pickle(demo, parent, tmp_path):
@@ -173,7 +185,9 @@ def test_every_group_can_be_drawn_by_its_rule(child, files, parent_files):
             rule = rule if other == s else "divergent"
             if mean is None or rule is None:
                 continue
-            if (rule == "similar" and mean < similar - 2e-6) or (rule == "divergent" and mean > divergent + 2e-6):
+            if (rule == "similar" and mean < similar - 2e-6) or (
+                rule == "divergent" and mean > divergent + 2e-6
+            ):
                 return False
         return True
 

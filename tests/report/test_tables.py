@@ -193,8 +193,7 @@ def test_the_closing_table_fits_its_width_whatever_the_key():
     lines = closing_table(rows).splitlines()
     assert max(map(len, lines)) <= 100
     shown = [line.split()[0] for line in lines[2:]]
-    assert all(key.startswith("listeners") for key in shown)
-    assert [key[-4:] for key in shown] == ["_2_1", "_4_1"]
+    assert shown == ["listene…rs_2_1", "listene…rs_4_1"]
 
 
 def test_a_usual_key_is_shown_whole():

@@ -1,5 +1,6 @@
 """Say why a family cannot be filled, and which thresholds would fill it."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.similarity.thresholds import sample_similarities
+from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.similarity.thresholds import share_of_pairs
 
 Values = NDArray[np.float64]
+Members = NDArray[np.int64]
 Reduce = Callable[..., Any]
 
 
@@ -17,10 +20,11 @@ def explain_starvation(
     vectors: NDArray[np.float32],
     family: Family,
     sizes: tuple[int, ...],
-    partial: NDArray[np.int64],
+    attempt: Members,
     *,
     similar: float,
     divergent: float,
+    threads: int = 1,
 ) -> str:
     """Explain at which step an unfinished group starves, and what would let it go on.
 
@@ -32,58 +36,84 @@ def explain_starvation(
         The rules.
     sizes : tuple of int
         Subgroup sizes of the key.
-    partial : (size,) int64
-        Members of the unfinished group by position, -1 where nobody joined.
+    attempt : (size,) int64
+        Members of the attempt that came farthest by position, -1 where nobody joined.
     similar, divergent : float
         Thresholds on similarity.
+    threads : int
+        Threads that count the pairs of users on either side of a needed threshold.
 
     Returns
     -------
     str
-        The step, how many users qualify for it, and the quantiles that would admit the nearest one.
+        The step, how many users qualify for it, and the thresholds that would admit the nearest one:
+        one step further, so that filling the family may take several rounds.
     """
-    subgroups = [part[part >= 0] for part in np.split(partial, np.cumsum(sizes)[:-1])]
+    joined = attempt[attempt >= 0]
+    if len(joined) == len(attempt):
+        return "Others could: those who qualify are rare. " + _ALLOW_MORE
+    subgroups = [part[part >= 0] for part in np.split(attempt, np.cumsum(sizes)[:-1])]
     open_ones = [s for s, part in enumerate(subgroups) if len(part) < sizes[s]]
     needs = [_needed_thresholds(vectors, family, subgroups, s) for s in open_ones]
-    misses = [np.maximum(similar - need[0], need[1] - divergent) for need in needs]
-    for miss in misses:
-        miss[partial[partial >= 0]] = np.inf
-    qualifying = sum(int((miss <= 0).sum()) for miss in misses)
-    joined = int((partial >= 0).sum())
+    misses = np.array([np.maximum(similar - highest, lowest - divergent) for highest, lowest in needs])
+    misses[:, joined] = np.inf
+    qualifying = int((misses <= 0).any(axis=0).sum())
     step = (
-        f"The attempt that came farthest had {joined} of {len(partial)} members; of {len(vectors):,} users"
-        f" {qualifying:,} qualify as the next."
+        f"The attempt that came farthest had {len(joined)} of {len(attempt)} members; of {len(vectors):,}"
+        f" users {qualifying:,} qualify as the next."
     )
     if qualifying:
-        return f"{step} They are too rare: raise sampling.max_draws or loosen the thresholds."
-    best = min(range(len(misses)), key=lambda i: misses[i].min())
-    nearest = int(misses[best].argmin())
-    pairs = sample_similarities(vectors, 200_000, seed=0)
-    advice = [
-        f"thresholds.{name}.quantile={_quantile(pairs, value, name):.4g}"
-        f" (similarity {value:.4f} where {limit:.4f} is asked)"
-        for name, value, limit, short in (
-            ("similar", needs[best][0][nearest], similar, needs[best][0][nearest] < similar),
-            ("divergent", needs[best][1][nearest], divergent, needs[best][1][nearest] > divergent),
-        )
-        if short
-    ]
+        return f"{step} They are rare. {_ALLOW_MORE}"
+    turn, user = np.unravel_index(misses.argmin(), misses.shape)
+    highest, lowest = needs[int(turn)][0][user], needs[int(turn)][1][user]
+    advice = []
+    if highest < similar:
+        advice.append(_advise_similar(vectors, float(highest), similar, threads))
+    if lowest > divergent:
+        advice.append(_advise_divergent(vectors, float(lowest), divergent, threads))
     return (
         f"{step} The nearest one needs {' and '.join(advice)}; or ask for smaller groups or another linkage."
     )
 
 
+_ALLOW_MORE = "Raise sampling.max_draws or sampling.max_restarts, or loosen the thresholds."
+
+
+def _advise_similar(vectors: NDArray[np.float32], value: float, limit: float, threads: int) -> str:
+    """Return the settings that put the similar threshold at or below a value."""
+    share = share_of_pairs(vectors, value, threads=threads)
+    # The last order statistic that is not above the value, rounded to the side that admits it.
+    quantile = math.floor((share.not_above - share.margin) * 1e4) / 1e4
+    settings = [f"thresholds.similar.quantile={quantile:.4g}"] if quantile >= 0 else []
+    return _either([*settings, f"thresholds.similar.value={math.floor(value * 1e6) / 1e6}"], value, limit)
+
+
+def _advise_divergent(vectors: NDArray[np.float32], value: float, limit: float, threads: int) -> str:
+    """Return the settings that put the divergent threshold at or above a value."""
+    share = share_of_pairs(vectors, value, threads=threads)
+    quantile = math.ceil((share.below + share.margin) * 1e4) / 1e4
+    settings = [f"thresholds.divergent.quantile={quantile:.4g}"] if quantile <= 1 else []
+    return _either([*settings, f"thresholds.divergent.value={math.ceil(value * 1e6) / 1e6}"], value, limit)
+
+
+def _either(settings: list[str], value: float, limit: float) -> str:
+    return f"{' or '.join(settings)} (similarity {value:.4f} where {limit:.4f} is asked)"
+
+
 def _needed_thresholds(
-    vectors: NDArray[np.float32], family: Family, subgroups: list[NDArray[np.int64]], turn: int
+    vectors: NDArray[np.float32], family: Family, subgroups: list[Members], turn: int
 ) -> tuple[Values, Values]:
     """Return per user the highest ``similar`` and lowest ``divergent`` that let it join ``turn``."""
     highest = np.full(len(vectors), np.inf)
     lowest = np.full(len(vectors), -np.inf)
+    everybody = np.arange(len(vectors))
     for s, part in enumerate(subgroups):
         rule = family.within if s == turn else family.across
         if rule == Rule.any or not len(part):
             continue
-        scores = 0.5 + 0.5 * (vectors @ vectors[part].T).astype(np.float64)
+        scores = np.array(
+            [reference_similarities(vectors, everybody, np.full_like(everybody, m)) for m in part]
+        )
         if rule == Rule.similar:
             highest = np.minimum(highest, _link(scores, family.linkage, np.min, np.max))
         else:
@@ -93,10 +123,4 @@ def _needed_thresholds(
 
 def _link(scores: Values, linkage: Linkage, strictest: Reduce, easiest: Reduce) -> Values:
     reduce: dict[Linkage, Reduce] = {Linkage.mean: np.mean, Linkage.all: strictest, Linkage.any: easiest}
-    return np.asarray(reduce[linkage](scores, axis=1))
-
-
-def _quantile(pairs: Values, value: float, name: str) -> float:
-    """Share of pairs below a value, rounded towards the side that admits it."""
-    share = float((pairs < value).mean()) if name == "similar" else float((pairs <= value).mean())
-    return float(np.floor(share * 1e4) / 1e4 if name == "similar" else np.ceil(share * 1e4) / 1e4)
+    return np.asarray(reduce[linkage](scores, axis=0))

@@ -230,7 +230,8 @@ def draw_groups(
     stop = np.zeros(1, np.int64)
     law: tuple[Any, ...] = (
         vectors, np.array(sizes), int(family.within), int(family.across), int(family.linkage),
-        similar, divergent, fast_cosine_bound(vectors.shape[1]) / 2, stream_key(seed, stream, key),
+        float(similar), float(divergent), fast_cosine_bound(vectors.shape[1]) / 2,
+        stream_key(seed, stream, key),
     )  # fmt: skip
     step = max(1, min(_GROUPS_PER_CALL, count // (4 * threads)))
 
@@ -244,12 +245,12 @@ def draw_groups(
 
     run_workers(worker, range(0, count, step), threads=threads, stop=stop)
     if stop[0]:
-        attempts = f"{max_restarts + 1:,} attempts of {max_draws:,} draws"
-        partial = _deepest_attempt(law, size, max_draws)
-        raise InputError(
-            f"{key}: no group could be completed in {attempts}. "
-            + explain_starvation(vectors, family, sizes, partial, similar=similar, divergent=divergent)
+        attempt = _deepest_attempt(law, size, max_draws)
+        reason = explain_starvation(
+            vectors, family, sizes, attempt, similar=similar, divergent=divergent, threads=threads
         )
+        attempts = f"{max_restarts + 1:,} attempts of {max_draws:,} draws"
+        raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
     return Groups(key, members, sizes, Accounting(draws, accepted, restarts))
 
 

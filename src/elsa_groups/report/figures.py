@@ -176,6 +176,7 @@ def draw_histogram(histogram: Histogram) -> "Figure":
         axes.axvline(h.similar, color=INK, linestyle=(0, (5, 2)), linewidth=1.2)
     _label_thresholds(panels[0], h.divergent, h.similar)
     panels[-1].set_xlabel("group similarity: mean over pairs of (1 + cos) / 2")
+    _settle(figure)
     return figure
 
 
@@ -210,6 +211,12 @@ def new_figure(title: str, n_panels: int) -> "tuple[Figure, list[Axes]]":
         axes.xaxis.label.set(size=TEXT_SIZE, color=INK)
         axes.yaxis.label.set(size=TEXT_SIZE, color=INK)
     return figure, panels
+
+
+def _settle(figure: "Figure") -> None:
+    """Lay out a finished figure once and for all: every drawing would start from the layout of the last."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def _finish(axes: "Axes", above: float) -> None:

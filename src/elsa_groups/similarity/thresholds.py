@@ -32,6 +32,8 @@ _BRACKET_ERRORS = 4.0
 # Most pairs kept, 12 bytes each; more means ties.
 _MAX_INSIDE = 150_000_000
 _PAIRS_PER_TASK = 1 << 16
+# Multiply-adds up to which advice counts all pairs, in seconds.
+_COUNTED_FOR_ADVICE = 1e12
 _BINS = 1 << 16
 
 
@@ -198,6 +200,42 @@ def _fast_cosines(vectors, us, vs):
 def sample_similarities(vectors: Vectors, n: int, *, seed: int, threads: int = 1) -> NDArray[np.float64]:
     """Return n reference similarities, float64, of random pairs u != v drawn with replacement."""
     return _sample(vectors, n, np.empty(n, np.float64), reference_similarities, seed=seed, threads=threads)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Where a similarity lies among those of all pairs, as ranks that quantiles are made of.
+
+    Attributes
+    ----------
+    below : float
+        The smallest quantile whose value is not below the similarity; above 1 if there is none.
+    not_above : float
+        The largest quantile whose value is not above it; below 0 if there is none.
+    margin : float
+        How far off both may be: 0 if all pairs were counted.
+    """
+
+    below: float
+    not_above: float
+    margin: float
+
+
+def share_of_pairs(vectors: Vectors, value: float, *, threads: int = 1) -> Share:
+    """Find which quantile a similarity is, from all pairs, or from a sample where those are too many."""
+    if float(len(vectors)) ** 2 * vectors.shape[1] <= _COUNTED_FOR_ADVICE:
+        cosine = 2.0 * value - 1.0
+        bound = fast_cosine_bound(vectors.shape[1])
+        # The cosine of a similarity is known to one rounding: what is that near is equal.
+        ends = cosine - 2.0**-52, cosine + 2.0**-52
+        bins = bin_window(vectors, *ends, n_bins=1, bound=bound, threads=threads)
+        n, below, equal, margin = n_pairs(len(vectors)), bins.below, int(bins.counts[0]), 0.0
+    else:
+        n = 1_000_000
+        sample = sample_similarities(vectors, n, seed=0, threads=threads)
+        below, equal = int((sample < value).sum()), int((sample == value).sum())
+        margin = 3.0 * math.sqrt(0.25 / n)
+    return Share(below / (n - 1) if n > 1 else below, (below + equal - 1) / max(n - 1, 1), margin)
 
 
 def _sample(

@@ -55,9 +55,11 @@ def run_workers(
     """
     shared = SharedTasks(tasks)
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(worker, shared) for _ in range(threads)]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            futures = [pool.submit(worker, shared) for _ in range(threads)]
+            # The first to fail must stop the others, whichever it is.
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
             return [future.result() for future in futures]
         except BaseException:
             shared.close()

@@ -1,0 +1,282 @@
+"""How the project is launched, and how launches end."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elsa_groups.cli import schema
+from elsa_groups.cli.arguments import check_overrides, hydra_arguments
+
+from .conftest import ROOT, Store
+
+KEYS = ("similar_3", "similar_5", "divergent_3", "divergent_5", "opposing_2_1", "opposing_3_2", "random_3")
+# No eight users are all this unlike each other, so drawing goes on until it is told to stop.
+ENDLESS = [
+    "families.divergent.compositions=[[8]]",
+    "thresholds.divergent.value=0.1",
+    "sampling.max_restarts=1000000000",
+]
+
+
+def groups_of(store: Store, run_id: str, to: Path) -> Path:
+    return store.artifact(run_id, "groups", to)
+
+
+@pytest.fixture(scope="session")
+def first(demo, tmp_path_factory) -> Path:
+    return groups_of(demo[0], demo[1].last_id, tmp_path_factory.mktemp("first"))
+
+
+def test_another_process_draws_the_same_bytes(demo, first, tmp_path):
+    launch = demo[0].python("generate", "dataset=Demo", "threads=1")
+    assert launch.code == 0, launch.err
+    again = groups_of(demo[0], launch.last_id, tmp_path)
+    for path in sorted(first.glob("*.npy")):
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_more_groups_and_families_change_no_earlier_group(demo, first, tmp_path):
+    family = "+families.camps={compositions: [[2,2,2]], within: similar, across: divergent}"
+    launch = demo[0].python(
+        "generate", "dataset=Demo", "n_groups=1000", "families.opposing.n_groups=80", family
+    )
+    assert launch.code == 0, launch.err
+    more = groups_of(demo[0], launch.last_id, tmp_path)
+    assert np.load(more / "camps_2_2_2.npy").shape == (1000, 6)
+    for key in KEYS:
+        groups = np.load(more / f"{key}.npy")
+        assert len(groups) == (80 if key.startswith("opposing") else 1000)
+        np.testing.assert_array_equal(groups[:75], np.load(first / f"{key}.npy"))
+
+
+def test_another_seed_draws_other_groups(demo, first, tmp_path):
+    launch = demo[0].python("generate", "dataset=Demo", "seed=43", "n_groups=5")
+    other = groups_of(demo[0], launch.last_id, tmp_path)
+    assert (np.load(other / "similar_3.npy") != np.load(first / "similar_3.npy")[:5]).any()
+
+
+def test_a_family_that_cannot_be_filled_ends_failed_with_a_diagnosis(demo):
+    store, _ = demo
+    overrides = (
+        "families.divergent.compositions=[[8]] thresholds.divergent.quantile=0.001 sampling.max_restarts=50"
+    )
+    launch = store.mlflow_run("-e", "generate", "-P", "dataset=Demo", "-P", f"overrides={overrides}")
+    assert launch.code != 0
+    assert re.search(r"error: divergent_8: no group could be completed in 51 attempts", launch.err)
+    assert "thresholds.divergent.quantile=" in launch.err
+    assert "Traceback" not in launch.err.split("error: divergent_8")[0]
+    (failed,) = store.client.search_runs(["0"], "attributes.status = 'FAILED'")
+    assert failed.data.tags["mlflow.parentRunId"]
+    assert store.client.list_artifacts(failed.info.run_id) == []
+    assert store.running() == []
+
+
+def test_an_id_that_looks_like_a_number_reaches_the_error_unchanged(new_store):
+    store = new_store()
+    launch = store.mlflow_run("-e", "generate", "-P", "parent=1234567e9012", "-P", "overrides=seed=3")
+    assert launch.code != 0
+    assert "seed is a parameter of its own; use -P seed=3" in launch.err
+    launch = store.python("generate", "--parent", "1234567e9012")
+    assert "no run '1234567e9012' in" in launch.err
+    assert launch.code == 1
+    assert store.running() == []
+
+
+def start_endless(store: Store, command: list[str]) -> subprocess.Popen:
+    environment = store.environment | {"PYTHONPATH": str(ROOT / "src")}
+    process = subprocess.Popen(
+        command, cwd=store.folder, env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if "thresholds over" in line:
+            time.sleep(2)
+            return process
+    raise AssertionError("ended before it began to draw")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run_as_killed(demo, number, code):
+    store, _ = demo
+    command = [sys.executable, "-m", "elsa_groups.cli.generate", "dataset=Demo", *ENDLESS]
+    process = start_endless(store, command)
+    process.send_signal(number)
+    process.stdout.read()
+    assert process.wait(30) == code
+    newest = store.client.search_runs(["0"], order_by=["attributes.start_time DESC"])[0]
+    assert newest.info.status == "KILLED"
+    assert store.running() == []
+
+
+def test_a_signal_to_the_entry_point_under_mlflow_run_ends_failed(demo):
+    store, _ = demo
+    overrides = f"overrides={' '.join(ENDLESS)}"
+    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", "-e", "generate"]
+    process = start_endless(store, [*command, "-P", "dataset=Demo", "-P", overrides])
+    newest = store.client.search_runs(["0"], order_by=["attributes.start_time DESC"])[0]
+    (entry_point,) = [
+        pid for pid in pids_of("elsa_groups.cli.generate") if os.getpgid(pid) == os.getpgid(process.pid)
+    ]
+    os.kill(entry_point, signal.SIGTERM)
+    process.stdout.read()
+    assert process.wait(60) != 0
+    assert store.client.get_run(newest.info.run_id).info.status == "FAILED"
+    assert store.running() == []
+
+
+def pids_of(module: str) -> list[int]:
+    """Processes whose own command is python -m module, not the shell that started it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"-m" in command and module.encode() in command:
+            found.append(int(entry.name))
+    return found
+
+
+def test_a_run_is_logged_to_a_server(new_store, tmp_path):
+    store = new_store()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    options = ["--backend-store-uri", store.uri, "--artifacts-destination", str(tmp_path), "--workers", "1"]
+    environment = {k: v for k, v in store.environment.items() if k != "MLFLOW_TRACKING_URI"}
+    server = subprocess.Popen(
+        command + options, cwd=store.folder, env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        remote = Store(store.folder, f"http://127.0.0.1:{port}")
+        wait_for(f"{remote.uri}/health")
+        launch = remote.python("main", "dataset=Demo", "n_groups=5", "model.epochs=2")
+        assert launch.code == 0, launch.err
+        run = remote.client.get_run(launch.last_id)
+        assert run.info.status == "FINISHED"
+        assert run.info.artifact_uri.startswith("mlflow-artifacts:")
+        assert np.load(remote.artifact(launch.last_id, "groups/random_3.npy", tmp_path)).shape == (5, 3)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def wait_for(url: str) -> None:
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"no answer from {url}")
+
+
+def test_a_child_goes_into_its_parents_experiment(demo):
+    store, launch = demo
+    parent = store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"]
+    elsewhere = store.client.create_experiment("elsewhere")
+    environment = store.environment | {"MLFLOW_EXPERIMENT_ID": elsewhere, "PYTHONPATH": str(ROOT / "src")}
+    command = [
+        sys.executable,
+        "-m",
+        "elsa_groups.cli.generate",
+        "dataset=Demo",
+        f"parent={parent}",
+        "n_groups=3",
+    ]
+    done = subprocess.run(
+        command, cwd=store.folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    child = store.client.get_run(done.stdout.split()[-1])
+    assert child.info.experiment_id == store.client.get_run(parent).info.experiment_id == "0"
+
+
+def test_no_litter_is_left_where_a_run_was_launched(demo):
+    left = {path.name for path in demo[0].folder.iterdir()}
+    assert left <= {"mlflow.db", "mlruns", "groups"}
+
+
+@pytest.mark.slow
+def test_the_conda_environment_is_built_by_uv_and_runs(new_store, tmp_path):
+    if shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") is None:
+        pytest.skip("uv is not on the PATH")
+    store = new_store()
+    launch = store.mlflow_run("-P", "n_groups=10", env_manager="uv", timeout=900)
+    assert launch.code == 0, launch.err
+    run = store.client.get_run(launch.last_id)
+    assert (run.info.status, run.data.metrics["random_3/groups"]) == ("FINISHED", 10.0)
+
+
+@pytest.mark.slow
+def test_make_run_works_in_a_fresh_clone_with_a_clean_home(tmp_path):
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    clone, home = tmp_path / "clone", tmp_path / "home"
+    home.mkdir()
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    drop = ("MLFLOW_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PYTHONPATH")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(drop)} | {"HOME": str(home)}
+    done = subprocess.run(
+        ["make", "run"], cwd=clone, env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"^groups run: [0-9a-f]{32}$", done.stdout, re.M)
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True
+    )
+    assert status.stdout == ""
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_the_configuration(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("elsa_groups-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    packed = {f"elsa_groups/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
+    assert packed <= names
+
+
+def readme_commands() -> list[list[str]]:
+    import shlex
+
+    text = (ROOT / "README.md").read_text().replace("FILE", "file.csv")
+    found = re.findall(r"^mlflow run .*$|`(mlflow run [^`]*)`|`(PYTHONPATH=src [^`]*)`", text, re.M)
+    lines = re.findall(r"^(mlflow run .*)$", text, re.M) + [part for pair in found for part in pair if part]
+    return [shlex.split(line) for line in lines if "`" not in line]
+
+
+@pytest.mark.parametrize("command", readme_commands(), ids=" ".join)
+def test_every_command_of_the_readme_composes(command):
+    schema.register()
+    if command[0].startswith("PYTHONPATH"):
+        name, arguments = command[3].rpartition(".")[2], command[4:]
+    else:
+        name = command[command.index("-e") + 1] if "-e" in command else "main"
+        pairs = [command[i + 1] for i, part in enumerate(command) if part == "-P"]
+        arguments = [part for pair in pairs for part in (f"--{pair.split('=', 1)[0]}", pair.split("=", 1)[1])]
+    check_overrides(hydra_arguments(arguments, name), name)

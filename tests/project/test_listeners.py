@@ -1,0 +1,106 @@
+"""The main job on real listeners: Last.fm users of HetRec 2011 in LastFM-1K's format."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .conftest import SHARED
+
+SOURCE = SHARED / "data/hetrec_lastfm_2k/user_artists.dat"
+WRITER = SHARED / "tools/hetrec_as_lastfm1k.py"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (SOURCE.exists() and WRITER.exists()), reason="the shared real listeners are absent"
+    ),
+]
+
+# Mean similarity measured elsewhere with the same protocol; training and 75 groups leave some play.
+EXPECTED = {
+    "similar_3": (0.748, 0.03),
+    "random_3": (0.570, 0.03),
+    "divergent_3": (0.493, 0.01),
+    "opposing_2_1": (0.576, 0.03),
+    "opposing_3_2": (0.599, 0.03),
+    "opposing_4_1": (0.649, 0.03),
+}
+WRONG = {"similar_3": 0.52, "similar_5": 0.80, "divergent_3": 0.56, "divergent_5": 1.0}
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("it's real, all of it")
+    subprocess.run([sys.executable, str(WRITER), str(SOURCE), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def main_run(new_store, data_dir):
+    store = new_store()
+    launch = store.mlflow_run("-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}")
+    assert launch.code == 0, launch.err
+    return store, launch
+
+
+@pytest.fixture(scope="session")
+def child(main_run):
+    return main_run[0].client.get_run(main_run[1].last_id)
+
+
+def test_counts_of_what_was_read_dropped_and_kept_are_reported(main_run, child, tmp_path):
+    store, launch = main_run
+    line = next(line for line in launch.err.splitlines() if "LastFM1k from" in line)
+    numbers = re.findall(r"[\d,]*\d", line.rpartition(".tsv: ")[2])
+    assert [n for n in ("188,298", "3,721", "92,834", "62,997", "1,870", "1,530") if n not in numbers] == []
+    counts = json.loads(store.artifact(child.info.run_id, "lineage.json", tmp_path).read_text())["data"][
+        "counts"
+    ]
+    assert (counts["read/lines"], counts["dropped/no_item_id"]) == (188_298, 3_721)
+    assert (counts["kept/pairs"], counts["kept/users"], counts["kept/items"]) == (62_997, 1_870, 1_530)
+
+
+def test_a_parent_was_trained_that_recommends_well(main_run, child):
+    parent = main_run[0].client.get_run(child.data.tags["mlflow.parentRunId"])
+    assert (parent.data.params["users"], parent.data.params["items"]) == ("1870", "1530")
+    assert parent.data.metrics["test/ndcg_at_20"] >= 0.36
+
+
+def test_eight_keys_of_75_groups_are_like_those_measured_before(child):
+    metrics = child.data.metrics
+    keys = {name.split("/")[0] for name in metrics if name.endswith("/groups")}
+    assert len(keys) == 8
+    assert {metrics[f"{key}/groups"] for key in keys} == {75.0}
+    assert {key: metrics[f"{key}/similarity_mean"] for key in EXPECTED} == {
+        key: pytest.approx(mean, abs=play) for key, (mean, play) in EXPECTED.items()
+    }
+    # Shares of 75 groups: three standard errors are at most 0.17.
+    assert {key: metrics[f"{key}/wrong_pair_share"] for key in WRONG} == {
+        key: pytest.approx(share, abs=0.17) for key, share in WRONG.items()
+    }
+    assert metrics["threshold/similar"] == pytest.approx(0.692, abs=0.03)
+    assert metrics["threshold/divergent"] == pytest.approx(0.498, abs=0.01)
+
+
+def test_other_quantiles_give_a_second_child_with_the_same_names(main_run, child, data_dir):
+    store, _ = main_run
+    launch = store.mlflow_run(
+        *("-e", "generate", "-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}", "-P", "parent=newest"),
+        *("-P", "thresholds.similar.quantile=0.95", "-P", "overrides=thresholds.divergent.quantile=0.2"),
+    )
+    assert launch.code == 0, launch.err
+    second = store.client.get_run(launch.last_id)
+    assert second.data.tags["mlflow.parentRunId"] == child.data.tags["mlflow.parentRunId"]
+    assert set(second.data.metrics) == set(child.data.metrics)
+    ours = [{name for name in run.data.params if name.startswith("conf.")} for run in (child, second)]
+    assert ours[0] == ours[1]
+    assert second.data.params["conf.thresholds.similar.quantile"] == "0.95"
+    assert second.data.metrics["similar_3/similarity_mean"] > child.data.metrics["similar_3/similarity_mean"]
+    assert "taken from" in launch.err
+    groups = store.artifact(launch.last_id, "groups/similar_3.npy", Path(store.folder))
+    assert np.load(groups).shape == (75, 3)
