@@ -41,7 +41,24 @@ def test_values_that_are_not_text_keep_hydras_grammar() -> None:
     arguments = hydra_arguments(
         ["--thresholds.similar.quantile", "0.95", "--families.similar.compositions", "[[3],[5]]"], "generate"
     )
-    assert arguments == ["thresholds.similar.quantile=0.95", "families.similar.compositions=[[3],[5]]"]
+    assert arguments == ["thresholds.similar.quantile=0.95", "++families.similar.compositions=[[3],[5]]"]
+
+
+def test_a_familys_defaults_can_be_changed_though_its_file_leaves_them_out() -> None:
+    overrides = hydra_arguments(
+        ["--families.similar.linkage", "all", "families.similar.n_groups=7"], "generate"
+    )
+    check_overrides(overrides, "generate")
+
+
+def test_a_mistyped_family_is_refused() -> None:
+    assert "families.similr.compositions: no value; mistyped similr" in refusal(
+        ["families.similr.linkage=all"]
+    )
+
+
+def test_a_mistyped_key_of_a_family_is_refused_with_the_nearest() -> None:
+    assert "families.similar.withn: no such key" in refusal(["families.similar.withn=any"])
 
 
 def test_null_reaches_an_optional_text_as_null() -> None:

@@ -74,9 +74,11 @@ def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
 
     def make() -> Store:
         folder = tmp_path_factory.mktemp("store")
-        # Quotes, a space and a comma in the path are to be harmless.
         uri = f"sqlite:///{folder}/mlflow.db"
-        MlflowClient(uri).search_experiments()
+        with pytest.MonkeyPatch.context() as patch:
+            # The default experiment keeps its artifacts beside where its tables were made.
+            patch.chdir(folder)
+            MlflowClient(uri).search_experiments()
         return Store(folder, uri)
 
     return make

@@ -238,7 +238,7 @@ def test_histograms_hold_every_group_and_open_as_pictures(files):
         assert sum(histogram["counts"]) == 75
         assert sum(histogram["random_counts"]) == 1000
         picture = Image.open(io.BytesIO((files / f"histograms/{key}.png").read_bytes()))
-        assert picture.size == (1000, 575)
+        assert picture.width == 1000
 
 
 def test_lineage_names_what_made_the_groups(child, parent, files, parent_files):

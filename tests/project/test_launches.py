@@ -73,7 +73,7 @@ def test_a_family_that_cannot_be_filled_ends_failed_with_a_diagnosis(demo):
     )
     launch = store.mlflow_run("-e", "generate", "-P", "dataset=Demo", "-P", f"overrides={overrides}")
     assert launch.code != 0
-    assert re.search(r"error: divergent_8: no group could be completed in 51 attempts", launch.err)
+    assert re.search(r"error: divergent_8: a group could not be completed in 51 attempts", launch.err)
     assert "thresholds.divergent.quantile=" in launch.err
     assert "Traceback" not in launch.err.split("error: divergent_8")[0]
     (failed,) = store.client.search_runs(["0"], "attributes.status = 'FAILED'")
@@ -154,7 +154,14 @@ def test_a_run_is_logged_to_a_server(new_store, tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    options = ["--backend-store-uri", store.uri, "--artifacts-destination", str(tmp_path), "--workers", "1"]
+    options = [
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/mlflow.db",
+        "--artifacts-destination",
+        str(tmp_path / "kept"),
+        "--workers",
+        "1",
+    ]
     environment = {k: v for k, v in store.environment.items() if k != "MLFLOW_TRACKING_URI"}
     server = subprocess.Popen(
         command + options, cwd=store.folder, env=environment, start_new_session=True,

@@ -268,7 +268,6 @@ def test_same_numbers_give_the_same_bytes_and_other_numbers_do_not(tmp_path, sub
     assert first != other
 
 
-@pytest.mark.xfail(strict=True, reason="the constrained layout moves the axes at every further save")
 def test_saving_the_same_figure_again_gives_the_same_bytes(tmp_path):
     figure = draw_histogram(_histogram())
 

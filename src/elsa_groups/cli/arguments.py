@@ -72,7 +72,7 @@ def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
             overrides += _override(token[2:], next(rest, None), entry_point)
         else:
             overrides.append(token)
-    return flags + overrides
+    return flags + [_allow_default(part) for part in overrides]
 
 
 def _override(name: str, value: str | None, entry_point: str) -> list[str]:
@@ -83,6 +83,13 @@ def _override(name: str, value: str | None, entry_point: str) -> list[str]:
         return []
     is_text = str in _types_of(name, entry_point) and value != "null"
     return [f"{name}={quote(value) if is_text else value}"]
+
+
+def _allow_default(override: str) -> str:
+    """Let an override reach a key that a family has by default, so that its file does not spell it out."""
+    parts = override.partition("=")[0].split(".")
+    is_default = len(parts) == 3 and parts[0] == "families" and parts[2] in schema.FAMILY_KEYS
+    return f"++{override}" if is_default else override
 
 
 def quote(text: str) -> str:

@@ -230,6 +230,8 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: Drawn, result:
         result.baseline,
         similar=drawn.thresholds.similar,
         divergent=drawn.thresholds.divergent,
+        within=result.quality.within,
+        across=result.quality.across,
     )
     write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
     save_png(draw_histogram(histogram), folder / "histograms" / f"{key}.png")

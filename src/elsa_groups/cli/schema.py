@@ -1,6 +1,6 @@
 """The typed schema behind conf/, and the one place where configuration becomes plain arguments."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -116,6 +116,9 @@ class FamilyConf:
     n_groups: int | None = None
 
 
+FAMILY_KEYS = tuple(field.name for field in fields(FamilyConf))
+
+
 @dataclass
 class SamplingConf:
     """Bounds of the sampler; see :func:`elsa_groups.groups.sampling.draw_groups`."""
@@ -213,11 +216,13 @@ def _complete_family(name: str, family: Any, n_groups: int) -> dict[str, Any]:
     try:
         typed = OmegaConf.merge(OmegaConf.structured(FamilyConf), family)
     except (OmegaConfBaseException, ValueError, TypeError, AttributeError) as error:
-        fields = ", ".join(FamilyConf.__dataclass_fields__)
         reason = str(error).splitlines()[0]
-        raise InputError(f"families.{name}: {reason}; a family has {fields}") from error
+        raise InputError(f"families.{name}: {reason}; a family has {', '.join(FAMILY_KEYS)}") from error
     if OmegaConf.is_missing(typed, "compositions"):
-        raise InputError(f"families.{name}.compositions: no value; give subgroup sizes such as [[3],[5]]")
+        raise InputError(
+            f"families.{name}.compositions: no value; mistyped {name}, or else give subgroup sizes such as"
+            " [[3],[5]]"
+        )
     if typed.n_groups is None:
         typed.n_groups = n_groups
     conf: FamilyConf = OmegaConf.to_object(typed)  # type: ignore[assignment]
@@ -258,8 +263,8 @@ def targets_of(settings: dict[str, Any]) -> tuple[Target, Target]:
 
 def part_for(settings: dict[str, Any], entry_point: str) -> dict[str, Any]:
     """Return the settings that an entry point has on its own: main's, as generate's or train's."""
-    fields = SCHEMAS[entry_point].__dataclass_fields__
-    return {name: value for name, value in settings.items() if name in fields}
+    names = {field.name for field in fields(SCHEMAS[entry_point])}
+    return {name: value for name, value in settings.items() if name in names}
 
 
 def as_params(settings: dict[str, Any], prefix: str = "conf.") -> dict[str, Any]:
