@@ -1,5 +1,6 @@
 PYTHON ?= python3.11
 VENV := .venv
+DATA ?= data
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: run test lint bench
@@ -15,8 +16,9 @@ lint: $(VENV)/test.stamp
 	ruff format --check .
 	mypy
 
-bench: $(VENV)/test.stamp
-	python -m benchmarks
+bench: $(VENV)/test.stamp  ## ELSA beside elsarec on $(DATA)/LastFM1k
+	python -m pip install --quiet --no-deps elsarec==0.1.4
+	PYTHONPATH=src python benchmarks/elsarec.py $(DATA)
 
 $(VENV)/run.stamp: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -86,6 +86,7 @@ def generate_child(settings: dict[str, Any], interactions: "Interactions", paren
             if not parent.has_users:
                 write_json(folder / "users.json", interactions.user_ids)
             run.log_files(folder)
+            run.mark_tables("groups/summary.json")
             run.log_metrics(
                 {
                     "threshold/similar": drawn.thresholds.similar,
@@ -230,8 +231,8 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: Drawn, result:
         result.baseline,
         similar=drawn.thresholds.similar,
         divergent=drawn.thresholds.divergent,
-        within=result.quality.within,
-        across=result.quality.across,
+        within=result.quality.within if len(result.groups.sizes) > 1 else None,
+        across=result.quality.across if len(result.groups.sizes) > 1 else None,
     )
     write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
     save_png(draw_histogram(histogram), folder / "histograms" / f"{key}.png")

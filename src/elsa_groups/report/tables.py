@@ -86,12 +86,13 @@ def summary_row(result: Result) -> Row:
         "member_overlap_mean": overlap.mean,
         "member_overlap_max": overlap.maximum,
         "overlapping_pairs": overlap.overlapping_pairs,
-        **{f"pairs_sharing_{m}": n for m, n in enumerate(overlap.pairs_sharing, start=1)},
         "duplicates": overlap.duplicates,
         "user_coverage": overlap.user_coverage,
         "participation_max": overlap.participation_max,
         "participation_gini": overlap.participation_gini,
         "seconds": result.seconds,
+        # Last, as their number depends on the size of groups.
+        **{f"pairs_sharing_{m}": n for m, n in enumerate(overlap.pairs_sharing, start=1)},
     }
     return {name: value for name, value in row.items() if value is not None}
 

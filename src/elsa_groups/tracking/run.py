@@ -15,7 +15,12 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATASET_CONTEXT,
+    MLFLOW_LOGGED_ARTIFACTS,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+)
 from numpy.typing import NDArray
 
 # MLflow refuses a longer digest of a dataset.
@@ -67,6 +72,11 @@ class RunHandle:
     def log_file(self, path: Path) -> None:
         """Upload one file as an artifact."""
         MlflowClient().log_artifact(self.run_id, str(path))
+
+    def mark_tables(self, *paths: str) -> None:
+        """Tell MLflow's UI, and :func:`mlflow.load_table`, which artifacts are tables."""
+        tables = [{"path": path, "type": "table"} for path in paths]
+        self.set_tags({MLFLOW_LOGGED_ARTIFACTS: json.dumps(tables)})
 
     def log_elsa_model(self, encoder: NDArray[np.float32]) -> str:
         """Log item vectors as a LoggedModel that scores histories, without pickle; return its id."""
