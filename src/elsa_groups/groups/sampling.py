@@ -31,61 +31,75 @@ _GROUPS_PER_CALL = 64
 
 
 @numba.njit(cache=True, nogil=True)
-def _meets(value: float, rule: int, similar: float, divergent: float) -> bool:
-    return value >= similar if rule == _SIMILAR else value <= divergent
+def _decide_mean(vectors, members, start, count, user, limit, at_least):
+    """Whether the mean reference similarity of a user to members is on the right side of a limit."""
+    total = 0.0
+    for m in range(start, start + count):
+        total += reference_similarity(vectors, members[m], user)
+    value = total / count
+    return value >= limit if at_least else value <= limit
 
 
 @numba.njit(cache=True, nogil=True)
-def _near(value: float, rule: int, similar: float, divergent: float, bound: float) -> bool:
-    return abs(value - (similar if rule == _SIMILAR else divergent)) <= bound
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _accepts_mean(vectors, sums, s, members, start, count, user, rule, similar, divergent, bound):
-    """Whether the mean similarity of a user to a subgroup meets a rule."""
-    value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / count
-    # The sum of count unit rows has norm at most count, so the mean keeps the bound of a single pair,
-    # plus the rounding of the running sum.
-    if _near(value, rule, similar, divergent, bound * (1.0 + count / vectors.shape[1])):
-        value = np.float64(0.0)
-        for m in range(start, start + count):
-            value += reference_similarity(vectors, members[m], user)
-        value /= count
-    return _meets(value, rule, similar, divergent)
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _accepts_pairs(vectors, members, start, count, user, rule, linkage, similar, divergent, bound):
-    """Whether all, or any, of the similarities of a user to the members of a subgroup meet a rule."""
+def _decide_pairs(vectors, members, start, count, user, limit, at_least, every, bound):
+    """Whether every, or any, similarity of a user to members is on the right side of a limit."""
     for m in range(start, start + count):
         value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
-        if _near(value, rule, similar, divergent, bound):
+        if abs(value - limit) <= bound:
             value = np.float64(reference_similarity(vectors, members[m], user))
-        if _meets(value, rule, similar, divergent) != (linkage == _ALL):
-            return linkage != _ALL
-    return linkage == _ALL
+        if (value >= limit if at_least else value <= limit) != every:
+            return not every
+    return every
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _joins(
-    vectors, sums, members, starts, counts, turn, user, within, across, linkage, similar, divergent, bound
-):
-    """Whether a candidate may join the subgroup whose turn it is."""
-    for s in range(counts.shape[0]):
-        rule = within if s == turn else across
-        if counts[s] == 0 or rule == _ANY:
-            continue
-        if linkage == _MEAN:
-            accepted = _accepts_mean(
-                vectors, sums, s, members, starts[s], counts[s], user, rule, similar, divergent, bound
-            )
-        else:
-            accepted = _accepts_pairs(
-                vectors, members, starts[s], counts[s], user, rule, linkage, similar, divergent, bound
-            )
-        if not accepted:
-            return False
-    return True
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _next_to_join(
+    vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw, last_draw, group, key,
+    within, across, linkage, similar, divergent, bound,
+):  # fmt: skip
+    """Draw until a candidate joins, or until ``last_draw``; return it (or -1), its subgroup, the next draw.
+
+    The loop that all time goes into: its arrays are arguments, since arrays handed on or sliced inside it
+    would have their references counted at every draw.
+    """
+    n_subgroups = sizes.shape[0]
+    per_factor = 1.0 / vectors.shape[1]
+    words = block(draw, group, 0, key)
+    while draw < last_draw:
+        while counts[turn] == sizes[turn]:
+            turn = turn + 1 if turn + 1 < n_subgroups else 0
+        if draw & 3 == 0:
+            words = block(draw, group, 0, key)
+        user = uniform_below(words[draw & 3], vectors.shape[0] - joined, draw, group, key)
+        draw += 1
+        for i in range(joined):
+            if taken[i] <= user:
+                user += 1
+        accepted = True
+        for s in range(n_subgroups):
+            rule = within if s == turn else across
+            if counts[s] == 0 or rule == _ANY:
+                continue
+            at_least = rule == _SIMILAR
+            limit = similar if at_least else divergent
+            if linkage == _MEAN:
+                value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / counts[s]
+                # A sum of count unit rows has norm at most count, so the mean keeps the bound of a pair,
+                # but for the rounding of the running sum.
+                if abs(value - limit) <= bound * (1.0 + counts[s] * per_factor):
+                    accepted = _decide_mean(vectors, members, starts[s], counts[s], user, limit, at_least)
+                else:
+                    accepted = value >= limit if at_least else value <= limit
+            else:
+                accepted = _decide_pairs(
+                    vectors, members, starts[s], counts[s], user, limit, at_least, linkage == _ALL, bound
+                )
+            if not accepted:
+                break
+        if accepted:
+            return user, turn, draw
+        turn = turn + 1 if turn + 1 < n_subgroups else 0
+    return -1, turn, draw
 
 
 @numba.njit(cache=True, nogil=True)
@@ -111,57 +125,39 @@ def _draw_groups(
 
     Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined.
     """
-    n_users = vectors.shape[0]
     n_subgroups = sizes.shape[0]
-    size = members.shape[1]
     starts = np.zeros(n_subgroups, np.int64)
     for s in range(1, n_subgroups):
         starts[s] = starts[s - 1] + sizes[s - 1]
     counts = np.empty(n_subgroups, np.int64)
     sums = np.empty((n_subgroups, vectors.shape[1]), np.float32)
-    taken = np.empty(size, np.int64)
+    taken = np.empty(members.shape[1], np.int64)
     for row in range(members.shape[0]):
-        group = first + row
-        group_members = members[row]
-        t = 0
-        words = block(t, group, 0, key)
-        joined = 0
-        while joined < size:
-            if t > 0:
-                restarts[row] += 1
+        group, group_members = first + row, members[row]
+        draw, joined = 0, 0
+        while joined < members.shape[1]:
+            restarts[row] += draw > 0
             if stop[0] or restarts[row] > max_restarts:
                 return False
             counts[:] = 0
             sums[:] = np.float32(0.0)
             group_members[:] = -1
-            if t & 3 == 0:
-                words = block(t, group, 0, key)
-            user = uniform_below(words[t & 3], n_users, t, group, key)
-            t += 1
+            user = uniform_below(block(draw, group, 0, key)[draw & 3], vectors.shape[0], draw, group, key)
             _add(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
-            joined = 1
-            turn = 1 % n_subgroups
-            for _ in range(max_draws):
-                if joined == size:
-                    break
-                while counts[turn] == sizes[turn]:
-                    turn = turn + 1 if turn + 1 < n_subgroups else 0
-                if t & 3 == 0:
-                    words = block(t, group, 0, key)
-                user = uniform_below(words[t & 3], n_users - joined, t, group, key)
-                t += 1
-                for i in range(joined):
-                    if taken[i] <= user:
-                        user += 1
-                draws[row] += 1
-                if _joins(
-                    vectors, sums, group_members, starts, counts, turn, user,
-                    within, across, linkage, similar, divergent, bound,
-                ):  # fmt: skip
+            joined, turn = 1, 1 % n_subgroups
+            draw += 1
+            begun, last_draw = draw, draw + max_draws
+            while joined < members.shape[1] and draw < last_draw:
+                user, turn, draw = _next_to_join(
+                    vectors, sums, group_members, starts, counts, sizes, taken, joined, turn, draw, last_draw,
+                    group, key, within, across, linkage, similar, divergent, bound,
+                )  # fmt: skip
+                if user >= 0:
                     _add(vectors, sums, group_members, starts, counts, taken, joined, turn, user)
                     joined += 1
                     accepted[row] += 1
-                turn = turn + 1 if turn + 1 < n_subgroups else 0
+                    turn = turn + 1 if turn + 1 < n_subgroups else 0
+            draws[row] += draw - begun
     return True
 
 

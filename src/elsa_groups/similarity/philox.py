@@ -61,7 +61,7 @@ def block(draw: int, group: int, retry: int, key: np.uint64) -> Words:
 
 
 @numba.njit(cache=True, nogil=True)
-def uniform_below(word: np.uint64, n: int, draw: int, group: int, key: np.uint64) -> np.int64:
+def uniform_below(word: np.uint64, n: int | np.int64, draw: int, group: int, key: np.uint64) -> np.int64:
     """Map the word of a draw to [0, n) without bias (Lemire 2019, doi 10.1145/3230636).
 
     Parameters
