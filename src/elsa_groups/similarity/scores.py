@@ -13,9 +13,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+Row = int | np.int64
+
 
 @numba.njit(cache=True, nogil=True)
-def reference_cosine(vectors: NDArray[np.float32], u: int, v: int) -> float:
+def reference_cosine(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
     """Cosine of rows ``u`` and ``v``, products and sum in float64 in index order, clipped to [-1, 1].
 
     Parameters
@@ -32,13 +34,13 @@ def reference_cosine(vectors: NDArray[np.float32], u: int, v: int) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def reference_similarity(vectors: NDArray[np.float32], u: int, v: int) -> float:
+def reference_similarity(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
     """Similarity ``(1 + cos) / 2`` of rows ``u`` and ``v`` in [0, 1], as a float64 reference value."""
     return (1.0 + reference_cosine(vectors, u, v)) * 0.5
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def fast_dot(a: NDArray[np.float32], i: int, b: NDArray[np.float32], j: int) -> np.float32:
+def fast_dot(a: NDArray[np.float32], i: Row, b: NDArray[np.float32], j: Row) -> np.float32:
     """Dot product of row ``i`` of a and row ``j`` of b in float32, in whichever order is fastest."""
     total = np.float32(0.0)
     for k in range(a.shape[1]):
