@@ -1,6 +1,7 @@
 """Small independent formulas that several rooms are tested against."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -67,3 +68,11 @@ def philox_words() -> Callable[..., tuple[int, int, int, int]]:
 def plain_below() -> Callable[..., int]:
     """(n, draw, group, key) to the draw's number in [0, n), in plain Python."""
     return _plain_below
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also in a process started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

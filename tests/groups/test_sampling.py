@@ -591,6 +591,7 @@ class TestCannotBeFilled:
                 max_draws=3, max_restarts=0,
             )  # fmt: skip
 
+    @pytest.mark.usefixtures("interruptible")
     @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals of single threads")
     @pytest.mark.parametrize("threads", [1, 2])
     def test_an_interrupt_ends_the_compiled_loop_at_once(self, threads, many_users):

@@ -114,6 +114,7 @@ def test_an_exception_of_the_tasks_themselves_is_raised():
         run_workers(list, tasks(), threads=2)
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals of single threads")
 def test_an_interrupt_of_the_caller_stops_the_workers_at_once():
     main = threading.main_thread()
