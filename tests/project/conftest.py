@@ -41,7 +41,8 @@ class Store:
 
     @property
     def environment(self) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+        keep = "MLFLOW_ENV_ROOT"
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_") or k == keep}
         path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
         return clean | {"MLFLOW_TRACKING_URI": self.uri, "PATH": path}
 

@@ -60,6 +60,15 @@ def test_more_groups_and_families_change_no_earlier_group(demo, first, tmp_path)
         np.testing.assert_array_equal(groups[:75], np.load(first / f"{key}.npy"))
 
 
+def test_linkage_all_leaves_no_wrong_pair(demo):
+    launch = demo[0].python("generate", "dataset=Demo", "experiment=no_wrong_pairs")
+    assert launch.code == 0, launch.err
+    metrics = demo[0].client.get_run(launch.last_id).data.metrics
+    shares = {name: value for name, value in metrics.items() if name.endswith("wrong_pair_share")}
+    assert len(shares) == 8
+    assert set(shares.values()) == {0.0}
+
+
 def test_another_seed_draws_other_groups(demo, first, tmp_path):
     launch = demo[0].python("generate", "dataset=Demo", "seed=43", "n_groups=5")
     other = groups_of(demo[0], launch.last_id, tmp_path)
@@ -217,11 +226,20 @@ def test_no_litter_is_left_where_a_run_was_launched(demo):
     assert left <= {"mlflow.db", "mlruns", "groups"}
 
 
+def pip_find_links() -> str:
+    command = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+    configured = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return os.environ.get("PIP_FIND_LINKS") or configured
+
+
 @pytest.mark.slow
-def test_the_conda_environment_is_built_by_uv_and_runs(new_store, tmp_path):
+def test_the_conda_environment_is_built_by_uv_and_runs(new_store, tmp_path, monkeypatch):
     if shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") is None:
         pytest.skip("uv is not on the PATH")
     store = new_store()
+    # Where pip is told of a folder of wheels, uv is not: without it, uv fetches torch's CUDA build.
+    monkeypatch.setenv("UV_FIND_LINKS", pip_find_links())
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path))
     launch = store.mlflow_run("-P", "n_groups=10", env_manager="uv", timeout=900)
     assert launch.code == 0, launch.err
     run = store.client.get_run(launch.last_id)
