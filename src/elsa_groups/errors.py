@@ -1,4 +1,4 @@
-"""The one error that a user is meant to read."""
+"""How a command ends early: by an error that its user is meant to read, or by a signal."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message names the thing, what was expected, what came and what to do. Entry points print it
     without a traceback and exit with 1.
     """
+
+
+class Killed(SystemExit):
+    """A signal asked the process to end; the code is 128 plus its number."""

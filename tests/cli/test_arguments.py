@@ -121,6 +121,9 @@ def test_a_mistyped_choice_is_refused_with_the_nearest() -> None:
         ("families.similar.compositions=[3]", "families.similar: Invalid value"),
         ("+families.trio={compositions: [[3]], witin: similar}", "Key 'witin' not in 'FamilyConf'"),
         ("+families.trio={within: similar}", "families.trio.compositions: no value"),
+        ("sampling.max_draws=0", "sampling.max_draws: expected at least 1, came 0"),
+        ("threads=-1", "threads: expected at least 1, came -1"),
+        ("overlap.threshold=nan", "overlap.threshold: expected at least 0, came nan"),
         ("sampling", "sampling: not an override that Hydra can read"),
     ],
 )

@@ -1,7 +1,8 @@
 import pytest
 from mlflow.entities import RunStatus, ViewType
 
-from elsa_groups.tracking.run import Killed, tracked_run
+from elsa_groups.errors import Killed
+from elsa_groups.tracking.run import tracked_run
 
 
 def status(client, run_id) -> str:

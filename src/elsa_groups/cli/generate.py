@@ -101,8 +101,15 @@ def generate_child(settings: dict[str, Any], interactions: "Interactions", paren
 
 
 def _run_name(settings: dict[str, Any]) -> str:
-    targets = [settings["thresholds"][name] for name in ("similar", "divergent")]
-    levels = [f"={t['value']:g}" if t["value"] is not None else f"q{t['quantile']:.2f}" for t in targets]
+    """Say the settings that runs of one parent most often differ in: ``groups q0.90/0.10 seed 42``."""
+    levels = []
+    for name in ("similar", "divergent"):
+        target = settings["thresholds"][name]
+        number = target["quantile"] if target["value"] is None else target["value"]
+        text = f"{number:.2f}" if round(number, 2) == number else f"{number:g}"
+        levels.append(f"q{text}" if target["value"] is None else f"={text}")
+    if levels[0].startswith("q"):
+        levels[1] = levels[1].removeprefix("q")
     return f"groups {'/'.join(levels)} seed {settings['seed']}"
 
 

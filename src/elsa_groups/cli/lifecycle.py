@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import check_overrides, conf_dir, hydra_arguments
-from elsa_groups.errors import InputError
+from elsa_groups.errors import InputError, Killed
 
 Task = Callable[[dict[str, Any], list[str]], None]
 
@@ -63,8 +63,6 @@ def _refuse(error: InputError) -> NoReturn:
 
 
 def _handle_signals() -> None:
-    from elsa_groups.tracking.run import Killed
-
     def end(number: int, _: FrameType | None) -> None:
         # One signal is enough; a second must not cut short what the first began to put in order.
         for each in (signal.SIGTERM, signal.SIGINT):

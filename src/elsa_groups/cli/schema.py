@@ -170,6 +170,17 @@ class MainConf(GenerateConf, TrainConf):
 
 
 SCHEMAS: dict[str, Any] = {"main": MainConf, "train": TrainConf, "generate": GenerateConf}
+# Least values of settings that no room checks by itself.
+_LEAST = {
+    "seed": 0,
+    "threads": 1,
+    "n_groups": 1,
+    "sampling.max_draws": 1,
+    "sampling.max_restarts": 0,
+    "thresholds.exact_budget": 0,
+    "thresholds.sampled_pairs": 100,
+    "overlap.threshold": 0,
+}
 DATASETS: dict[str, Any] = {
     "LastFM1k": LastFM1kConf,
     "EchoNest": EchoNestConf,
@@ -209,7 +220,16 @@ def complete(config: DictConfig) -> dict[str, Any]:
         if not plain["families"]:
             raise InputError("families: expected at least one, came none")
     named: dict[str, Any] = _names_for_enums(plain)
+    _check_ranges(named)
     return named
+
+
+def _check_ranges(settings: dict[str, Any]) -> None:
+    flat = as_params(settings, "")
+    for name, least in _LEAST.items():
+        value = flat.get(name)
+        if value is not None and not value >= least:
+            raise InputError(f"{name}: expected at least {least}, came {value}")
 
 
 def _complete_family(name: str, family: Any, n_groups: int) -> dict[str, Any]:

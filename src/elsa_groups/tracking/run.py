@@ -23,15 +23,13 @@ from mlflow.utils.mlflow_tags import (
 )
 from numpy.typing import NDArray
 
+from elsa_groups.errors import Killed
+
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
 
 _PARAMS_PER_BATCH = 100
 _MAX_PARAM = 6000
-
-
-class Killed(SystemExit):
-    """A signal asked the process to end; the code is 128 plus its number."""
 
 
 @dataclass(frozen=True)
