@@ -10,6 +10,8 @@ import sys
 import time
 import urllib.request
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -102,27 +104,32 @@ def test_an_id_that_looks_like_a_number_reaches_the_error_unchanged(new_store):
     assert store.running() == []
 
 
-def start_endless(store: Store, command: list[str]) -> subprocess.Popen:
+@contextmanager
+def endless(store: Store, command: list[str]) -> Iterator[subprocess.Popen]:
+    """A launch that draws until it is told to stop, yielded while it draws; killed in the end."""
     environment = store.environment | {"PYTHONPATH": str(ROOT / "src")}
     process = subprocess.Popen(
         command, cwd=store.folder, env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    for line in process.stdout:
-        if "thresholds over" in line:
-            time.sleep(2)
-            return process
-    raise AssertionError("ended before it began to draw")
+    try:
+        assert any("thresholds over" in line for line in process.stdout), "ended before it began to draw"
+        time.sleep(2)
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_as_killed(demo, number, code):
     store, _ = demo
     command = [sys.executable, "-m", "elsa_groups.cli.generate", "dataset=Demo", *ENDLESS]
-    process = start_endless(store, command)
-    process.send_signal(number)
-    process.stdout.read()
-    assert process.wait(30) == code
+    with endless(store, command) as process:
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == code
     newest = store.client.search_runs(["0"], order_by=["attributes.start_time DESC"])[0]
     assert newest.info.status == "KILLED"
     assert store.running() == []
@@ -132,14 +139,13 @@ def test_a_signal_to_the_entry_point_under_mlflow_run_ends_failed(demo):
     store, _ = demo
     overrides = f"overrides={' '.join(ENDLESS)}"
     command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", "-e", "generate"]
-    process = start_endless(store, [*command, "-P", "dataset=Demo", "-P", overrides])
-    newest = store.client.search_runs(["0"], order_by=["attributes.start_time DESC"])[0]
-    (entry_point,) = [
-        pid for pid in pids_of("elsa_groups.cli.generate") if os.getpgid(pid) == os.getpgid(process.pid)
-    ]
-    os.kill(entry_point, signal.SIGTERM)
-    process.stdout.read()
-    assert process.wait(60) != 0
+    with endless(store, [*command, "-P", "dataset=Demo", "-P", overrides]) as process:
+        newest = store.client.search_runs(["0"], order_by=["attributes.start_time DESC"])[0]
+        group = os.getpgid(process.pid)
+        (entry_point,) = [p for p in pids_of("elsa_groups.cli.generate") if os.getpgid(p) == group]
+        os.kill(entry_point, signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
     assert store.client.get_run(newest.info.run_id).info.status == "FAILED"
     assert store.running() == []
 

@@ -9,6 +9,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+# A library may have signals restart a wait instead of interrupting it (polars does so for SIGINT): then
+# they are seen when the wait ends.
+_WAKE_SECONDS = 0.25
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -49,17 +53,19 @@ def run_workers(
 ) -> list[R]:
     """Run ``threads`` workers over one shared iterator of tasks; return what each returned.
 
-    The calling thread only waits, so signals are handled at once. An exception there or in a worker
-    closes the iterator, sets ``stop[0]`` for compiled code to see, waits for the calls under way and is
-    raised.
+    The calling thread only waits, so signals are handled soon. An exception there or in a worker closes
+    the iterator, sets ``stop[0]`` for compiled code to see, waits for the calls under way and is raised.
     """
     shared = SharedTasks(tasks)
     with ThreadPoolExecutor(threads) as pool:
         try:
             futures = [pool.submit(worker, shared) for _ in range(threads)]
-            # The first to fail must stop the others, whichever it is.
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
+            waiting = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, timeout=_WAKE_SECONDS, return_when=FIRST_EXCEPTION)
+                # The first to fail must stop the others, whichever it is.
+                for future in done:
+                    future.result()
             return [future.result() for future in futures]
         except BaseException:
             shared.close()
