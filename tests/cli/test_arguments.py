@@ -77,6 +77,12 @@ def test_flags_come_before_overrides() -> None:
     assert arguments == ["-m", "seed=1", "thresholds.similar.quantile=0.8,0.9"]
 
 
+def test_hydras_own_flags_pass_and_do_not_count_as_overrides() -> None:
+    arguments = hydra_arguments(["--cfg", "job", "dataset=Demo"], "generate")
+    assert arguments == ["--cfg", "job", "dataset=Demo"]
+    check_overrides(arguments, "generate")
+
+
 def test_overrides_are_split_outside_quotes_and_brackets() -> None:
     text = "+families.m={compositions: [[4, 1]], within: similar}  dataset.path='a b' x=\"c d\""
     assert split_overrides(text) == [

@@ -12,6 +12,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_an_id_that_looks_like_a_number_reaches_the_error_unchanged(new_store):
     assert "no run '1234567e9012' in" in launch.err
     assert launch.code == 1
     assert store.running() == []
+
+
+def test_a_store_that_mlflow_refuses_is_named_before_any_work(new_store):
+    store = new_store()
+    launch = replace(store, uri=str(store.folder / "runs")).python("main", "dataset=Demo")
+    assert launch.code == 1
+    assert launch.err.strip().splitlines()[-1].startswith(f"error: tracking store {store.folder}/runs: ")
+    assert "MLFLOW_ALLOW_FILE_STORE=true" in launch.err
+    assert "Traceback" not in launch.err
+    assert "Demo from" not in launch.err
 
 
 @contextmanager

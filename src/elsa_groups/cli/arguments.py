@@ -171,12 +171,23 @@ def check_overrides(arguments: list[str], entry_point: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    overrides = _first_values([part for part in arguments if not part.startswith("-")])
+    overrides = _first_values(_without_flags(arguments))
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             schema.complete(compose(entry_point, overrides))
         except (HydraException, OmegaConfBaseException) as error:
             raise InputError(_explain(error, entry_point)) from error
+
+
+def _without_flags(arguments: list[str]) -> list[str]:
+    overrides: list[str] = []
+    rest = iter(arguments)
+    for token in rest:
+        if token in _FLAGS_WITH_VALUE:
+            next(rest, None)
+        elif token not in _FLAGS:
+            overrides.append(token)
+    return overrides
 
 
 def _first_values(overrides: list[str]) -> list[str]:

@@ -34,12 +34,13 @@ def main() -> None:
 
 
 def _generate(settings: dict[str, Any], _: list[str]) -> None:
-    from elsa_groups.cli.inputs import load_interactions
-
     check_settings(settings)
-    interactions = load_interactions(settings)
+    from elsa_groups.cli.inputs import load_interactions
     from elsa_groups.tracking.parent import resolve_parent
+    from elsa_groups.tracking.run import check_store
 
+    check_store()
+    interactions = load_interactions(settings)
     parent = resolve_parent(settings["parent"], interactions, seed=settings["seed"])
     generate_child(settings, interactions, parent)
 

@@ -17,11 +17,12 @@ def main() -> None:
 def _main(settings: dict[str, Any], overrides: list[str]) -> None:
     check_settings(settings)
     from elsa_groups.cli.inputs import load_interactions
-
-    interactions = load_interactions(settings)
     from elsa_groups.cli.train import train_parent
     from elsa_groups.tracking.parent import NEWEST, find_newest, resolve_parent
+    from elsa_groups.tracking.run import check_store
 
+    check_store()
+    interactions = load_interactions(settings)
     reference = settings["parent"]
     if reference == NEWEST:
         run = find_newest(interactions, _asked_of_model(settings, overrides))

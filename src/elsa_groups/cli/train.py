@@ -26,7 +26,9 @@ def main() -> None:
 
 def _train(settings: dict[str, Any], _: list[str]) -> None:
     from elsa_groups.cli.inputs import load_interactions
+    from elsa_groups.tracking.run import check_store
 
+    check_store()
     run_id = train_parent(settings, load_interactions(settings))
     print(f"parent run: {run_id}")
 

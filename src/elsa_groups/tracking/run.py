@@ -14,6 +14,7 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
@@ -23,7 +24,7 @@ from mlflow.utils.mlflow_tags import (
 )
 from numpy.typing import NDArray
 
-from elsa_groups.errors import Killed
+from elsa_groups.errors import InputError, Killed
 
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
@@ -122,6 +123,23 @@ def dataset_input(name: str, digest: str, uri: str, context: str) -> DatasetInpu
 def param_text(value: Any) -> str:
     """Return a setting as the text that MLflow stores; params come back as text."""
     return "null" if value is None else str(value)[:_MAX_PARAM]
+
+
+def check_store() -> None:
+    """Refuse a tracking store that cannot be used, before any work.
+
+    Raises
+    ------
+    InputError
+        Naming the store, what MLflow says of it and what to set.
+    """
+    try:
+        MlflowClient().search_experiments(max_results=1)
+    except MlflowException as error:
+        raise InputError(
+            f"tracking store {mlflow.get_tracking_uri()}: {str(error).splitlines()[0]}"
+            " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a folder of runs)"
+        ) from error
 
 
 @contextmanager
