@@ -138,7 +138,8 @@ def check_store() -> None:
     except MlflowException as error:
         raise InputError(
             f"tracking store {mlflow.get_tracking_uri()}: {str(error).splitlines()[0]}"
-            " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a folder of runs)"
+            " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a"
+            " folder of runs)"
         ) from error
 
 
