@@ -105,6 +105,27 @@ def test_an_id_that_looks_like_a_number_reaches_the_error_unchanged(new_store):
     assert store.running() == []
 
 
+def test_train_logs_its_parent_run_in_the_launched_one(new_store):
+    store = new_store()
+    options = ["-P", "dataset=Demo", "-P", "val_ratio=.20", "-P", "overrides=model.epochs=2 model.factors=16"]
+    launch = store.mlflow_run("-e", "train", *options)
+    assert launch.code == 0, launch.err
+    assert launch.out.strip().splitlines()[-1].startswith("parent run: ")
+    run = store.client.get_run(launch.last_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["mlflow.project.entryPoint"] == "train"
+    assert (run.data.params["factors"], run.data.params["conf.val_ratio"]) == ("16", "0.2")
+    assert len(store.client.get_metric_history(launch.last_id, "valid/ndcg_at_20")) == 2
+    # Newest takes it; asked for other settings, main trains another. So little trained, few users diverge.
+    easy = ["dataset=Demo", "n_groups=3", "~families.divergent", "~families.opposing"]
+    again = store.python("main", *easy)
+    assert f"parent run: {launch.last_id}" in again.out
+    other = store.python("main", *easy, "model.factors=8", "model.epochs=1")
+    assert "conf.model.factors is 16, wanted 8" in other.err
+    assert f"parent run: {launch.last_id}" not in other.out
+    assert other.code == 0
+
+
 def test_a_store_that_mlflow_refuses_is_named_before_any_work(new_store):
     store = new_store()
     launch = replace(store, uri=str(store.folder / "runs")).python("main", "dataset=Demo")

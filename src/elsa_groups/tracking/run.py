@@ -47,8 +47,13 @@ class RunHandle:
     experiment_id: str
 
     def log_params(self, params: dict[str, Any]) -> None:
-        """Log params; values beyond MLflow's limit are cut (the artifacts hold them whole)."""
-        entities = [Param(name, param_text(value)) for name, value in params.items()]
+        """Log params; values beyond MLflow's limit are cut (the artifacts hold them whole).
+
+        Those that `mlflow run` logged as its ``-P`` already stay as they were typed: MLflow refuses another
+        spelling of a value, and with it the whole batch.
+        """
+        there = MlflowClient().get_run(self.run_id).data.params
+        entities = [Param(name, param_text(value)) for name, value in params.items() if name not in there]
         for first in range(0, len(entities), _PARAMS_PER_BATCH):
             MlflowClient().log_batch(self.run_id, params=entities[first : first + _PARAMS_PER_BATCH])
 
