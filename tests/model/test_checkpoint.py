@@ -54,6 +54,23 @@ def test_foreign_rows_are_normalised(layout: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_checkpoint(tmp_path / "foreign.pt", 6, 4), _sequential_units(matrix))
 
 
+@pytest.mark.parametrize("key", ["encoder", "W"])
+def test_moments_of_an_optimiser_are_not_taken_for_weights(key: str, tmp_path: Path) -> None:
+    weights = torch.nn.Parameter(torch.from_numpy(_matrix()))
+    optimizer = torch.optim.Adam([weights])
+    weights.sum().backward()
+    optimizer.step()
+    content = {
+        "model_state_dict": {key: weights.data},
+        "optimizer_state_dict": optimizer.state_dict(),
+        "epoch": 3,
+    }
+    torch.save(content, tmp_path / "c.ckpt")
+    stored = weights.data.numpy()
+    expected = stored if key == "encoder" else _sequential_units(stored)
+    np.testing.assert_array_equal(read_checkpoint(tmp_path / "c.ckpt", 6, 4), expected)
+
+
 def test_state_dict_of_a_module_with_the_mangled_names_of_elsarec(tmp_path: Path) -> None:
     class ELSA(torch.nn.Module):
         def __init__(self) -> None:

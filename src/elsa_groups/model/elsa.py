@@ -143,6 +143,9 @@ def _slopes(z: Tensor, z_gram: Tensor, n_items: Tensor) -> tuple[Tensor, Tensor,
     return loss, by_cosine[:, None], by_length[:, None]
 
 
+_STATES = ("model_state_dict", "state_dict")
+
+
 def save_checkpoint(path: Path, encoder: NDArray[np.float32]) -> None:
     """Write ``{"model_state_dict": {"encoder": item vectors}}``, whole or not at all.
 
@@ -162,8 +165,9 @@ def read_checkpoint(path: Path, n_items: int, factors: int) -> NDArray[np.float3
     """Read item vectors from a checkpoint, without running any code that it may hold.
 
     ``model_state_dict.encoder`` is taken as stored. In any other layout the one matrix of shape
-    (n_items, factors) is taken, wherever it is in nested dicts, and its rows are divided by their norms:
-    other implementations store raw weights and normalise when they predict.
+    (n_items, factors) is taken, of the ``model_state_dict`` or ``state_dict`` if there is one, else wherever
+    it is in nested dicts, and its rows are divided by their norms: other implementations store raw weights
+    and normalise when they predict.
 
     Parameters
     ----------
@@ -184,6 +188,8 @@ def read_checkpoint(path: Path, n_items: int, factors: int) -> NDArray[np.float3
     """
     content = _load_without_pickle(path)
     tensors = dict(_named_tensors(content))
+    # An optimiser's moments have the shape of the weights, and are none.
+    tensors = {name: t for name, t in tensors.items() if name.split(".")[0] in _STATES} or tensors
     own = tensors.get("model_state_dict.encoder")
     expected = {name: tensor for name, tensor in tensors.items() if tensor.shape == (n_items, factors)}
     matrix = own if own is not None and own.shape == (n_items, factors) else None
