@@ -348,3 +348,17 @@ assert "matplotlib.pyplot" not in sys.modules
 
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "figure.png").exists()
+
+
+def test_a_users_settings_change_no_byte(tmp_path):
+    save_png(draw_histogram(_histogram()), tmp_path / "plain.png")
+    theirs = {
+        "font.family": "serif",
+        "axes.facecolor": "pink",
+        "savefig.facecolor": "red",
+        "savefig.bbox": "tight",
+    }
+    with matplotlib.rc_context(theirs):
+        save_png(draw_histogram(_histogram()), tmp_path / "theirs.png")
+        assert matplotlib.rcParams["axes.facecolor"] == "pink"
+    assert (tmp_path / "theirs.png").read_bytes() == (tmp_path / "plain.png").read_bytes()

@@ -1,8 +1,10 @@
 """Figures: one style, readable at 500 px, the same bytes for the same numbers.
 
-matplotlib is imported where a figure is drawn, through its objects alone: no pyplot, no global settings.
+matplotlib is imported where a figure is drawn, through its objects alone: no pyplot.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +151,17 @@ def _edges(values: Floats) -> Floats:
     return np.linspace(low - pad, high + pad, _BINS + 1)
 
 
+@contextmanager
+def _default_settings() -> Iterator[None]:
+    """Draw by matplotlib's own defaults, so that no user's settings change a figure."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+@_default_settings()
 def draw_histogram(histogram: Histogram) -> "Figure":
     """Draw a histogram as shares of groups, the baseline behind, thresholds and means marked.
 
@@ -256,6 +269,7 @@ def _label_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
         )  # fmt: skip
 
 
+@_default_settings()
 def save_png(figure: "Figure", path: Path) -> None:
     """Write a PNG without date or software, so that the same figure gives the same bytes."""
     figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
