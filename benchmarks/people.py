@@ -1,0 +1,90 @@
+"""Users to measure with: generated embeddings that look like listeners', and real listeners."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.harness import Absent, Options
+from elsa_groups.data.interactions import Interactions
+from elsa_groups.data.load import load
+from elsa_groups.data.split import split_users
+from elsa_groups.groups.family import Family, Groups, Linkage, Rule
+from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.model.embeddings import embed_users
+from elsa_groups.model.training import TrainingSettings, train
+from elsa_groups.model.vectors import unit_rows
+from elsa_groups.similarity.target import Target
+from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
+
+Vectors = NDArray[np.float32]
+
+DIM = 256
+TARGETS: dict[str, Any] = {"similar": Target(0.9), "divergent": Target(0.1)}
+FAMILIES = (
+    Family("similar", ((3,), (5,)), Rule.similar, Rule.any, Linkage.mean, 1),
+    Family("divergent", ((3,), (5,)), Rule.divergent, Rule.any, Linkage.mean, 1),
+    Family("opposing", ((2, 1), (3, 2), (4, 1)), Rule.similar, Rule.divergent, Linkage.mean, 1),
+)
+KEYS = tuple((family, sizes) for family in FAMILIES for sizes in family.compositions)
+_TASTES = 40
+_BLOCK = 50_000
+
+
+def generated_users(n_users: int, dim: int = DIM) -> Vectors:
+    """Draw unit rows, each a mixture of few of forty tastes; users of one number are always the same.
+
+    The quantiles of their cosines and the draws a group are near those of Last.fm listeners.
+    """
+    rng = np.random.default_rng(20_240_101)
+    tastes = rng.normal(size=(_TASTES, dim)) / np.sqrt(dim)
+    vectors = np.empty((n_users, dim), np.float32)
+    for start in range(0, n_users, _BLOCK):
+        count = min(_BLOCK, n_users - start)
+        weights = rng.gamma(0.15, size=(count, _TASTES))
+        weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+        noise = rng.normal(size=(count, dim)) * (0.5 / np.sqrt(dim))
+        vectors[start : start + count] = unit_rows(weights @ tastes + noise)
+    return vectors
+
+
+def listeners(options: Options) -> Interactions:
+    """Load the LastFM1k of the data folder, with its default filter."""
+    if not (options.data_dir / "LastFM1k").is_dir():
+        raise Absent(f"no {options.data_dir}/LastFM1k")
+    return load("LastFM1k", options.data_dir, min_user_interactions=5, min_item_interactions=10)
+
+
+def trained_encoder(interactions: Interactions) -> Vectors:
+    """Train item vectors for a few epochs."""
+    split = split_users(interactions.n_users, val_ratio=0.1, test_ratio=0.1, seed=0)
+    settings = TrainingSettings(factors=DIM, epochs=5, batch_size=64, learning_rate=0.003, patience=5)
+    return train(interactions.matrix, split, settings=settings, seed=0, device="cpu").encoder
+
+
+def real_users(options: Options) -> Vectors:
+    """Return the embeddings of the listeners of the data folder."""
+    interactions = listeners(options)
+    return embed_users(interactions.matrix, trained_encoder(interactions)).vectors
+
+
+def thresholds_of(vectors: Vectors, *, method: Any = "sampled", threads: int) -> Thresholds:
+    """Find the thresholds at the default quantiles."""
+    return find_thresholds(vectors, **TARGETS, method=method, sampled_pairs=1_000_000, threads=threads)
+
+
+def draw_keys(vectors: Vectors, thresholds: Thresholds, n_groups: int, *, threads: int) -> list[Groups]:
+    """Draw groups of all seven keys of the notebook."""
+    return [
+        draw_groups(
+            vectors,
+            family,
+            sizes,
+            similar=thresholds.similar,
+            divergent=thresholds.divergent,
+            seed=42,
+            n_groups=n_groups,
+            threads=threads,
+        )
+        for family, sizes in KEYS
+    ]
