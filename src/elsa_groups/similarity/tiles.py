@@ -19,6 +19,7 @@ from elsa_groups.similarity.work import SharedTasks, run_workers
 
 # 512 x 512 float32 is 1 MiB: a tile stays in a core's cache between product and scan.
 TILE = 512
+_STRETCH = 64
 
 Vectors = NDArray[np.float32]
 
@@ -63,41 +64,40 @@ def n_pairs(n_users: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _count(tile, i, start, stop, low, high):
+def _count(stretch, low, high):
     """Count the values below ``low`` and those not above ``high`` in a stretch of a row."""
-    # Counts in float32 vectorise, and are exact up to 2**24.
+    # Counts in float32 vectorise, and are exact up to 2**24; so do indices that begin at 0.
     n_below = np.float32(0.0)
     n_not_above = np.float32(0.0)
-    for j in range(start, stop):
-        n_below += np.float32(tile[i, j] < low)
-        n_not_above += np.float32(tile[i, j] <= high)
+    for j in range(stretch.shape[0]):
+        n_below += np.float32(stretch[j] < low)
+        n_not_above += np.float32(stretch[j] <= high)
     return np.int64(n_below), np.int64(n_not_above)
 
 
 @numba.njit(cache=True, nogil=True)
 def _scan(tile, u0, v0, lows, highs, below, found, cosines, us, vs):
     """Add the pairs u < v of a tile to the counts below and to the buffers of each bracket."""
-    n_columns = tile.shape[1]
     for i in range(tile.shape[0]):
         first = i + 1 if u0 == v0 else 0
         for k in range(lows.shape[0]):
-            n_below, n_not_above = _count(tile, i, first, n_columns, lows[k], highs[k])
+            n_below, n_not_above = _count(tile[i, first:], lows[k], highs[k])
             below[k] += n_below
             left = n_not_above - n_below
-            j = first
+            start = first
             # Few pairs are inside: find the stretches that hold one, and look at those alone.
             while left > 0:
-                stop = min(j + 64, n_columns)
-                n_below, n_not_above = _count(tile, i, j, stop, lows[k], highs[k])
+                stretch = tile[i, start : start + _STRETCH]
+                n_below, n_not_above = _count(stretch, lows[k], highs[k])
                 if n_not_above > n_below:
                     left -= n_not_above - n_below
-                    for c in range(j, stop):
-                        if lows[k] <= tile[i, c] <= highs[k]:
-                            cosines[k, found[k]] = tile[i, c]
+                    for c in range(stretch.shape[0]):
+                        if lows[k] <= stretch[c] <= highs[k]:
+                            cosines[k, found[k]] = stretch[c]
                             us[k, found[k]] = u0 + i
-                            vs[k, found[k]] = v0 + c
+                            vs[k, found[k]] = v0 + start + c
                             found[k] += 1
-                j = stop
+                start += _STRETCH
 
 
 @numba.njit(cache=True, nogil=True)
