@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.similarity.scores import reference_similarities
 from elsa_groups.similarity.thresholds import share_of_pairs
+from elsa_groups.similarity.work import ONE, Ranks
 
 Values = NDArray[np.float64]
 Members = NDArray[np.int64]
@@ -25,6 +26,7 @@ def explain_starvation(
     similar: float,
     divergent: float,
     threads: int = 1,
+    ranks: Ranks = ONE,
 ) -> str:
     """Explain at which step an unfinished group starves, and what would let it go on.
 
@@ -42,6 +44,8 @@ def explain_starvation(
         Thresholds on similarity.
     threads : int
         Threads that count the pairs of users on either side of a needed threshold.
+    ranks : Ranks
+        Processes that share these pairs; all must explain the same attempt.
 
     Returns
     -------
@@ -68,9 +72,9 @@ def explain_starvation(
     highest, lowest = needs[int(turn)][0][user], needs[int(turn)][1][user]
     advice = []
     if highest < similar:
-        advice.append(_advise_similar(vectors, float(highest), similar, threads))
+        advice.append(_advise_similar(vectors, float(highest), similar, threads, ranks))
     if lowest > divergent:
-        advice.append(_advise_divergent(vectors, float(lowest), divergent, threads))
+        advice.append(_advise_divergent(vectors, float(lowest), divergent, threads, ranks))
     return (
         f"{step} The nearest one needs {' and '.join(advice)}; or ask for smaller groups or another linkage."
     )
@@ -79,18 +83,22 @@ def explain_starvation(
 _ALLOW_MORE = "Raise sampling.max_draws or sampling.max_restarts, or loosen the thresholds."
 
 
-def _advise_similar(vectors: NDArray[np.float32], value: float, limit: float, threads: int) -> str:
+def _advise_similar(
+    vectors: NDArray[np.float32], value: float, limit: float, threads: int, ranks: Ranks
+) -> str:
     """Return the settings that put the similar threshold at or below a value."""
-    share = share_of_pairs(vectors, value, threads=threads)
+    share = share_of_pairs(vectors, value, threads=threads, ranks=ranks)
     # The last order statistic that is not above the value, rounded to the side that admits it.
     quantile = math.floor((share.not_above - share.margin) * 1e4) / 1e4
     settings = [f"thresholds.similar.quantile={quantile:.4g}"] if quantile >= 0 else []
     return _either([*settings, f"thresholds.similar.value={math.floor(value * 1e6) / 1e6}"], value, limit)
 
 
-def _advise_divergent(vectors: NDArray[np.float32], value: float, limit: float, threads: int) -> str:
+def _advise_divergent(
+    vectors: NDArray[np.float32], value: float, limit: float, threads: int, ranks: Ranks
+) -> str:
     """Return the settings that put the divergent threshold at or above a value."""
-    share = share_of_pairs(vectors, value, threads=threads)
+    share = share_of_pairs(vectors, value, threads=threads, ranks=ranks)
     quantile = math.ceil((share.below + share.margin) * 1e4) / 1e4
     settings = [f"thresholds.divergent.quantile={quantile:.4g}"] if quantile <= 1 else []
     return _either([*settings, f"thresholds.divergent.value={math.ceil(value * 1e6) / 1e6}"], value, limit)

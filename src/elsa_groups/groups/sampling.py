@@ -6,8 +6,8 @@ at subgroup 1 (0 if it is the only one), and skip full subgroups. A candidate jo
 towards its own subgroup (an empty one takes anybody) and ``across`` towards every other that has members.
 After ``max_draws`` draws without completing, the group is dropped and started over.
 
-Draw ``t`` of group ``g`` of a key depends on (seed, key, g, t) alone, so neither threads nor more groups
-nor other keys change a group.
+Draw ``t`` of group ``g`` of a key depends on (seed, key, g, t) alone, so neither threads nor ranks nor more
+groups nor other keys change a group.
 """
 
 from typing import Any
@@ -21,13 +21,15 @@ from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
 from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarity
-from elsa_groups.similarity.work import SharedTasks, run_workers
+from elsa_groups.similarity.work import ONE, Ranks, SharedTasks, run_workers
 
 _ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
 _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 
-# Enough groups a call that the call itself costs nothing.
+# Enough groups a call that the call itself costs nothing, and enough calls to go round. Neither may depend
+# on the number of threads, which ranks need not have in common.
 _GROUPS_PER_CALL = 64
+_CALLS = 256
 
 
 @numba.njit(cache=True, nogil=True)
@@ -174,6 +176,7 @@ def draw_groups(
     max_draws: int = 1000,
     max_restarts: int = 10_000,
     threads: int = 1,
+    ranks: Ranks = ONE,
 ) -> Groups:
     """Draw the groups of one key.
 
@@ -199,6 +202,8 @@ def draw_groups(
         Dropped attempts after which the key cannot be filled.
     threads : int
         Threads over groups; the result does not depend on it.
+    ranks : Ranks
+        Processes that share the groups; all get all of them, which do not depend on their number.
 
     Returns
     -------
@@ -221,7 +226,7 @@ def draw_groups(
     size = sum(sizes)
     if len(vectors) < size:
         raise InputError(f"{key}: expected at least {size} users to draw a group from, came {len(vectors)}")
-    members = np.full((count, size), -1, np.int64)
+    members = np.zeros((count, size), np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
     stop = np.zeros(1, np.int64)
     law: tuple[Any, ...] = (
@@ -229,7 +234,7 @@ def draw_groups(
         float(similar), float(divergent), fast_cosine_bound(vectors.shape[1]) / 2,
         stream_key(seed, stream, key),
     )  # fmt: skip
-    step = max(1, min(_GROUPS_PER_CALL, count // (4 * threads)))
+    step = max(1, min(_GROUPS_PER_CALL, count // _CALLS))
 
     def worker(tasks: SharedTasks[int]) -> None:
         for first in tasks:
@@ -239,15 +244,17 @@ def draw_groups(
             if not _draw_groups(*arguments):
                 stop[0] = 1
 
-    run_workers(worker, range(0, count, step), threads=threads, stop=stop)
-    if stop[0]:
+    run_workers(worker, ranks.share(range(0, count, step)), threads=threads, stop=stop)
+    if ranks.sum(stop)[0]:
         attempt = _deepest_attempt(law, size, max_draws)
         reason = explain_starvation(
-            vectors, family, sizes, attempt, similar=similar, divergent=divergent, threads=threads
-        )
+            vectors, family, sizes, attempt,
+            similar=similar, divergent=divergent, threads=threads, ranks=ranks,
+        )  # fmt: skip
         attempts = f"{max_restarts + 1:,} attempts of {max_draws:,} draws"
         raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
-    return Groups(key, members, sizes, Accounting(draws, accepted, restarts))
+    accounting = Accounting(*(ranks.sum(numbers) for numbers in (draws, accepted, restarts)))
+    return Groups(key, ranks.sum(members), sizes, accounting)
 
 
 def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int) -> NDArray[np.int64]:

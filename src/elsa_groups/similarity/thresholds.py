@@ -15,7 +15,7 @@ from elsa_groups.similarity.philox import block, stream_key, uniform_below
 from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarities
 from elsa_groups.similarity.target import Target, check_targets
 from elsa_groups.similarity.tiles import Inside, TooManyInside, bin_window, collect_inside, n_pairs
-from elsa_groups.similarity.work import SharedTasks, run_workers
+from elsa_groups.similarity.work import ONE, Ranks, SharedTasks, run_workers
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _ALL_PAIRS = 1 << 20
 _PARTNERS = 100
 # Half width of a bracket in standard errors: one in thousands of brackets misses and is widened.
 _BRACKET_ERRORS = 4.0
-# Most pairs kept, 12 bytes each; more means ties.
+# Most pairs that a rank keeps, 12 bytes each; more means ties.
 _MAX_INSIDE = 150_000_000
 _PAIRS_PER_TASK = 1 << 16
 # Multiply-adds up to which advice counts all pairs, in seconds.
@@ -75,6 +75,7 @@ def find_thresholds(
     sampled_pairs: int = 10_000_000,
     seed: int = 0,
     threads: int = 1,
+    ranks: Ranks = ONE,
 ) -> Thresholds:
     """Find both thresholds over the unordered pairs u < v of users.
 
@@ -94,6 +95,8 @@ def find_thresholds(
         Of the sampled pairs. The exact thresholds do not depend on it.
     threads : int
         Workers; the result does not depend on it.
+    ranks : Ranks
+        Processes that share the pairs; all get the result, which does not depend on their number.
 
     Returns
     -------
@@ -111,7 +114,9 @@ def find_thresholds(
     brackets each statistic; one sweep over tiles of the Gram matrix counts the pairs below the bracket by
     fast scores and keeps those inside; only the pairs within rounding of the statistic are evaluated again
     by reference value. A bracket that misses is widened and swept again. Cost: about 1.3 times the product
-    ``vectors @ vectors.T`` alone; memory: 12 bytes for each pair inside, never N x N.
+    ``vectors @ vectors.T`` alone; memory: 12 bytes for each pair inside, never N x N. Ranks keep the pairs of
+    their own tiles and exchange counts and the few values that are evaluated again; each holds the whole
+    sample (4 bytes a pair, 100 pairs a user), or that of the ``sampled`` method (8 bytes a pair).
     """
     check_targets(similar, divergent)
     _check_vectors(vectors)
@@ -126,11 +131,12 @@ def find_thresholds(
     pairs = 0
     if chosen == "exact":
         pairs = n_pairs(len(vectors))
-        found = _exact_quantiles(vectors, list(wanted.values()), seed=seed, threads=threads)
+        found = _exact_quantiles(vectors, list(wanted.values()), seed=seed, threads=threads, ranks=ranks)
         given |= dict(zip(wanted, found, strict=True))
     elif chosen == "sampled":
         pairs = sampled_pairs
-        ordered = np.sort(sample_similarities(vectors, pairs, seed=seed, threads=threads))
+        sample = sample_similarities(vectors, pairs, seed=seed, threads=threads, ranks=ranks)
+        ordered = np.sort(sample)
         given |= {name: _interpolate(pairs, q, lambda r: float(ordered[r])) for name, q in wanted.items()}
         intervals = {name: _interval(ordered, q) for name, q in wanted.items()}
     thresholds = Thresholds(given["similar"], given["divergent"], chosen, len(vectors), pairs, intervals)
@@ -197,9 +203,12 @@ def _fast_cosines(vectors, us, vs):
     return values
 
 
-def sample_similarities(vectors: Vectors, n: int, *, seed: int, threads: int = 1) -> NDArray[np.float64]:
+def sample_similarities(
+    vectors: Vectors, n: int, *, seed: int, threads: int = 1, ranks: Ranks = ONE
+) -> NDArray[np.float64]:
     """Return n reference similarities, float64, of random pairs u != v drawn with replacement."""
-    return _sample(vectors, n, np.empty(n, np.float64), reference_similarities, seed=seed, threads=threads)
+    values = np.zeros(n, np.float64)
+    return _sample(vectors, values, reference_similarities, seed=seed, threads=threads, ranks=ranks)
 
 
 @dataclass(frozen=True)
@@ -221,18 +230,18 @@ class Share:
     margin: float
 
 
-def share_of_pairs(vectors: Vectors, value: float, *, threads: int = 1) -> Share:
+def share_of_pairs(vectors: Vectors, value: float, *, threads: int = 1, ranks: Ranks = ONE) -> Share:
     """Find which quantile a similarity is, from all pairs, or from a sample where those are too many."""
     if float(len(vectors)) ** 2 * vectors.shape[1] <= _COUNTED_FOR_ADVICE:
         cosine = 2.0 * value - 1.0
         bound = fast_cosine_bound(vectors.shape[1])
         # The cosine of a similarity is known to one rounding: what is that near is equal.
         ends = cosine - 2.0**-52, cosine + 2.0**-52
-        bins = bin_window(vectors, *ends, n_bins=1, bound=bound, threads=threads)
+        bins = bin_window(vectors, *ends, n_bins=1, bound=bound, threads=threads, ranks=ranks)
         n, below, equal, margin = n_pairs(len(vectors)), bins.below, int(bins.counts[0]), 0.0
     else:
         n = 1_000_000
-        sample = sample_similarities(vectors, n, seed=0, threads=threads)
+        sample = sample_similarities(vectors, n, seed=0, threads=threads, ranks=ranks)
         below, equal = int((sample < value).sum()), int((sample == value).sum())
         margin = 3.0 * math.sqrt(0.25 / n)
     return Share(below / (n - 1) if n > 1 else below, (below + equal - 1) / max(n - 1, 1), margin)
@@ -240,14 +249,14 @@ def share_of_pairs(vectors: Vectors, value: float, *, threads: int = 1) -> Share
 
 def _sample(
     vectors: Vectors,
-    n: int,
     values: NDArray[Any],
     score: Callable[[Vectors, NDArray[np.int64], NDArray[np.int64]], NDArray[Any]],
     *,
     seed: int,
     threads: int,
+    ranks: Ranks,
 ) -> NDArray[Any]:
-    """Fill ``values`` with the scores of random pairs."""
+    """Fill zeros with the scores of random pairs."""
     key = stream_key(seed, "pairs")
 
     def worker(tasks: SharedTasks[int]) -> None:
@@ -257,23 +266,25 @@ def _sample(
             _sample_pairs(len(vectors), first, key, us, vs)
             part[:] = score(vectors, us, vs)
 
-    run_workers(worker, range(0, n, _PAIRS_PER_TASK), threads=threads)
-    return values
+    run_workers(worker, ranks.share(range(0, len(values), _PAIRS_PER_TASK)), threads=threads)
+    return ranks.sum(values)
 
 
-def _exact_quantiles(vectors: Vectors, quantiles: list[float], *, seed: int, threads: int) -> list[float]:
+def _exact_quantiles(
+    vectors: Vectors, quantiles: list[float], *, seed: int, threads: int, ranks: Ranks
+) -> list[float]:
     """Return the quantiles of all pairs: sweep, and sweep again with wider brackets what was missed."""
     found: dict[float, float] = {}
     errors = _BRACKET_ERRORS
     while missing := [q for q in quantiles if q not in found]:
-        brackets = _brackets(vectors, missing, errors, seed=seed, threads=threads)
+        brackets = _brackets(vectors, missing, errors, seed=seed, threads=threads, ranks=ranks)
         try:
-            insides = collect_inside(vectors, brackets, max_inside=_MAX_INSIDE, threads=threads)
+            insides = collect_inside(vectors, brackets, max_inside=_MAX_INSIDE, threads=threads, ranks=ranks)
         except TooManyInside:
-            found |= {q: _tied_quantile(vectors, q, threads=threads) for q in missing}
+            found |= {q: _tied_quantile(vectors, q, threads=threads, ranks=ranks) for q in missing}
             break
         for q, bracket, inside in zip(missing, brackets, insides, strict=True):
-            value = _quantile_inside(vectors, inside, bracket, q)
+            value = _quantile_inside(vectors, inside, bracket, q, ranks)
             if value is not None:
                 found[q] = value
         errors *= 4.0
@@ -281,14 +292,15 @@ def _exact_quantiles(vectors: Vectors, quantiles: list[float], *, seed: int, thr
 
 
 def _brackets(
-    vectors: Vectors, quantiles: list[float], errors: float, *, seed: int, threads: int
+    vectors: Vectors, quantiles: list[float], errors: float, *, seed: int, threads: int, ranks: Ranks
 ) -> list[tuple[float, float]]:
     """Bracket each quantile of the cosines, by the binomial law of its rank in a sample of pairs."""
     everything = -2.0, 2.0
     if n_pairs(len(vectors)) <= _ALL_PAIRS:
         return [everything] * len(quantiles)
     n = _PARTNERS * len(vectors)
-    sample = _sample(vectors, n, np.empty(n, np.float32), _fast_cosines, seed=seed, threads=threads)
+    values = np.zeros(n, np.float32)
+    sample = _sample(vectors, values, _fast_cosines, seed=seed, threads=threads, ranks=ranks)
     halves = [errors * math.sqrt(n * q * (1.0 - q)) + 2.0 for q in quantiles]
     edges = [
         (math.floor(n * q - half), math.ceil(n * q + half)) for q, half in zip(quantiles, halves, strict=True)
@@ -306,7 +318,7 @@ def _brackets(
 
 
 def _quantile_inside(
-    vectors: Vectors, inside: Inside, bracket: tuple[float, float], quantile: float
+    vectors: Vectors, inside: Inside, bracket: tuple[float, float], quantile: float, ranks: Ranks
 ) -> float | None:
     """Return the exact quantile if both of its order statistics lie well inside the bracket."""
     total = n_pairs(len(vectors))
@@ -314,9 +326,9 @@ def _quantile_inside(
 
     def statistic(rank: int) -> float:
         at = rank - inside.below
-        if not 0 <= at < len(inside.cosines):
+        if not 0 <= at < inside.n_inside:
             return math.nan
-        near = float(np.partition(inside.cosines, at)[at])
+        near = _order_statistic(inside.cosines, at, ranks)
         # Rounding moves the statistic by at most the bound, and each pair by as much again.
         low, high = near - 2.0 * bound, near + 2.0 * bound
         if low < bracket[0] or high > bracket[1]:
@@ -325,21 +337,45 @@ def _quantile_inside(
         values = reference_similarities(
             vectors, inside.us[doubtful].astype(np.int64), inside.vs[doubtful].astype(np.int64)
         )
-        before = int((inside.cosines < low).sum())
-        return float(np.partition(values, at - before)[at - before])
+        before = int(ranks.sum(np.array([(inside.cosines < low).sum()]))[0])
+        return float(np.partition(ranks.gather(values), at - before)[at - before])
 
     value = _interpolate(total, quantile, statistic)
     return None if math.isnan(value) else value
 
 
-def _tied_quantile(vectors: Vectors, quantile: float, *, threads: int) -> float:
+@numba.njit(cache=True, nogil=True)
+def _count_digits(bits, prefix, shift):
+    """Count the 16 bits from ``shift`` on of the sortable bits of float32 that begin with ``prefix``."""
+    counts = np.zeros(1 << 16, np.int64)
+    for i in range(bits.shape[0]):
+        key = np.int64(bits[i]) ^ (0xFFFFFFFF if bits[i] >> 31 else 0x80000000)
+        if key >> (shift + 16) == prefix:
+            counts[(key >> shift) & 0xFFFF] += 1
+    return counts
+
+
+def _order_statistic(cosines: Vectors, at: int, ranks: Ranks) -> float:
+    """Return the value that ``at`` others come before among the cosines of all ranks, moving counts alone."""
+    key = 0
+    for shift in (16, 0):
+        counts = ranks.sum(_count_digits(cosines.view(np.uint32), key, shift))
+        up_to = np.cumsum(counts)
+        digit = int(np.searchsorted(up_to, at, side="right"))
+        at -= int(up_to[digit] - counts[digit])
+        key = key << 16 | digit
+    bits = key ^ (0x80000000 if key >> 31 else 0xFFFFFFFF)
+    return float(np.uint32(bits).view(np.float32))
+
+
+def _tied_quantile(vectors: Vectors, quantile: float, *, threads: int, ranks: Ranks) -> float:
     """Return the quantile where too many pairs are tied to be kept: bins, narrowed to a single value."""
     bound = fast_cosine_bound(vectors.shape[1])
 
     def statistic(rank: int) -> float:
         low, high = -1.0, 1.0
         while True:
-            bins = bin_window(vectors, low, high, n_bins=_BINS, bound=bound, threads=threads)
+            bins = bin_window(vectors, low, high, n_bins=_BINS, bound=bound, threads=threads, ranks=ranks)
             at = int(np.searchsorted(bins.below + np.cumsum(bins.counts), rank, side="right"))
             low, high = float(bins.lowest[at]), float(bins.highest[at])
             if low == high:

@@ -1,12 +1,13 @@
 """Sweep all pairs of users in tiles of their Gram matrix: count what is below, keep what is inside.
 
 The product of a tile and its compiled scan run in one worker thread, one worker a core, so that no
-two thread pools compete and a tile is scanned while it is in cache. Memory: the embeddings, one tile a
-worker, and what the caller asks to keep; never N x N.
+two thread pools compete and a tile is scanned while it is in cache. Ranks share the tiles. Memory: the
+embeddings, one tile a worker, and what the caller asks to keep; never N x N.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from elsa_groups.similarity.scores import reference_cosine
-from elsa_groups.similarity.work import SharedTasks, run_workers
+from elsa_groups.similarity.work import ONE, Ranks, SharedTasks, run_workers
 
 # 512 x 512 float32 is 1 MiB: a tile stays in a core's cache between product and scan.
 TILE = 512
@@ -25,7 +26,7 @@ Vectors = NDArray[np.float32]
 
 
 class TooManyInside(Exception):
-    """More pairs lie inside the brackets than may be kept."""
+    """More pairs lie inside the brackets than a rank may keep."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,17 @@ class Inside:
     Attributes
     ----------
     below : int
-        Pairs whose fast cosine is below the bracket.
-    cosines : NDArray[np.float32], shape (n_inside,)
-        Fast cosines inside the bracket, in no particular order.
-    us, vs : NDArray[np.int32], shape (n_inside,)
+        Pairs whose fast cosine is below the bracket, over all ranks.
+    n_inside : int
+        Pairs inside, over all ranks.
+    cosines : NDArray[np.float32], shape (n_kept,)
+        Fast cosines inside the bracket that this rank saw, in no particular order.
+    us, vs : NDArray[np.int32], shape (n_kept,)
         Their users, u < v.
     """
 
     below: int
+    n_inside: int
     cosines: Vectors
     us: NDArray[np.int32]
     vs: NDArray[np.int32]
@@ -124,8 +128,8 @@ def _bin(tile, vectors, u0, v0, low, high, bound, below, counts, lowest, highest
 Look = Callable[[Vectors, int, int], None]
 
 
-def _sweep(vectors: Vectors, looks: list[Look]) -> None:
-    """Show every tile of the upper triangle, a float32 product, to the look of one worker thread."""
+def _sweep(vectors: Vectors, looks: list[Look], ranks: Ranks) -> None:
+    """Show every tile of this rank, a float32 product, to the look of one worker thread."""
     rows = torch.from_numpy(vectors)
     n_users = len(vectors)
     waiting = SharedTasks(looks)
@@ -142,19 +146,21 @@ def _sweep(vectors: Vectors, looks: list[Look]) -> None:
 
     torch_threads = torch.get_num_threads()
     try:
-        run_workers(worker, _tile_starts(n_users), threads=len(looks))
+        run_workers(worker, _tile_starts(n_users, ranks), threads=len(looks))
     finally:
         torch.set_num_threads(torch_threads)
 
 
-def _tile_starts(n_users: int) -> Iterator[tuple[int, int]]:
+def _tile_starts(n_users: int, ranks: Ranks) -> Iterator[tuple[int, int]]:
+    """Yield this rank's tiles of the upper triangle."""
     starts = range(0, n_users, TILE)
-    total = len(starts) * (len(starts) + 1) // 2
-    with tqdm(total=total, desc="all pairs", unit="tile", disable=None, leave=False) as progress:
-        for u0 in starts:
-            for v0 in range(u0, n_users, TILE):
-                yield u0, v0
-                progress.update()
+    total = len(range(ranks.rank, len(starts) * (len(starts) + 1) // 2, ranks.size))
+    tiles = ((u0, v0) for u0 in starts for v0 in range(u0, n_users, TILE))
+    hidden = True if ranks.rank else None
+    with tqdm(total=total, desc="all pairs", unit="tile", disable=hidden, leave=False) as progress:
+        for tile in ranks.share(tiles):
+            yield tile
+            progress.update()
 
 
 class _Collector:
@@ -184,9 +190,14 @@ class _Collector:
 
 
 def collect_inside(
-    vectors: Vectors, brackets: list[tuple[float, float]], *, max_inside: int, threads: int
+    vectors: Vectors,
+    brackets: list[tuple[float, float]],
+    *,
+    max_inside: int,
+    threads: int,
+    ranks: Ranks = ONE,
 ) -> list[Inside]:
-    """Count the pairs below each bracket of fast cosines and keep those inside.
+    """Count the pairs below each bracket of fast cosines and keep those inside, each where it was seen.
 
     Parameters
     ----------
@@ -195,14 +206,16 @@ def collect_inside(
     brackets : list of (low, high)
         Closed intervals of cosine.
     max_inside : int
-        Most pairs to keep, 12 bytes each, all brackets together.
+        Most pairs that a rank may keep, 12 bytes each, all brackets together.
     threads : int
         Workers.
+    ranks : Ranks
+        Processes that share the tiles.
 
     Raises
     ------
     TooManyInside
-        If more pairs than ``max_inside`` lie inside.
+        On all ranks, if more pairs than ``max_inside`` lie inside the tiles of any.
     """
     lows, highs = (np.array(edges, np.float32) for edges in zip(*brackets, strict=True))
     kept = 0
@@ -214,23 +227,38 @@ def collect_inside(
             raise TooManyInside
 
     collectors = [_Collector(lows, highs, room) for _ in range(threads)]
-    _sweep(vectors, [collector.look for collector in collectors])
-    for collector in collectors:
-        collector.flush()
-    below = np.sum([collector.below for collector in collectors], axis=0)
-    return [
-        Inside(
-            int(below[k]), *(np.concatenate(parts) for parts in zip(*_all_kept(collectors, k), strict=True))
-        )
-        for k in range(len(brackets))
-    ]
+    try:
+        _sweep(vectors, [collector.look for collector in collectors], ranks)
+        for collector in collectors:
+            collector.flush()
+        refused = 0
+    except TooManyInside:
+        refused = 1
+    if ranks.sum(np.array([refused]))[0]:
+        raise TooManyInside
+    kept_parts = [_join_kept(collectors, k) for k in range(len(brackets))]
+    below = ranks.sum(np.sum([collector.below for collector in collectors], axis=0))
+    n_inside = ranks.sum(np.array([len(cosines) for cosines, _, _ in kept_parts]))
+    return [Inside(int(below[k]), int(n_inside[k]), *parts) for k, parts in enumerate(kept_parts)]
 
 
-def _all_kept(collectors: list[_Collector], k: int) -> list[tuple[NDArray[np.generic], ...]]:
-    return [part for collector in collectors for part in collector.kept[k]]
+def _join_kept(collectors: list[_Collector], k: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return cosines, us and vs that the workers kept for one bracket."""
+    parts = [part for collector in collectors for part in collector.kept[k]]
+    cosines, us, vs = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return cosines, us, vs
 
 
-def bin_window(vectors: Vectors, low: float, high: float, *, n_bins: int, bound: float, threads: int) -> Bins:
+def bin_window(
+    vectors: Vectors,
+    low: float,
+    high: float,
+    *,
+    n_bins: int,
+    bound: float,
+    threads: int,
+    ranks: Ranks = ONE,
+) -> Bins:
     """Count the pairs of a window of reference cosines in equal bins: constant memory, whatever the ties.
 
     Parameters
@@ -245,6 +273,8 @@ def bin_window(vectors: Vectors, low: float, high: float, *, n_bins: int, bound:
         Largest error of a fast cosine: pairs farther than that from the window need no reference value.
     threads : int
         Workers.
+    ranks : Ranks
+        Processes that share the tiles; the result is the same on all.
     """
     parts = [
         Bins(0, np.zeros(n_bins, np.int64), np.full(n_bins, np.inf), np.full(n_bins, -np.inf))
@@ -257,10 +287,12 @@ def bin_window(vectors: Vectors, low: float, high: float, *, n_bins: int, bound:
             tile, vectors, u0, v0, low, high, bound, n_below, part.counts, part.lowest, part.highest
         )
 
-    _sweep(vectors, [look_of(part, n_below) for part, n_below in zip(parts, below, strict=True)])
+    _sweep(vectors, [look_of(part, n_below) for part, n_below in zip(parts, below, strict=True)], ranks)
+    lowest = ranks.gather(np.min([part.lowest for part in parts], axis=0))
+    highest = ranks.gather(np.max([part.highest for part in parts], axis=0))
     return Bins(
-        int(below.sum()),
-        np.sum([part.counts for part in parts], axis=0),
-        np.min([part.lowest for part in parts], axis=0),
-        np.max([part.highest for part in parts], axis=0),
+        int(ranks.sum(below.sum(axis=0))[0]),
+        ranks.sum(np.sum([part.counts for part in parts], axis=0)),
+        lowest.reshape(ranks.size, n_bins).min(axis=0),
+        highest.reshape(ranks.size, n_bins).max(axis=0),
     )
