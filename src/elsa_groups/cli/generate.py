@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
 from elsa_groups.cli.lifecycle import run_entry_point
+from elsa_groups.errors import InputError
+from elsa_groups.similarity.work import ONE, Ranks, available_threads, launched_ranks
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Family
     from elsa_groups.model.embeddings import Embeddings
@@ -35,14 +40,32 @@ def main() -> None:
 
 def _generate(settings: dict[str, Any], _: list[str]) -> None:
     check_settings(settings)
-    from elsa_groups.cli.inputs import load_interactions
-    from elsa_groups.tracking.parent import resolve_parent
     from elsa_groups.tracking.run import check_store
 
-    check_store()
+    ranks = launched_ranks()
+    if not ranks.rank:
+        check_store()
+    with ranks.joined():
+        interactions = _load_in_turn(settings, ranks)
+        if ranks.rank:
+            help_generate(settings, interactions, ranks)
+            return
+        from elsa_groups.tracking.parent import resolve_parent
+
+        parent = resolve_parent(settings["parent"], interactions, seed=settings["seed"])
+        generate_child(settings, interactions, parent, ranks)
+
+
+def _load_in_turn(settings: dict[str, Any], ranks: Ranks) -> "Interactions":
+    """Load the data: rank 0 first, so that the others find what it has downloaded and cached."""
+    from elsa_groups.cli.inputs import load_interactions
+
+    if ranks.rank:
+        ranks.wait()
     interactions = load_interactions(settings)
-    parent = resolve_parent(settings["parent"], interactions, seed=settings["seed"])
-    generate_child(settings, interactions, parent)
+    if not ranks.rank:
+        ranks.wait()
+    return interactions
 
 
 def check_settings(settings: dict[str, Any]) -> None:
@@ -53,7 +76,9 @@ def check_settings(settings: dict[str, Any]) -> None:
     check_targets(*schema.targets_of(settings))
 
 
-def generate_child(settings: dict[str, Any], interactions: "Interactions", parent: "Parent") -> None:
+def generate_child(
+    settings: dict[str, Any], interactions: "Interactions", parent: "Parent", ranks: Ranks = ONE
+) -> None:
     """Draw and log all groups in a child run of the parent, and print a summary.
 
     Parameters
@@ -64,6 +89,8 @@ def generate_child(settings: dict[str, Any], interactions: "Interactions", paren
         The data.
     parent : Parent
         The ELSA run, already checked against the data.
+    ranks : Ranks
+        Processes that help, each by :func:`help_generate`.
     """
     from elsa_groups.record.files import write_json
     from elsa_groups.report.tables import closing_table, metrics_of, summary_row
@@ -77,7 +104,8 @@ def generate_child(settings: dict[str, Any], interactions: "Interactions", paren
         run.log_params(schema.as_params(settings))
         dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
         run.log_inputs(dataset, parent.model_id)
-        drawn = draw_all(settings, interactions, parent)
+        encoder = _announce(ranks, run.run_id, interactions, parent.encoder)
+        drawn = draw_all(settings, interactions, encoder, ranks)
         rows = [summary_row(result) for result in drawn.results]
         for row in rows:
             run.log_metrics(metrics_of(row))
@@ -96,9 +124,49 @@ def generate_child(settings: dict[str, Any], interactions: "Interactions", paren
                 }
             )
             run.log_file(write_lineage(folder, run.run_id, settings, interactions, parent, drawn))
+    ranks.wait()
     print(closing_table(rows))
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)
+
+
+def help_generate(settings: dict[str, Any], interactions: "Interactions", ranks: Ranks) -> None:
+    """Do the share of a rank other than 0, which logs and writes everything.
+
+    Parameters
+    ----------
+    settings : dict
+        Completed settings of entry point generate.
+    interactions : Interactions
+        The data, as on rank 0.
+    ranks : Ranks
+        This process among the others.
+    """
+    import numpy as np
+
+    from elsa_groups.tracking.run import watched_run
+
+    run_id, digest = ranks.broadcast(np.empty(0, np.uint8)).tobytes().decode().split()
+    with watched_run(run_id):
+        encoder = ranks.broadcast(np.empty(0, np.float32)).reshape(interactions.n_items, -1)
+        if interactions.digest != digest:
+            raise InputError(
+                f"rank {ranks.rank}: expected the data of rank 0, came others; same file on every machine?"
+            )
+        draw_all(settings, interactions, encoder, ranks)
+        # Rank 0 goes on alone; should it be killed, the run is ended here.
+        ranks.wait()
+
+
+def _announce(
+    ranks: Ranks, run_id: str, interactions: "Interactions", encoder: "NDArray[np.float32]"
+) -> "NDArray[np.float32]":
+    """Send the other ranks what :func:`help_generate` waits for; return the encoder."""
+    import numpy as np
+
+    text = f"{run_id} {interactions.digest}".encode()
+    ranks.broadcast(np.frombuffer(bytearray(text), np.uint8))
+    return ranks.broadcast(encoder.reshape(-1)).reshape(encoder.shape)
 
 
 def _run_name(settings: dict[str, Any]) -> str:
@@ -133,16 +201,20 @@ class Drawn:
     threads: int
 
 
-def draw_all(settings: dict[str, Any], interactions: "Interactions", parent: "Parent") -> Drawn:
+def draw_all(
+    settings: dict[str, Any], interactions: "Interactions", encoder: "NDArray[np.float32]", ranks: Ranks
+) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from tqdm import tqdm
 
     from elsa_groups.model.embeddings import embed_users
     from elsa_groups.similarity.thresholds import find_thresholds
-    from elsa_groups.similarity.work import available_threads
 
-    threads = settings["threads"] or available_threads()
-    embeddings = embed_users(interactions.matrix, parent.encoder)
+    work: dict[str, Any] = {
+        "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
+        "ranks": ranks,
+    }
+    embeddings = embed_users(interactions.matrix, encoder)
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
     similar, divergent = schema.targets_of(settings)
@@ -152,7 +224,7 @@ def draw_all(settings: dict[str, Any], interactions: "Interactions", parent: "Pa
         similar=similar,
         divergent=divergent,
         seed=settings["seed"],
-        threads=threads,
+        **work,
         **options,
     )
     log.info(
@@ -160,9 +232,10 @@ def draw_all(settings: dict[str, Any], interactions: "Interactions", parent: "Pa
         thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
     )  # fmt: skip
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
-    with tqdm(keys, desc="groups", unit="key", disable=None, leave=False) as progress:
-        results = [_draw_key(settings, embeddings, thresholds, *key, threads=threads) for key in progress]
-    return Drawn(embeddings, thresholds, results, threads)
+    hidden = True if ranks.rank else None
+    with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
+        results = [_draw_key(settings, embeddings, thresholds, *key, work=work) for key in progress]
+    return Drawn(embeddings, thresholds, results, work["threads"])
 
 
 def _draw_key(
@@ -172,7 +245,7 @@ def _draw_key(
     family: "Family",
     sizes: tuple[int, ...],
     *,
-    threads: int,
+    work: dict[str, Any],
 ) -> "Result":
     """Draw and measure the groups of one key, and random groups of the same size."""
     from elsa_groups.groups.family import Linkage, Rule
@@ -183,7 +256,7 @@ def _draw_key(
     started = time.perf_counter()
     vectors = embeddings.vectors
     limits: dict[str, Any] = {"similar": thresholds.similar, "divergent": thresholds.divergent}
-    options: dict[str, Any] = {"seed": settings["seed"], "threads": threads, **settings["sampling"]}
+    options: dict[str, Any] = {"seed": settings["seed"], **work, **settings["sampling"]}
     groups = draw_groups(vectors, family, sizes, **limits, **options)
     seconds = time.perf_counter() - started
     quality = measure_quality(

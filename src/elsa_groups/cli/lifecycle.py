@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
@@ -11,8 +12,13 @@ from typing import Any, NoReturn
 from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import check_overrides, conf_dir, hydra_arguments
 from elsa_groups.errors import InputError, Killed
+from elsa_groups.similarity.work import Ranks, launched_ranks
 
 Task = Callable[[dict[str, Any], list[str]], None]
+
+# What fails on every rank is for rank 0 to report, and for its run to end by. Then torchrun ends the others;
+# one that is still there after so many seconds failed alone.
+_GIVE_WAY = 10
 
 
 def run_entry_point(name: str, task: Task) -> None:
@@ -29,6 +35,7 @@ def run_entry_point(name: str, task: Task) -> None:
     -----
     Exit code 1 after an :class:`InputError`, whose message is the last line on stderr; 143 or 130 after
     SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs still run.
+    Under torchrun, which only ``generate`` works with, ranks other than 0 log warnings alone.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -36,24 +43,57 @@ def run_entry_point(name: str, task: Task) -> None:
     from omegaconf import DictConfig
 
     schema.register()
+    ranks = launched_ranks()
     try:
+        _check_ranks(ranks, name)
         sys.argv[1:] = hydra_arguments(sys.argv[1:], name)
         check_overrides(sys.argv[1:], name)
     except InputError as error:
+        _give_way(ranks)
         _refuse(error)
 
     def run(config: DictConfig) -> None:
         _handle_signals()
-        _quiet_libraries()
+        _quiet_libraries(ranks)
         launch = HydraConfig.get()
+        sweeps = launch.mode == RunMode.MULTIRUN
         try:
+            if sweeps and ranks.size > 1:
+                raise InputError("torchrun: expected one job, came a multirun; start each job by itself")
             task(schema.complete(config), list(launch.overrides.task))
-        except InputError as error:
-            if launch.mode == RunMode.MULTIRUN:
-                raise
-            _refuse(error)
+        except Exception as error:
+            _give_way(ranks)
+            if isinstance(error, InputError) and (ranks.size > 1 or not sweeps):
+                _refuse(error)
+            raise
 
-    hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
+    try:
+        hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
+    except SystemExit as end:
+        if ranks.size > 1 and end.code:
+            _leave(int(end.code))
+        raise
+
+
+def _check_ranks(ranks: Ranks, entry_point: str) -> None:
+    if ranks.size > 1 and entry_point != "generate":
+        raise InputError(
+            f"torchrun: only generate works with several processes, came {entry_point}; start {entry_point}"
+            " without torchrun"
+        )
+
+
+def _give_way(ranks: Ranks) -> None:
+    """Let rank 0 report first what may have failed everywhere."""
+    if ranks.rank:
+        time.sleep(_GIVE_WAY)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit without the libraries' farewells, which wait for an exchange that other ranks never come to."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _refuse(error: InputError) -> NoReturn:
@@ -73,8 +113,10 @@ def _handle_signals() -> None:
         signal.signal(number, end)
 
 
-def _quiet_libraries() -> None:
-    """Keep what a user cannot act on out of the terminal."""
+def _quiet_libraries(ranks: Ranks) -> None:
+    """Keep what a user cannot act on, and what rank 0 says for all, out of the terminal."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for name in ("mlflow", "alembic", "torch"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    if ranks.rank:
+        logging.getLogger("elsa_groups").setLevel(logging.WARNING)

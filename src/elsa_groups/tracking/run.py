@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -194,6 +194,26 @@ def tracked_run(
         # The end of any run makes MLflow forget the launched one, which another part still has to adopt.
         if launched and not adopted:
             os.environ["MLFLOW_RUN_ID"] = launched.run_id
+
+
+@contextmanager
+def watched_run(run_id: str) -> Iterator[None]:
+    """End a run that another process writes, if work on it fails here and that process is no longer there.
+
+    Parameters
+    ----------
+    run_id : str
+        The run. One that has ended is left alone; the other process, if it lives, has the last word.
+    """
+    try:
+        yield
+    except BaseException as error:
+        client = MlflowClient()
+        # A store that this machine does not reach must not hide the error.
+        with suppress(MlflowException):
+            if client.get_run(run_id).info.status == "RUNNING":
+                client.set_terminated(run_id, "KILLED" if isinstance(error, Killed) else "FAILED")
+        raise
 
 
 def launched_run() -> RunHandle | None:
