@@ -1,0 +1,129 @@
+"""What ranks compute together, and one process alone: a program for torchrun, and a module for the tests."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from elsa_groups.errors import InputError
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity import thresholds
+from elsa_groups.similarity.thresholds import Target, find_thresholds, share_of_pairs
+from elsa_groups.similarity.tiles import bin_window
+from elsa_groups.similarity.work import ONE, Ranks, launched_ranks
+
+# Three tiles of unequal size: of two or three ranks some overflow at 50,000 pairs, and some do not.
+FEW = 600
+# More than 2**20 pairs: brackets come from a sample.
+MANY = 1500
+
+
+def users(n_users: int, dim: int = 24) -> np.ndarray:
+    values = np.random.default_rng(n_users).normal(size=(n_users, dim))
+    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+
+def near_duplicates() -> np.ndarray:
+    """Users whose pairs all lie within float32 rounding of each other."""
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=64) + 1e-8 * rng.normal(size=(FEW, 64))
+    return (0.9999 * values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+
+@contextmanager
+def constants(**values: float):
+    before = {name: getattr(thresholds, name) for name in values}
+    for name, value in values.items():
+        setattr(thresholds, name, value)
+    yield
+    for name, value in before.items():
+        setattr(thresholds, name, value)
+
+
+def quantiles(vectors: np.ndarray, method: str, ranks: Ranks, threads: int) -> np.ndarray:
+    found = find_thresholds(
+        vectors, similar=Target(0.9), divergent=Target(0.1), method=method, sampled_pairs=300_001,
+        seed=5, threads=threads, ranks=ranks,
+    )  # fmt: skip
+    return np.array([found.similar, found.divergent, *sum(found.intervals.values(), ())])
+
+
+def family(name: str, sizes: tuple[int, ...], within: Rule, across: Rule, n_groups: int) -> Family:
+    return Family(name, (sizes,), within, across, Linkage.mean, n_groups)
+
+
+FAMILIES = [
+    family("divergent", (4,), Rule.divergent, Rule.any, 1001),
+    family("opposing", (2, 1), Rule.similar, Rule.divergent, 75),
+    family("single", (3,), Rule.any, Rule.any, 1),
+]
+
+
+def all_groups(ranks: Ranks, threads: int) -> dict[str, np.ndarray]:
+    found = {}
+    for kind in FAMILIES:
+        (sizes,) = kind.compositions
+        groups = draw_groups(
+            users(FEW), kind, sizes, similar=0.6, divergent=0.4, seed=3, max_draws=100, threads=threads,
+            ranks=ranks,
+        )  # fmt: skip
+        taken = groups.accounting
+        found[kind.name] = groups.members
+        found[f"{kind.name}_accounting"] = np.array([taken.draws, taken.accepted, taken.restarts])
+    return found
+
+
+def diagnosis(ranks: Ranks, threads: int) -> np.ndarray:
+    """What is said about a family that nobody can fill."""
+    kind = family("similar", (3,), Rule.similar, Rule.any, 4)
+    try:
+        draw_groups(
+            users(FEW), kind, (3,), similar=1.0, divergent=0.0, seed=3, max_draws=50, max_restarts=20,
+            threads=threads, ranks=ranks,
+        )  # fmt: skip
+    except InputError as error:
+        return np.array(str(error))
+    raise AssertionError("three strangers as similar as one")
+
+
+def results(ranks: Ranks = ONE, threads: int = 1) -> dict[str, np.ndarray]:
+    """Everything that must not depend on the number of ranks or threads."""
+    few, many, near = users(FEW), users(MANY), near_duplicates()
+    found = {
+        "exact": quantiles(few, "exact", ranks, threads),
+        "bracketed": quantiles(many, "exact", ranks, threads),
+        "near": quantiles(near, "exact", ranks, threads),
+        "sampled": quantiles(few, "sampled", ranks, threads),
+    }
+    with constants(_ALL_PAIRS=10, _BRACKET_ERRORS=1e-3):
+        found["missed"] = quantiles(few, "exact", ranks, threads)
+    for limit in (0, 50_000):
+        with constants(_MAX_INSIDE=limit):
+            found[f"tied_{limit}"] = quantiles(near, "exact", ranks, threads)
+    bins = bin_window(few, -0.1, 0.2, n_bins=50, bound=1e-5, threads=threads, ranks=ranks)
+    found["bins"] = np.array([np.full(50, bins.below), bins.counts, bins.lowest, bins.highest])
+    share = share_of_pairs(few, 0.55, threads=threads, ranks=ranks)
+    found["share"] = np.array([share.below, share.not_above])
+    with constants(_COUNTED_FOR_ADVICE=0.0):
+        estimate = share_of_pairs(few, 0.55, threads=threads, ranks=ranks)
+    found["estimate"] = np.array([estimate.below, estimate.not_above])
+    return found | all_groups(ranks, threads) | {"diagnosis": diagnosis(ranks, threads)}
+
+
+def exchanges(ranks: Ranks) -> dict[str, np.ndarray]:
+    r = ranks.rank
+    return {
+        "sum": ranks.sum(np.array([[1, r], [10 * r, 0]])),
+        "gathered": ranks.gather(np.full(2 * r, r, np.float32)),
+        "broadcast": ranks.broadcast(np.arange(3.0) if r == 0 else np.empty(0)),
+    }
+
+
+if __name__ == "__main__":
+    mine = launched_ranks()
+    with mine.joined():
+        # Ranks need not have as many threads as each other.
+        kept = results(mine, threads=1 + mine.rank % 2) | exchanges(mine)
+        np.savez(Path(sys.argv[1]) / f"{mine.rank}.npz", **kept)
