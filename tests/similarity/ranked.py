@@ -10,9 +10,9 @@ from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.sampling import draw_groups
 from elsa_groups.similarity import thresholds
+from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
 from elsa_groups.similarity.thresholds import Target, find_thresholds, share_of_pairs
 from elsa_groups.similarity.tiles import bin_window
-from elsa_groups.similarity.work import ONE, Ranks, launched_ranks
 
 # Three tiles of unequal size: of two or three ranks some overflow at 50,000 pairs, and some do not.
 FEW = 600

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elsa_groups.similarity.work import ONE, Ranks, launched_ranks
+from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
 
 PROGRAM = Path(__file__).with_name("ranked.py")
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -91,6 +91,6 @@ def test_torchrun_says_who_is_who(monkeypatch):
 
 
 def test_one_process_imports_no_distributed_torch():
-    code = "import elsa_groups.similarity.work, sys; assert 'torch' not in sys.modules"
+    code = "import elsa_groups.similarity.ranks, sys; assert 'torch' not in sys.modules"
 
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(SOURCE)}, check=True)

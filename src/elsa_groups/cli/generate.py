@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from elsa_groups.cli import schema
 from elsa_groups.cli.lifecycle import run_entry_point
 from elsa_groups.errors import InputError
-from elsa_groups.similarity.work import ONE, Ranks, available_threads, launched_ranks
+from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
+from elsa_groups.similarity.work import available_threads
 
 if TYPE_CHECKING:
     import numpy as np

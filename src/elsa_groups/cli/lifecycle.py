@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import check_overrides, conf_dir, hydra_arguments
 from elsa_groups.errors import InputError, Killed
-from elsa_groups.similarity.work import Ranks, launched_ranks
+from elsa_groups.similarity.ranks import Ranks, launched_ranks
 
 Task = Callable[[dict[str, Any], list[str]], None]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import reference_similarities
 from elsa_groups.similarity.thresholds import share_of_pairs
-from elsa_groups.similarity.work import ONE, Ranks
 
 Values = NDArray[np.float64]
 Members = NDArray[np.int64]

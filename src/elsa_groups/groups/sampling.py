@@ -20,8 +20,9 @@ from elsa_groups.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
+from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarity
-from elsa_groups.similarity.work import ONE, Ranks, SharedTasks, run_workers
+from elsa_groups.similarity.work import SharedTasks, run_workers
 
 _ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
 _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)

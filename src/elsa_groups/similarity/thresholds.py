@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from elsa_groups.errors import InputError
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
+from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarities
 from elsa_groups.similarity.target import Target, check_targets
 from elsa_groups.similarity.tiles import Inside, TooManyInside, bin_window, collect_inside, n_pairs
-from elsa_groups.similarity.work import ONE, Ranks, SharedTasks, run_workers
+from elsa_groups.similarity.work import SharedTasks, run_workers
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import reference_cosine
-from elsa_groups.similarity.work import ONE, Ranks, SharedTasks, run_workers
+from elsa_groups.similarity.work import SharedTasks, run_workers
 
 # 512 x 512 float32 is 1 MiB: a tile stays in a core's cache between product and scan.
 TILE = 512
