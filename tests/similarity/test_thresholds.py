@@ -100,7 +100,7 @@ class TestExact:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_equals_numpy_where_a_sample_brackets_the_quantiles(self, kind, similarity_matrix, monkeypatch):
-        sampled = _count_calls(monkeypatch, "_sample")
+        sampled = _count_calls(monkeypatch, "tally_sample")
         vectors = _users(kind, SAMPLED_BRACKETS_FROM, 12, 1)
         reference = similarity_matrix(vectors)
 
@@ -146,7 +146,7 @@ class TestExact:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_missed_bracket_is_widened_and_swept_again(self, kind, similarity_matrix, monkeypatch):
-        vectors = _users(kind, 300, 8, 3)
+        vectors = _users(kind, 1200, 8, 3)
         monkeypatch.setattr(room, "_ALL_PAIRS", 10)
         monkeypatch.setattr(room, "_BRACKET_ERRORS", 1e-3)
         sweeps = _count_calls(monkeypatch, "collect_inside")

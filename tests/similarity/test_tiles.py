@@ -3,7 +3,14 @@ import pytest
 import torch
 
 from elsa_groups.similarity.scores import fast_cosine_bound
-from elsa_groups.similarity.tiles import TILE, TooManyInside, bin_window, collect_inside, n_pairs
+from elsa_groups.similarity.tiles import (
+    TILE,
+    TooManyInside,
+    bin_window,
+    collect_inside,
+    n_pairs,
+    tally_sample,
+)
 
 EVERYTHING = (-2.0, 2.0)
 AROUND_TILES = [2, 3, TILE - 1, TILE, TILE + 1, 2 * TILE + 1]
@@ -116,3 +123,40 @@ def test_a_sweep_gives_torch_its_threads_back():
         collect_inside(_users(20), [EVERYTHING], max_inside=1, threads=2)
 
     assert torch.get_num_threads() == before
+
+
+def test_a_sample_of_one_block_is_all_pairs(similarity_matrix):
+    vectors = _users(TILE)
+
+    counts = tally_sample(vectors, n_bins=64, seed=3, threads=2)
+
+    cosines = 2.0 * similarity_matrix(vectors)[np.triu_indices(TILE, 1)] - 1.0
+    expected, _ = np.histogram(cosines, bins=64, range=(-1, 1))
+    # Rounding may move a pair into the bin beside its own.
+    assert counts.sum() == expected.sum()
+    assert np.abs(np.cumsum(counts) - np.cumsum(expected)).max() <= 2
+
+
+def test_a_sample_depends_on_the_seed_and_not_on_threads():
+    vectors = _users(2 * TILE + 1)
+    tallies = [
+        tally_sample(vectors, n_bins=64, seed=seed, threads=threads)
+        for seed, threads in ((1, 1), (1, 3), (2, 1))
+    ]
+
+    assert tallies[0].tolist() == tallies[1].tolist()
+    assert tallies[0].tolist() != tallies[2].tolist()
+
+
+def test_a_sample_varies_no_more_than_as_many_independent_pairs():
+    # Two kinds of users, each alike: of all distributions, that with most variance between users.
+    rng = np.random.default_rng(0)
+    centres = np.eye(8)[rng.choice(2, size=4 * TILE, p=[0.3, 0.7])]
+    values = centres + 0.01 * rng.normal(size=centres.shape)
+    vectors = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+
+    tallies = [tally_sample(vectors, n_bins=3, seed=seed, threads=2) for seed in range(60)]
+
+    shares = np.array([counts[2] / counts.sum() for counts in tallies])
+    n = 4 * TILE * (TILE - 1) / 2
+    assert shares.std() < np.sqrt(shares.mean() * (1 - shares.mean()) / n)

@@ -2,9 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numba
 import numpy as np
@@ -13,9 +12,16 @@ from numpy.typing import NDArray
 from elsa_groups.errors import InputError
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
 from elsa_groups.similarity.ranks import ONE, Ranks
-from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarities
+from elsa_groups.similarity.scores import fast_cosine_bound, reference_similarities
 from elsa_groups.similarity.target import Target, check_targets
-from elsa_groups.similarity.tiles import Inside, TooManyInside, bin_window, collect_inside, n_pairs
+from elsa_groups.similarity.tiles import (
+    Inside,
+    TooManyInside,
+    bin_window,
+    collect_inside,
+    n_pairs,
+    tally_sample,
+)
 from elsa_groups.similarity.work import SharedTasks, run_workers
 
 log = logging.getLogger(__name__)
@@ -25,17 +31,15 @@ Vectors = NDArray[np.float32]
 
 # Up to this many pairs all are kept and none is sampled first.
 _ALL_PAIRS = 1 << 20
-# Sampled partners a user, to bracket a quantile: sampling then costs a few percent of the sweep, and the
-# bracket holds about 1 pair in 1,000 at 20,000 users, 1 in 3,000 at 500,000.
-_PARTNERS = 100
-# Half width of a bracket in standard errors: one in thousands of brackets misses and is widened.
-_BRACKET_ERRORS = 4.0
+# Half width of a bracket in standard errors: one in hundreds of brackets misses and is widened.
+_BRACKET_ERRORS = 3.0
 # Most pairs that a rank keeps, 12 bytes each; more means ties.
 _MAX_INSIDE = 150_000_000
 _PAIRS_PER_TASK = 1 << 16
 # Multiply-adds up to which advice counts all pairs, in seconds.
 _COUNTED_FOR_ADVICE = 1e12
-_BINS = 1 << 16
+# Bins of cosine, narrower than the rounding of fast scores.
+_BINS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def find_thresholds(
         pairs = sampled_pairs
         sample = sample_similarities(vectors, pairs, seed=seed, threads=threads, ranks=ranks)
         ordered = np.sort(sample)
-        given |= {name: _interpolate(pairs, q, lambda r: float(ordered[r])) for name, q in wanted.items()}
+        given |= {name: _quantile(ordered, q) for name, q in wanted.items()}
         intervals = {name: _interval(ordered, q) for name, q in wanted.items()}
     thresholds = Thresholds(given["similar"], given["divergent"], chosen, len(vectors), pairs, intervals)
     if thresholds.similar < thresholds.divergent:
@@ -167,13 +171,21 @@ def _choose(method: Method, n_users: int, dim: int, budget: float) -> str:
     return chosen
 
 
-def _interpolate(n: int, quantile: float, statistic: Callable[[int], float]) -> float:
-    """Interpolate a quantile linearly between two of n order statistics, as numpy does."""
+def _around(n: int, quantile: float) -> tuple[int, int, float]:
+    """Return the ranks of the order statistics around a quantile of n values, and how far it is between."""
     at = quantile * (n - 1)
     low = min(math.floor(at), n - 1)
-    a, b = statistic(low), statistic(min(low + 1, n - 1))
-    share = at - low
+    return low, min(low + 1, n - 1), at - low
+
+
+def _interpolate(a: float, b: float, share: float) -> float:
+    """Interpolate linearly between two order statistics, as numpy does."""
     return a + (b - a) * share if share < 0.5 else b - (b - a) * (1.0 - share)
+
+
+def _quantile(ordered: NDArray[np.float64], quantile: float) -> float:
+    first, second, share = _around(len(ordered), quantile)
+    return _interpolate(float(ordered[first]), float(ordered[second]), share)
 
 
 def _interval(ordered: NDArray[np.float64], quantile: float) -> tuple[float, float]:
@@ -196,20 +208,22 @@ def _sample_pairs(n_users, first, key, us, vs):
         vs[i] = v + (v >= u)
 
 
-@numba.njit(cache=True, nogil=True)
-def _fast_cosines(vectors, us, vs):
-    values = np.empty(us.shape[0], np.float32)
-    for i in range(us.shape[0]):
-        values[i] = fast_dot(vectors, us[i], vectors, vs[i])
-    return values
-
-
 def sample_similarities(
     vectors: Vectors, n: int, *, seed: int, threads: int = 1, ranks: Ranks = ONE
 ) -> NDArray[np.float64]:
     """Return n reference similarities, float64, of random pairs u != v drawn with replacement."""
+    key = stream_key(seed, "pairs")
     values = np.zeros(n, np.float64)
-    return _sample(vectors, values, reference_similarities, seed=seed, threads=threads, ranks=ranks)
+
+    def worker(tasks: SharedTasks[int]) -> None:
+        for first in tasks:
+            part = values[first : first + _PAIRS_PER_TASK]
+            us, vs = np.empty(len(part), np.int64), np.empty(len(part), np.int64)
+            _sample_pairs(len(vectors), first, key, us, vs)
+            part[:] = reference_similarities(vectors, us, vs)
+
+    run_workers(worker, ranks.share(range(0, n, _PAIRS_PER_TASK)), threads=threads)
+    return ranks.sum(values)
 
 
 @dataclass(frozen=True)
@@ -248,29 +262,6 @@ def share_of_pairs(vectors: Vectors, value: float, *, threads: int = 1, ranks: R
     return Share(below / (n - 1) if n > 1 else below, (below + equal - 1) / max(n - 1, 1), margin)
 
 
-def _sample(
-    vectors: Vectors,
-    values: NDArray[Any],
-    score: Callable[[Vectors, NDArray[np.int64], NDArray[np.int64]], NDArray[Any]],
-    *,
-    seed: int,
-    threads: int,
-    ranks: Ranks,
-) -> NDArray[Any]:
-    """Fill zeros with the scores of random pairs."""
-    key = stream_key(seed, "pairs")
-
-    def worker(tasks: SharedTasks[int]) -> None:
-        for first in tasks:
-            part = values[first : first + _PAIRS_PER_TASK]
-            us, vs = np.empty(len(part), np.int64), np.empty(len(part), np.int64)
-            _sample_pairs(len(vectors), first, key, us, vs)
-            part[:] = score(vectors, us, vs)
-
-    run_workers(worker, ranks.share(range(0, len(values), _PAIRS_PER_TASK)), threads=threads)
-    return ranks.sum(values)
-
-
 def _exact_quantiles(
     vectors: Vectors, quantiles: list[float], *, seed: int, threads: int, ranks: Ranks
 ) -> list[float]:
@@ -299,50 +290,46 @@ def _brackets(
     everything = -2.0, 2.0
     if n_pairs(len(vectors)) <= _ALL_PAIRS:
         return [everything] * len(quantiles)
-    n = _PARTNERS * len(vectors)
-    values = np.zeros(n, np.float32)
-    sample = _sample(vectors, values, _fast_cosines, seed=seed, threads=threads, ranks=ranks)
-    halves = [errors * math.sqrt(n * q * (1.0 - q)) + 2.0 for q in quantiles]
-    edges = [
-        (math.floor(n * q - half), math.ceil(n * q + half)) for q, half in zip(quantiles, halves, strict=True)
-    ]
-    sample.partition(sorted({r for pair in edges for r in pair if 0 <= r < n}))
+    up_to = np.cumsum(tally_sample(vectors, n_bins=_BINS, seed=seed, threads=threads, ranks=ranks))
+    n = int(up_to[-1])
+    width = 2.0 / _BINS
     # So much of the bracket is lost to the rounding of fast scores.
     margin = 3.0 * fast_cosine_bound(vectors.shape[1])
-    return [
-        (
-            float(sample[low]) - margin if low >= 0 else everything[0],
-            float(sample[high]) + margin if high < n else everything[1],
+
+    def bracket(quantile: float) -> tuple[float, float]:
+        half = errors * math.sqrt(n * quantile * (1.0 - quantile)) + 2.0
+        first, last = n * quantile - half, n * quantile + half
+        low, high = np.searchsorted(up_to, (first, last), side="right")
+        return (
+            -1.0 + width * float(low) - margin if first >= 0 else everything[0],
+            -1.0 + width * float(high + 1) + margin if last < n else everything[1],
         )
-        for low, high in edges
-    ]
+
+    return [bracket(q) for q in quantiles]
 
 
 def _quantile_inside(
     vectors: Vectors, inside: Inside, bracket: tuple[float, float], quantile: float, ranks: Ranks
 ) -> float | None:
     """Return the exact quantile if both of its order statistics lie well inside the bracket."""
-    total = n_pairs(len(vectors))
+    first, second, share = _around(n_pairs(len(vectors)), quantile)
+    ranks_inside = first - inside.below, second - inside.below
+    if ranks_inside[0] < 0 or ranks_inside[1] >= inside.n_inside:
+        return None
+    near = [_order_statistic(inside.cosines, at, ranks) for at in ranks_inside]
+    # Rounding moves a statistic by at most the bound, and each pair by as much again.
     bound = fast_cosine_bound(vectors.shape[1])
-
-    def statistic(rank: int) -> float:
-        at = rank - inside.below
-        if not 0 <= at < inside.n_inside:
-            return math.nan
-        near = _order_statistic(inside.cosines, at, ranks)
-        # Rounding moves the statistic by at most the bound, and each pair by as much again.
-        low, high = near - 2.0 * bound, near + 2.0 * bound
-        if low < bracket[0] or high > bracket[1]:
-            return math.nan
-        doubtful = np.flatnonzero((inside.cosines >= low) & (inside.cosines <= high))
-        values = reference_similarities(
-            vectors, inside.us[doubtful].astype(np.int64), inside.vs[doubtful].astype(np.int64)
-        )
-        before = int(ranks.sum(np.array([(inside.cosines < low).sum()]))[0])
-        return float(np.partition(ranks.gather(values), at - before)[at - before])
-
-    value = _interpolate(total, quantile, statistic)
-    return None if math.isnan(value) else value
+    low, high = near[0] - 2.0 * bound, near[1] + 2.0 * bound
+    if low < bracket[0] or high > bracket[1]:
+        return None
+    doubtful = np.flatnonzero((inside.cosines >= low) & (inside.cosines <= high))
+    values = reference_similarities(
+        vectors, inside.us[doubtful].astype(np.int64), inside.vs[doubtful].astype(np.int64)
+    )
+    before = int(ranks.sum(np.array([(inside.cosines < low).sum()]))[0])
+    ordered = np.sort(ranks.gather(values))
+    a, b = (float(ordered[at - before]) for at in ranks_inside)
+    return _interpolate(a, b, share)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -382,4 +369,5 @@ def _tied_quantile(vectors: Vectors, quantile: float, *, threads: int, ranks: Ra
             if low == high:
                 return (1.0 + low) * 0.5
 
-    return _interpolate(n_pairs(len(vectors)), quantile, statistic)
+    first, second, share = _around(n_pairs(len(vectors)), quantile)
+    return _interpolate(statistic(first), statistic(second), share)
