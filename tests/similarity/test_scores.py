@@ -4,6 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsa_groups.similarity.scores import (
+    coarse_dot,
+    coarsen,
     fast_cosine_bound,
     fast_dot,
     reference_cosine,
@@ -78,7 +80,28 @@ def test_no_float32_product_errs_by_more_than_the_bound(dim, seed, near, unit_ro
     assert np.abs(blas - reference).max() <= fast_cosine_bound(dim)
 
 
-def test_the_bound_grows_with_the_dimension_and_is_twice_highams():
+def test_the_bound_grows_with_the_dimension_and_is_a_tenth_more_than_highams():
     assert fast_cosine_bound(1) == pytest.approx(1.1 * 2.0**-24, rel=1e-6)
     assert fast_cosine_bound(512) == pytest.approx(1.1 * 512 * 2.0**-24, rel=1e-4)
     assert fast_cosine_bound(512) > fast_cosine_bound(511)
+
+
+@settings(max_examples=60, deadline=None)
+@given(dim=st.integers(1, 300), seed=st.integers(0, 10**6), peaked=st.booleans())
+def test_no_coarse_product_errs_by_more_than_its_bounds(dim, seed, peaked, unit_rows, similarity_matrix):
+    values = np.random.default_rng(seed).normal(size=(20, dim))
+    vectors = unit_rows(values**5 if peaked else values)
+
+    coarse = coarsen(vectors)
+
+    products = [[coarse.scale * coarse_dot(coarse.rows, u, vectors, v) for v in range(20)] for u in range(20)]
+    off = np.abs(np.array(products) - (2.0 * similarity_matrix(vectors) - 1.0)).max()
+    assert off <= coarse.error + fast_cosine_bound(dim)
+    assert coarse.error <= 0.5 * coarse.scale * dim**0.5 * (1 + 1e-6)
+
+
+def test_coarse_rows_use_all_of_eight_bits(unit_rows):
+    coarse = coarsen(unit_rows(np.random.default_rng(0).normal(size=(50, 12))))
+
+    assert coarse.rows.dtype == np.int8
+    assert np.abs(coarse.rows.astype(int)).max() == 127

@@ -209,6 +209,7 @@ def draw_all(
     from tqdm import tqdm
 
     from elsa_groups.model.embeddings import embed_users
+    from elsa_groups.similarity.scores import coarsen
     from elsa_groups.similarity.thresholds import find_thresholds
 
     work: dict[str, Any] = {
@@ -232,6 +233,7 @@ def draw_all(
         "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
         thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
     )  # fmt: skip
+    work |= {"coarse": coarsen(embeddings.vectors)}
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
     hidden = True if ranks.rank else None
     with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:

@@ -19,9 +19,17 @@ from numpy.typing import NDArray
 from elsa_groups.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
-from elsa_groups.similarity.philox import block, stream_key, uniform_below
+from elsa_groups.similarity.philox import almost_uniform_below, block, stream_key, uniform_below
+from elsa_groups.similarity.prefetch import prefetch_row
 from elsa_groups.similarity.ranks import ONE, Ranks
-from elsa_groups.similarity.scores import fast_cosine_bound, fast_dot, reference_similarity
+from elsa_groups.similarity.scores import (
+    Coarse,
+    coarse_dot,
+    coarsen,
+    fast_cosine_bound,
+    fast_dot,
+    reference_similarity,
+)
 from elsa_groups.similarity.work import SharedTasks, run_workers
 
 _ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
@@ -34,31 +42,48 @@ _CALLS = 256
 
 
 @numba.njit(cache=True, nogil=True)
-def _decide_mean(vectors, members, start, count, user, limit, at_least):
-    """Whether the mean reference similarity of a user to members is on the right side of a limit."""
-    total = 0.0
-    for m in range(start, start + count):
-        total += reference_similarity(vectors, members[m], user)
-    value = total / count
+def _decide_mean(vectors, sums, s, members, start, count, user, limit, at_least, bound):
+    """Whether the mean similarity of a user to the members of a subgroup is on the right side of a limit."""
+    value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / count
+    # A sum of count unit rows has norm at most count, so the mean keeps the bound of a pair, but for the
+    # rounding of the running sum.
+    if abs(value - limit) <= bound * (1.0 + count / vectors.shape[1]):
+        value = 0.0
+        for m in range(start, start + count):
+            value += reference_similarity(vectors, members[m], user)
+        value /= count
     return value >= limit if at_least else value <= limit
 
 
 @numba.njit(cache=True, nogil=True)
-def _decide_pairs(vectors, members, start, count, user, limit, at_least, every, bound):
+def _decide_pairs(
+    coarse, half_scale, doubt, vectors, members, start, count, user, limit, at_least, every, bound
+):  # fmt: skip
     """Whether every, or any, similarity of a user to members is on the right side of a limit."""
     for m in range(start, start + count):
-        value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
-        if abs(value - limit) <= bound:
-            value = np.float64(reference_similarity(vectors, members[m], user))
+        value = 0.5 + half_scale * np.float64(coarse_dot(coarse, user, vectors, members[m]))
+        if abs(value - limit) <= doubt:
+            value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
+            if abs(value - limit) <= bound:
+                value = np.float64(reference_similarity(vectors, members[m], user))
         if (value >= limit if at_least else value <= limit) != every:
             return not every
     return every
 
 
+@numba.njit(cache=True, nogil=True)
+def _among_others(user, taken, joined):
+    """Return the user of a number among the users not taken."""
+    for i in range(joined):
+        if taken[i] <= user:
+            user += 1
+    return user
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _next_to_join(
-    vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw, last_draw, group, key,
-    within, across, linkage, similar, divergent, bound,
+    coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
+    last_draw, group, key, within, across, linkage, similar, divergent, bound,
 ):  # fmt: skip
     """Draw until a candidate joins, or until ``last_draw``; return it (or -1), its subgroup, the next draw.
 
@@ -66,18 +91,19 @@ def _next_to_join(
     would have their references counted at every draw.
     """
     n_subgroups = sizes.shape[0]
-    per_factor = 1.0 / vectors.shape[1]
+    others = vectors.shape[0] - joined
     words = block(draw, group, 0, key)
+    coming = block((draw + 3) & ~3, group, 0, key)
     while draw < last_draw:
         while counts[turn] == sizes[turn]:
             turn = turn + 1 if turn + 1 < n_subgroups else 0
         if draw & 3 == 0:
-            words = block(draw, group, 0, key)
-        user = uniform_below(words[draw & 3], vectors.shape[0] - joined, draw, group, key)
+            words, coming = coming, block(draw + 4, group, 0, key)
+            for word in coming:
+                prefetch_row(coarse, _among_others(almost_uniform_below(word, others), taken, joined))
+        user = uniform_below(words[draw & 3], others, draw, group, key)
         draw += 1
-        for i in range(joined):
-            if taken[i] <= user:
-                user += 1
+        user = _among_others(user, taken, joined)
         accepted = True
         for s in range(n_subgroups):
             rule = within if s == turn else across
@@ -86,17 +112,18 @@ def _next_to_join(
             at_least = rule == _SIMILAR
             limit = similar if at_least else divergent
             if linkage == _MEAN:
-                value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / counts[s]
-                # A sum of count unit rows has norm at most count, so the mean keeps the bound of a pair,
-                # but for the rounding of the running sum.
-                if abs(value - limit) <= bound * (1.0 + counts[s] * per_factor):
-                    accepted = _decide_mean(vectors, members, starts[s], counts[s], user, limit, at_least)
+                value = 0.5 + half_scale * np.float64(coarse_dot(coarse, user, sums, s)) / counts[s]
+                if abs(value - limit) <= doubt:
+                    accepted = _decide_mean(
+                        vectors, sums, s, members, starts[s], counts[s], user, limit, at_least, bound
+                    )
                 else:
                     accepted = value >= limit if at_least else value <= limit
             else:
                 accepted = _decide_pairs(
-                    vectors, members, starts[s], counts[s], user, limit, at_least, linkage == _ALL, bound
-                )
+                    coarse, half_scale, doubt, vectors, members, starts[s], counts[s], user, limit, at_least,
+                    linkage == _ALL, bound,
+                )  # fmt: skip
             if not accepted:
                 break
         if accepted:
@@ -121,8 +148,8 @@ def _add(vectors, sums, members, starts, counts, taken, size, s, user):
 
 @numba.njit(cache=True, nogil=True)
 def _draw_groups(
-    vectors, sizes, within, across, linkage, similar, divergent, bound, key, first, max_draws, max_restarts,
-    members, draws, accepted, restarts, stop,
+    coarse, half_scale, doubt, vectors, sizes, within, across, linkage, similar, divergent, bound, key,
+    first, max_draws, max_restarts, members, draws, accepted, restarts, stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
@@ -152,8 +179,9 @@ def _draw_groups(
             begun, last_draw = draw, draw + max_draws
             while joined < members.shape[1] and draw < last_draw:
                 user, turn, draw = _next_to_join(
-                    vectors, sums, group_members, starts, counts, sizes, taken, joined, turn, draw, last_draw,
-                    group, key, within, across, linkage, similar, divergent, bound,
+                    coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
+                    joined, turn, draw, last_draw, group, key, within, across, linkage, similar, divergent,
+                    bound,
                 )  # fmt: skip
                 if user >= 0:
                     _add(vectors, sums, group_members, starts, counts, taken, joined, turn, user)
@@ -172,6 +200,7 @@ def draw_groups(
     similar: float,
     divergent: float,
     seed: int,
+    coarse: Coarse | None = None,
     stream: str = "groups",
     n_groups: int | None = None,
     max_draws: int = 1000,
@@ -193,6 +222,8 @@ def draw_groups(
         Thresholds on similarity.
     seed : int
         With the key and ``stream`` it fixes every draw.
+    coarse : Coarse, optional
+        The same rows by :func:`coarsen`, so that it is done once for many keys.
     stream : str
         Independent streams of draws: ``groups``, ``baseline``.
     n_groups : int, optional
@@ -230,10 +261,12 @@ def draw_groups(
     members = np.zeros((count, size), np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
     stop = np.zeros(1, np.int64)
+    coarse = coarsen(vectors) if coarse is None else coarse
+    bound = fast_cosine_bound(vectors.shape[1]) / 2
     law: tuple[Any, ...] = (
-        vectors, np.array(sizes), int(family.within), int(family.across), int(family.linkage),
-        float(similar), float(divergent), fast_cosine_bound(vectors.shape[1]) / 2,
-        stream_key(seed, stream, key),
+        coarse.rows, coarse.scale / 2, coarse.error / 2 + bound, vectors,
+        np.array(sizes), int(family.within), int(family.across), int(family.linkage),
+        float(similar), float(divergent), bound, stream_key(seed, stream, key),
     )  # fmt: skip
     step = max(1, min(_GROUPS_PER_CALL, count // _CALLS))
 

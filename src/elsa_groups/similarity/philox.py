@@ -85,3 +85,9 @@ def uniform_below(word: np.uint64, n: int | np.int64, draw: int, group: int, key
             product = block(draw, group, retry, key)[0] * bound
             retry += 4
     return np.int64(product >> _HALF)
+
+
+@numba.njit(cache=True, nogil=True)
+def almost_uniform_below(word: np.uint64, n: int | np.int64) -> np.int64:
+    """Return what :func:`uniform_below` makes of a word unless it rejects it."""
+    return np.int64(word * np.uint64(n) >> _HALF)
