@@ -71,7 +71,8 @@ class PlainSampler:
     """The drawing loop in plain Python, by whatever similarities it is given.
 
     Draw ``t`` of group ``g`` is number ``below(n, t, g, key)``; among the users not yet in the group, in
-    ascending order, it picks the candidate.
+    ascending order, it picks the candidate. Without ``max_draws``, after as many draws in vain as there are
+    users, those who qualify come first.
     """
 
     def __init__(self, similarities, family, sizes, similar, divergent, max_draws):
@@ -81,6 +82,7 @@ class PlainSampler:
         self.linkage = family.linkage
         self.similar, self.divergent = similar, divergent
         self.max_draws = max_draws
+        self.lists = 0
 
     def meets(self, value, rule):
         return value >= self.similar if rule == Rule.similar else value <= self.divergent
@@ -106,19 +108,31 @@ class PlainSampler:
         subgroups = [[] for _ in self.sizes]
         subgroups[0].append(choose(users))
         users.remove(subgroups[0][0])
-        n, turn, accepted = len(self.sizes), 1, 0
-        for draw in range(1, self.max_draws + 1):
+        n, turn, accepted, in_vain = len(self.sizes), 1, 0, 0
+        for draw in itertools.count(1):
+            lists = self.max_draws is None and in_vain >= len(self.similarities)
+            if draw - 1 == self.max_draws or (lists and not self.can_go_on(users, subgroups)):
+                return None, draw - 1, accepted
             while len(subgroups[turn % n]) == self.sizes[turn % n]:
                 turn += 1
-            user = choose(users)
+            numbered = users
+            if lists:
+                self.lists += 1
+                numbered = sorted(users, key=lambda user, s=turn % n: not self.joins(user, subgroups, s))
+            user = choose(numbered)
+            in_vain += 1
             if self.joins(user, subgroups, turn % n):
                 subgroups[turn % n].append(user)
                 users.remove(user)
-                accepted += 1
+                accepted, in_vain = accepted + 1, 0
                 if sum(map(len, subgroups)) == sum(self.sizes):
                     return list(itertools.chain(*subgroups)), draw, accepted
             turn += 1
-        return None, self.max_draws, accepted
+
+    def can_go_on(self, users, subgroups):
+        """Whether anybody can join an open subgroup."""
+        turns = [s for s, part in enumerate(subgroups) if len(part) < self.sizes[s]]
+        return any(self.joins(user, subgroups, s) for user in users for s in turns)
 
     def group(self, choose):
         """Return members, draws, accepted and restarts of one group."""
@@ -170,6 +184,28 @@ class TestAgainstPlainPython:
         assert (groups.key, groups.sizes) == (family.key(sizes), sizes)
         assert groups.members.dtype == np.int64
         if name in ("similar", "opposing") and linkage != Linkage.any and sum(sizes) > 2:
+            assert groups.accounting.restarts.sum() > 0
+
+    @every_linkage
+    @every_key
+    def test_without_max_draws_those_who_qualify_are_listed_and_drawn_from(
+        self, name, sizes, linkage, unit_rows, similarity_matrix, plain_below
+    ):
+        vectors = unit_rows(np.random.default_rng(1).normal(size=(60, 24)))
+        reference = similarity_matrix(vectors)
+        similar, divergent = np.quantile(reference[np.triu_indices(60, 1)], [0.7, 0.3])
+        if name == "alike":
+            similar, divergent = divergent, similar
+        family = _family(name, sizes, linkage)
+        law = {"similar": similar, "divergent": divergent, "max_draws": None}
+
+        groups = draw_groups(vectors, family, sizes, seed=5, n_groups=30, threads=2, **law)
+
+        key = stream_key(5, "groups", family.key(sizes))
+        sampler = PlainSampler(reference, family, sizes, **law)
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 30))
+        if name == "opposing" and linkage == Linkage.all and sum(sizes) > 3:
+            assert sampler.lists > 0
             assert groups.accounting.restarts.sum() > 0
 
     @every_linkage
@@ -311,6 +347,8 @@ class TestLaw:
             ("opposing", (3, 1), 7, 8, Linkage.any),
             ("opposing", (2, 1, 1), 7, 6, Linkage.mean),
             ("random", (3,), 5, 2, Linkage.mean),
+            ("similar", (3,), 7, None, Linkage.mean),
+            ("opposing", (2, 2), 7, None, Linkage.all),
         ],
         ids=lambda x: str(x).replace(" ", ""),
     )
@@ -321,7 +359,7 @@ class TestLaw:
         reference = similarity_matrix(vectors)
         similar, divergent = np.quantile(reference[np.triu_indices(n_users, 1)], [0.55, 0.45])
         family = _family(name, sizes, linkage)
-        sampler = PlainSampler(reference, family, sizes, similar, divergent, min(max_draws, 200))
+        sampler = PlainSampler(reference, family, sizes, similar, divergent, min(max_draws or 300, 300))
         law, completes = _law_of_whole_groups(sampler)
 
         groups = draw_groups(

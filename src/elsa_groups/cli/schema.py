@@ -123,7 +123,7 @@ FAMILY_KEYS = tuple(field.name for field in fields(FamilyConf))
 class SamplingConf:
     """Bounds of the sampler; see :func:`elsa_groups.groups.sampling.draw_groups`."""
 
-    max_draws: int = MISSING
+    max_draws: int | None = MISSING
     max_restarts: int = MISSING
 
 

@@ -80,7 +80,7 @@ def explain_starvation(
     )
 
 
-_ALLOW_MORE = "Raise sampling.max_draws or sampling.max_restarts, or loosen the thresholds."
+_ALLOW_MORE = "Raise sampling.max_draws (null: no bound), sampling.max_restarts, or loosen the thresholds."
 
 
 def _advise_similar(

@@ -4,7 +4,8 @@ A group starts from a user drawn uniformly, in subgroup 0. Then candidates are d
 users not yet in it, and offered to the subgroup whose turn it is: turns rotate with every draw, starting
 at subgroup 1 (0 if it is the only one), and skip full subgroups. A candidate joins if it meets ``within``
 towards its own subgroup (an empty one takes anybody) and ``across`` towards every other that has members.
-After ``max_draws`` draws without completing, the group is dropped and started over.
+After ``max_draws`` draws without completing, or when nobody can join, the group is dropped and started
+over.
 
 Draw ``t`` of group ``g`` of a key depends on (seed, key, g, t) alone, so neither threads nor ranks nor more
 groups nor other keys change a group.
@@ -83,9 +84,13 @@ def _among_others(user, taken, joined):
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _next_to_join(
     coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
-    last_draw, group, key, within, across, linkage, similar, divergent, bound,
+    last_draw, group, key, within, across, linkage, similar, divergent, bound, nth,
 ):  # fmt: skip
     """Draw until a candidate joins, or until ``last_draw``; return it (or -1), its subgroup, the next draw.
+
+    If ``nth`` is not negative, candidates are all users in order instead, ``draw`` being their number, and
+    offered to ``turn`` alone; the one sought has ``nth`` others before it who qualify. If it is not there,
+    how many do is returned instead of a draw.
 
     The loop that all time goes into: its arrays are arguments, since arrays handed on or sliced inside it
     would have their references counted at every draw.
@@ -94,14 +99,17 @@ def _next_to_join(
     others = vectors.shape[0] - joined
     words = block(draw, group, 0, key)
     coming = block((draw + 3) & ~3, group, 0, key)
+    qualifying = 0
     while draw < last_draw:
-        while counts[turn] == sizes[turn]:
-            turn = turn + 1 if turn + 1 < n_subgroups else 0
-        if draw & 3 == 0:
-            words, coming = coming, block(draw + 4, group, 0, key)
-            for word in coming:
-                prefetch_row(coarse, _among_others(almost_uniform_below(word, others), taken, joined))
-        user = uniform_below(words[draw & 3], others, draw, group, key)
+        user = draw
+        if nth < 0:
+            while counts[turn] == sizes[turn]:
+                turn = turn + 1 if turn + 1 < n_subgroups else 0
+            if draw & 3 == 0:
+                words, coming = coming, block(draw + 4, group, 0, key)
+                for word in coming:
+                    prefetch_row(coarse, _among_others(almost_uniform_below(word, others), taken, joined))
+            user = uniform_below(words[draw & 3], others, draw, group, key)
         draw += 1
         user = _among_others(user, taken, joined)
         accepted = True
@@ -127,9 +135,47 @@ def _next_to_join(
             if not accepted:
                 break
         if accepted:
-            return user, turn, draw
-        turn = turn + 1 if turn + 1 < n_subgroups else 0
-    return -1, turn, draw
+            if qualifying >= nth:
+                return user, turn, draw
+            qualifying += 1
+        if nth < 0:
+            turn = turn + 1 if turn + 1 < n_subgroups else 0
+    return -1, turn, draw if nth < 0 else qualifying
+
+
+@numba.njit(cache=True, nogil=True)
+def _next_of_listed(
+    coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
+    group, key, within, across, linkage, similar, divergent, bound,
+):  # fmt: skip
+    """Draw until a candidate joins, or return -1 if nobody can.
+
+    Users are numbered anew for each turn, those who qualify first. A uniform number below how many they are
+    is one of them, so that draws are counted and candidates join by the same law, at almost no cost a draw.
+    """
+    others = vectors.shape[0] - joined
+    qualifying = np.zeros(sizes.shape[0], np.int64)
+    for s in range(sizes.shape[0]):
+        if counts[s] < sizes[s]:
+            _, _, qualifying[s] = _next_to_join(
+                coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, s, 0,
+                others, group, key, within, across, linkage, similar, divergent, bound, others,
+            )  # fmt: skip
+    if qualifying.sum() == 0:
+        return -1, turn, draw
+    while True:
+        while counts[turn] == sizes[turn]:
+            turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
+        nth = uniform_below(block(draw, group, 0, key)[draw & 3], others, draw, group, key)
+        draw += 1
+        if nth < qualifying[turn]:
+            break
+        turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
+    user, _, _ = _next_to_join(
+        coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, 0,
+        others, group, key, within, across, linkage, similar, divergent, bound, nth,
+    )  # fmt: skip
+    return user, turn, draw
 
 
 @numba.njit(cache=True, nogil=True)
@@ -153,8 +199,11 @@ def _draw_groups(
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
-    Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined.
+    Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined. Without
+    ``max_draws`` (0) an attempt ends when it is complete or nobody can join.
     """
+    # So many candidates cost more to draw than to list once.
+    patience = max_draws if max_draws > 0 else vectors.shape[0]
     n_subgroups = sizes.shape[0]
     starts = np.zeros(n_subgroups, np.int64)
     for s in range(1, n_subgroups):
@@ -176,18 +225,25 @@ def _draw_groups(
             _add(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
             joined, turn = 1, 1 % n_subgroups
             draw += 1
-            begun, last_draw = draw, draw + max_draws
-            while joined < members.shape[1] and draw < last_draw:
+            begun, until = draw, draw + patience
+            while joined < members.shape[1]:
                 user, turn, draw = _next_to_join(
                     coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
-                    joined, turn, draw, last_draw, group, key, within, across, linkage, similar, divergent,
-                    bound,
+                    joined, turn, draw, until, group, key, within, across, linkage, similar, divergent,
+                    bound, -1,
                 )  # fmt: skip
-                if user >= 0:
-                    _add(vectors, sums, group_members, starts, counts, taken, joined, turn, user)
-                    joined += 1
-                    accepted[row] += 1
-                    turn = turn + 1 if turn + 1 < n_subgroups else 0
+                if user < 0 and max_draws == 0:
+                    user, turn, draw = _next_of_listed(
+                        coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
+                        joined, turn, draw, group, key, within, across, linkage, similar, divergent, bound,
+                    )  # fmt: skip
+                if user < 0:
+                    break
+                _add(vectors, sums, group_members, starts, counts, taken, joined, turn, user)
+                joined += 1
+                accepted[row] += 1
+                turn = turn + 1 if turn + 1 < n_subgroups else 0
+                until = until if max_draws > 0 else draw + patience
             draws[row] += draw - begun
     return True
 
@@ -203,7 +259,7 @@ def draw_groups(
     coarse: Coarse | None = None,
     stream: str = "groups",
     n_groups: int | None = None,
-    max_draws: int = 1000,
+    max_draws: int | None = 1000,
     max_restarts: int = 10_000,
     threads: int = 1,
     ranks: Ranks = ONE,
@@ -228,8 +284,9 @@ def draw_groups(
         Independent streams of draws: ``groups``, ``baseline``.
     n_groups : int, optional
         Instead of the family's own number.
-    max_draws : int
-        Draws after which an attempt is dropped.
+    max_draws : int, optional
+        Draws after which an attempt is dropped. None: not before nobody can join; after as many draws in
+        vain as there are users, those who can join are listed and drawn from.
     max_restarts : int
         Dropped attempts after which the key cannot be filled.
     threads : int
@@ -274,7 +331,7 @@ def draw_groups(
         for first in tasks:
             part = slice(first, first + step)
             outcome = (members[part], draws[part], accepted[part], restarts[part], stop)
-            arguments: tuple[Any, ...] = (*law, first, max_draws, max_restarts, *outcome)
+            arguments: tuple[Any, ...] = (*law, first, max_draws or 0, max_restarts, *outcome)
             if not _draw_groups(*arguments):
                 stop[0] = 1
 
@@ -285,17 +342,17 @@ def draw_groups(
             vectors, family, sizes, attempt,
             similar=similar, divergent=divergent, threads=threads, ranks=ranks,
         )  # fmt: skip
-        attempts = f"{max_restarts + 1:,} attempts of {max_draws:,} draws"
+        attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
         raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
     accounting = Accounting(*(ranks.sum(numbers) for numbers in (draws, accepted, restarts)))
     return Groups(key, ranks.sum(members), sizes, accounting)
 
 
-def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int) -> NDArray[np.int64]:
+def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int | None) -> NDArray[np.int64]:
     """Return the attempt with most members among a hundred single ones, -1 where nobody joined."""
     members = np.full((100, size), -1, np.int64)
     for group in range(len(members)):
         zeros = [np.zeros(1, np.int64) for _ in range(4)]
-        arguments: tuple[Any, ...] = (*law, group, max_draws, 0, members[group : group + 1], *zeros)
+        arguments: tuple[Any, ...] = (*law, group, max_draws or 0, 0, members[group : group + 1], *zeros)
         _draw_groups(*arguments)
     return members[(members >= 0).sum(axis=1).argmax()]
