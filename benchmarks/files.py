@@ -112,7 +112,8 @@ def _partly(rng: np.random.Generator, values: pl.Series, missing: float) -> pl.S
 def _cumulated(size: int, *, shift: float, power: float) -> NDArray[np.float64]:
     """Return the cumulated popularity of ranks, by the law of Zipf and Mandelbrot."""
     cumulated: NDArray[np.float64] = np.cumsum((np.arange(size) + shift) ** -power)
-    return cumulated / cumulated[-1]
+    cumulated /= cumulated[-1]
+    return cumulated
 
 
 def _drawn(rng: np.random.Generator, count: int, cumulated: NDArray[np.float64]) -> Numbers:
