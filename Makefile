@@ -17,7 +17,7 @@ lint: $(VENV)/test.stamp
 	mypy
 
 bench: $(VENV)/test.stamp  ## one table of speed and quality; real listeners are those of $(DATA)/LastFM1k
-	python -m pip install --quiet --no-deps elsarec==0.1.4
+	-python -m pip install --quiet --no-deps elsarec==0.1.4
 	PYTHONPATH=src python -m benchmarks --data-dir $(DATA) $(if $(QUICK),--quick)
 
 $(VENV)/run.stamp: requirements.txt

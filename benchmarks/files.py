@@ -1,4 +1,4 @@
-"""Files in the formats of LastFM-1K and of the Taste Profile: drawn, of any number of lines, never random."""
+"""Files in the formats of LastFM-1K and of the Taste Profile: seeded, streamed, of any number of lines."""
 
 from pathlib import Path
 from typing import IO
@@ -27,7 +27,8 @@ _USERS_AT_A_TIME = 20_000
 def write_lastfm1k(path: Path, n_lines: int) -> None:
     """Write listening events, user after user and each from the latest on; the same lines every time.
 
-    A user plays few artists often: distinct pairs of user and artist are about a twentieth of the events.
+    A user plays few artists often: of the published number of lines, distinct pairs of user and artist are
+    about one in twenty. Of fewer than two million, there are fewer artists and users too.
 
     Parameters
     ----------
@@ -37,11 +38,11 @@ def write_lastfm1k(path: Path, n_lines: int) -> None:
         Number of events.
     """
     rng = np.random.default_rng(1_000)
-    artists = _artists(rng)
-    tracks = pl.Series(_uuids(rng, _ARTISTS * _TRACKS_PER_ARTIST))
-    titles = _names(rng, 50_000)
-    cumulated = _cumulated(_ARTISTS, shift=30.0, power=1.0)
-    activity = rng.lognormal(sigma=1.1, size=LASTFM1K_USERS)
+    n_artists = _capped(_ARTISTS, n_lines)
+    artist_ids, artists = _uuids(rng, n_artists), _names(rng, n_artists)
+    track_ids, tracks = _uuids(rng, n_artists * _TRACKS_PER_ARTIST), _names(rng, n_artists)
+    cumulated = _cumulated(n_artists, shift=30.0, power=1.0)
+    activity = rng.lognormal(sigma=1.1, size=_capped(LASTFM1K_USERS, n_lines))
     bounds = np.round(np.cumsum(activity) / activity.sum() * n_lines).astype(np.int64)
     with path.open("wb") as file:
         for user, count in enumerate(np.diff(bounds, prepend=0).tolist(), start=1):
@@ -51,10 +52,10 @@ def write_lastfm1k(path: Path, n_lines: int) -> None:
                 file,
                 user=pl.repeat(f"user_{user:06}", count, eager=True),
                 time=_times(rng, count),
-                artist_id=_partly(rng, artists["id"].gather(played), _NO_ARTIST_ID),
-                artist=artists["name"].gather(played),
-                track_id=_partly(rng, tracks.gather(track), _NO_TRACK_ID),
-                track=titles.gather(track % len(titles)),
+                artist_id=_partly(rng, artist_ids.gather(played), _NO_ARTIST_ID),
+                artist=artists.gather(played),
+                track_id=_partly(rng, track_ids.gather(track), _NO_TRACK_ID),
+                track=tracks.gather(track % n_artists),
             )
 
 
@@ -69,17 +70,18 @@ def write_taste_profile(path: Path, n_lines: int) -> None:
         Number of triplets; of all that are published, about as many users as published.
     """
     rng = np.random.default_rng(48)
-    songs = _song_ids(rng, TASTE_PROFILE_SONGS)
-    cumulated = _cumulated(TASTE_PROFILE_SONGS, shift=150.0, power=1.0)
+    n_songs, n_users = _capped(TASTE_PROFILE_SONGS, n_lines), _capped(_USERS_AT_A_TIME, n_lines)
+    songs = _song_ids(rng, n_songs)
+    cumulated = _cumulated(n_songs, shift=150.0, power=1.0)
     with path.open("wb") as file:
         while n_lines:
-            lengths = 10 + np.round(rng.lognormal(2.85, 1.15, size=_USERS_AT_A_TIME)).astype(np.int64)
-            users = np.repeat(np.arange(_USERS_AT_A_TIME), lengths)
-            pairs = np.unique(users * TASTE_PROFILE_SONGS + _drawn(rng, len(users), cumulated))[:n_lines]
-            user, song = np.divmod(pairs, TASTE_PROFILE_SONGS)
+            lengths = 10 + np.round(rng.lognormal(2.85, 1.15, size=n_users)).astype(np.int64)
+            users = np.repeat(np.arange(n_users), lengths)
+            pairs = np.unique(users * n_songs + _drawn(rng, len(users), cumulated))[:n_lines]
+            user, song = np.divmod(pairs, n_songs)
             _append(
                 file,
-                user=_hexadecimal(rng, _USERS_AT_A_TIME, 40).gather(user),
+                user=_hexadecimal(rng, n_users, 40).gather(user),
                 song=songs.gather(song),
                 count=pl.Series(rng.geometric(0.35, size=len(pairs))),
             )
@@ -120,8 +122,9 @@ def _drawn(rng: np.random.Generator, count: int, cumulated: NDArray[np.float64])
     return np.minimum(np.searchsorted(cumulated, rng.random(count)), len(cumulated) - 1)
 
 
-def _artists(rng: np.random.Generator) -> pl.DataFrame:
-    return pl.DataFrame({"id": _uuids(rng, _ARTISTS), "name": _names(rng, _ARTISTS)})
+def _capped(size: int, n_lines: int) -> int:
+    """Return a size, or less in a short file, so that its ids repeat too."""
+    return min(size, 1 + n_lines // 20)
 
 
 def _uuids(rng: np.random.Generator, count: int) -> pl.Series:
