@@ -72,10 +72,10 @@ def write_taste_profile(path: Path, n_lines: int) -> None:
     rng = np.random.default_rng(48)
     n_songs, n_users = _capped(TASTE_PROFILE_SONGS, n_lines), _capped(_USERS_AT_A_TIME, n_lines)
     songs = _song_ids(rng, n_songs)
-    cumulated = _cumulated(n_songs, shift=150.0, power=1.0)
+    cumulated = _cumulated(n_songs, shift=500.0, power=1.0)
     with path.open("wb") as file:
         while n_lines:
-            lengths = 10 + np.round(rng.lognormal(2.85, 1.15, size=n_users)).astype(np.int64)
+            lengths = 10 + np.round(rng.lognormal(2.53, 1.5, size=n_users)).astype(np.int64)
             users = np.repeat(np.arange(n_users), lengths)
             pairs = np.unique(users * n_songs + _drawn(rng, len(users), cumulated))[:n_lines]
             user, song = np.divmod(pairs, n_songs)

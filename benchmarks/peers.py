@@ -1,6 +1,7 @@
 """Similar and divergent groups of real listeners, beside grouprec in a virtual environment of its own."""
 
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -42,18 +43,15 @@ def groups_by_grouprec(options: Options) -> list[Row]:
     ours = statistics.median(
         clock(lambda: thresholds_to_groups(vectors, threads=threads)) for _ in range(3 * _ROUNDS)
     )
-    # of 1,000 groups of each kind; where it stops short, as if the rest took as long
-    scaled = {
-        way: statistics.median(result["seconds"]) * len(KINDS) * N_GROUPS / max(sum(result["groups"]), 1)
-        for way, result in theirs.items()
-    }
-    best = min(scaled, key=lambda way: scaled[way])
+    taken = {way: seconds_of_all(result) for way, result in theirs.items()}
+    best, other = sorted(taken, key=lambda way: taken[way])
     return [
         Row(
             f"{N_GROUPS:,} similar and {N_GROUPS:,} divergent threes, real listeners, N = {len(vectors):,}",
             f"{seconds(ours)}, from embeddings",
-            f"{_described(best, scaled[best], theirs[best])}, from histories",
-            scaled[best] / ours,
+            f"{described(best, theirs[best])}, from histories, grouprec {VERSION}; "
+            f"{described(other, theirs[other])}",
+            taken[best] / ours,
             at_least=50,
             peak=peak_memory(),
         )
@@ -112,10 +110,17 @@ def _works(python: Path) -> bool:
     return python.is_file() and not subprocess.run([python, "-c", check], capture_output=True).returncode
 
 
-def _described(way: str, taken: float, result: dict[str, Any]) -> str:
-    made = " and ".join(f"{count:,}" for count in result["groups"])
-    short = "" if min(result["groups"]) == N_GROUPS else f" scaled from {made} groups"
-    return f"{seconds(taken)}{short}, grouprec {VERSION}, {way}"
+def seconds_of_all(result: dict[str, Any]) -> float:
+    """Return the seconds of all groups; where it stopped short, as if the others took as long each."""
+    made = sum(result["groups"])
+    return statistics.median(result["seconds"]) * len(KINDS) * N_GROUPS / made if made else math.inf
+
+
+def described(way: str, result: dict[str, Any]) -> str:
+    """Say how long a way took, and of how many groups if it stopped short."""
+    made = result["groups"]
+    short = "" if min(made) == N_GROUPS else f", scaled from {sum(made):,} groups"
+    return f"{way} {seconds(seconds_of_all(result))}{short}"
 
 
 CASES = (groups_by_grouprec,)
