@@ -16,12 +16,9 @@ lint: $(VENV)/test.stamp
 	ruff format --check .
 	mypy
 
-bench: $(VENV)/test.stamp  ## tables of speed; and ELSA beside elsarec on $(DATA)/LastFM1k, unless QUICK=1
+bench: $(VENV)/test.stamp  ## one table of speed and quality; real listeners are those of $(DATA)/LastFM1k
+	-python -m pip install --quiet --no-deps elsarec==0.1.4
 	PYTHONPATH=src python -m benchmarks --data-dir $(DATA) $(if $(QUICK),--quick)
-ifndef QUICK
-	python -m pip install --quiet --no-deps elsarec==0.1.4
-	PYTHONPATH=src python benchmarks/elsarec.py $(DATA)
-endif
 
 $(VENV)/run.stamp: requirements.txt
 	$(PYTHON) -m venv $(VENV)

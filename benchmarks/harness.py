@@ -54,11 +54,13 @@ class Row:
     measure, ours, against : str
         What was measured, and both figures.
     ratio : float or None
-        As asked: a cost of ours over theirs, or a speed.
+        As asked: a cost of ours over theirs, a speed, or a difference of quality.
     at_most, at_least : float or None
         What is asked of the ratio.
     peak : float or None
         Bytes resident at most while ours ran.
+    peak_at_most : float or None
+        What is asked of the peak.
     """
 
     measure: str
@@ -68,6 +70,7 @@ class Row:
     at_most: float | None = None
     at_least: float | None = None
     peak: float | None = None
+    peak_at_most: float | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Return the texts of the columns."""
@@ -80,8 +83,16 @@ class Row:
                 asked = f"{sign} {limit:g}"
                 met = "" if self.ratio is None else "met" if holds(self.ratio, limit) else "MISSED"
         ratio = "" if self.ratio is None else f"{self.ratio:.3g}" if self.ratio < 100 else f"{self.ratio:.0f}"
-        peak = "" if self.peak is None else f"{self.peak / 2**20:,.0f} MiB"
-        return self.measure, self.ours, self.against, ratio, asked, met, peak
+        return self.measure, self.ours, self.against, ratio, asked, met, self._peak_cell()
+
+    def _peak_cell(self) -> str:
+        if self.peak is None:
+            return ""
+        text = f"{self.peak / 2**20:,.0f} MiB"
+        if self.peak_at_most is None:
+            return text
+        met = "met" if self.peak <= self.peak_at_most else "MISSED"
+        return f"{text}, <= {self.peak_at_most / 2**20:,.0f} {met}"
 
 
 @dataclass(frozen=True)
