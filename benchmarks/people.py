@@ -73,7 +73,9 @@ def thresholds_of(vectors: Vectors, *, method: Any = "sampled", threads: int) ->
     return find_thresholds(vectors, **TARGETS, method=method, sampled_pairs=1_000_000, threads=threads)
 
 
-def draw_keys(vectors: Vectors, thresholds: Thresholds, n_groups: int, *, threads: int) -> list[Groups]:
+def draw_keys(
+    vectors: Vectors, thresholds: Thresholds, n_groups: int, *, threads: int, **options: Any
+) -> list[Groups]:
     """Draw groups of all seven keys of the notebook."""
     return [
         draw_groups(
@@ -85,6 +87,7 @@ def draw_keys(vectors: Vectors, thresholds: Thresholds, n_groups: int, *, thread
             seed=42,
             n_groups=n_groups,
             threads=threads,
+            **options,
         )
         for family, sizes in KEYS
     ]

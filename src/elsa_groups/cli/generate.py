@@ -216,7 +216,7 @@ def draw_all(
         "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
         "ranks": ranks,
     }
-    embeddings = embed_users(interactions.matrix, encoder)
+    embeddings = embed_users(interactions.matrix, encoder, threads=work["threads"])
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
     similar, divergent = schema.targets_of(settings)

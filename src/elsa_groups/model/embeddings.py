@@ -59,10 +59,10 @@ class ItemOrder:
     shuffled_losses: tuple[float, ...]
 
 
-def embed_users(matrix: csr_array, encoder: NDArray[np.float32]) -> Embeddings:
+def embed_users(matrix: csr_array, encoder: NDArray[np.float32], *, threads: int | None = None) -> Embeddings:
     """Embed each user as the normalised sum of the vectors of the items in its history.
 
-    Costs ``nnz * factors`` additions, shared among the cores. Memory is the result, once more while
+    Costs ``nnz * factors`` additions, shared among threads. Memory is the result, once more while
     users without a direction are taken out, and one float64 row per thread.
 
     Parameters
@@ -71,6 +71,8 @@ def embed_users(matrix: csr_array, encoder: NDArray[np.float32]) -> Embeddings:
         Histories; whatever is stored counts as one. Indices sorted within each row.
     encoder : (n_items, factors) float32
         Item vectors, finite, as the checkpoint gives them.
+    threads : int, optional
+        One for each core where none is given; the result does not depend on it.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def embed_users(matrix: csr_array, encoder: NDArray[np.float32]) -> Embeddings:
         stop = min(start + ROWS_PER_TASK, matrix.shape[0])
         sum_and_normalise(ordered.indptr, ordered.indices, encoder, start, stop, vectors, has_direction)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         list(pool.map(embed, range(0, matrix.shape[0], ROWS_PER_TASK)))
     rows = np.flatnonzero(has_direction)
     n_without_history = matrix.shape[0] - len(rows)
