@@ -87,7 +87,10 @@ def test_torchrun_says_who_is_who(monkeypatch):
         monkeypatch.setenv(name, value)
 
     assert launched_ranks() == Ranks(3, 4, on_machine=2)
-    assert launched_ranks(on_cuda=True).device == "cuda:1"
+    for present, device in ((True, "cuda:1"), (False, "cpu")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda present=present: present)
+        assert launched_ranks("auto").device == device
+        assert launched_ranks("cpu").device == "cpu"
 
 
 def test_one_process_imports_no_distributed_torch():

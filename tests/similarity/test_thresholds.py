@@ -3,6 +3,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -207,6 +208,18 @@ class TestExact:
         found = _exact(vectors)
 
         assert found.similar == pytest.approx(_brute(similarity_matrix(vectors), 0.9), abs=1e-14)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("n_users", [2, 300, 1600])
+    def test_a_sweep_by_torch_gives_the_same_bytes(self, kind, n_users):
+        vectors = _users(kind, n_users, 24, 9)
+
+        assert _exact(vectors, device=torch.device("cpu")) == _exact(vectors, threads=2)
+
+    def test_a_sweep_by_torch_orders_near_duplicates_by_reference_value(self):
+        vectors = _near_duplicates()
+
+        assert _exact(vectors, device=torch.device("cpu")) == _exact(vectors)
 
     @pytest.mark.parametrize("n_users", [700, 1600])
     def test_threads_and_seed_do_not_change_a_byte(self, n_users):

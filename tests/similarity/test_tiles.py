@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from elsa_groups.similarity import tiles
 from elsa_groups.similarity.scores import fast_cosine_bound
 from elsa_groups.similarity.tiles import (
     TILE,
@@ -160,3 +161,28 @@ def test_a_sample_varies_no_more_than_as_many_independent_pairs():
     shares = np.array([counts[2] / counts.sum() for counts in tallies])
     n = 4 * TILE * (TILE - 1) / 2
     assert shares.std() < np.sqrt(shares.mean() * (1 - shares.mean()) / n)
+
+
+@pytest.mark.parametrize("n_users", AROUND_TILES)
+def test_a_sweep_by_torch_finds_what_the_compiled_one_finds(n_users, monkeypatch):
+    monkeypatch.setattr(tiles, "DEVICE_TILE", TILE)
+    vectors = _users(n_users, seed=2)
+    options = {"max_inside": 10**7, "threads": 2}
+    brackets = [(-0.5, 0.25), (0.6, 0.7), EVERYTHING]
+
+    compiled = collect_inside(vectors, brackets, **options)
+    by_torch = collect_inside(vectors, brackets, device=torch.device("cpu"), **options)
+
+    for one, other in zip(compiled, by_torch, strict=True):
+        # Rounding may put a pair on another side of an edge.
+        assert abs(one.below - other.below) <= 2
+        assert abs(one.n_inside - other.n_inside) <= 2
+        pairs = [set(zip(found.us.tolist(), found.vs.tolist(), strict=True)) for found in (one, other)]
+        assert len(pairs[0] ^ pairs[1]) <= 2
+        assert (other.us < other.vs).all()
+    assert by_torch[2].n_inside == n_pairs(n_users)
+
+
+def test_a_sweep_by_torch_keeps_no_more_than_it_may():
+    with pytest.raises(TooManyInside):
+        collect_inside(_users(50), [EVERYTHING], max_inside=1224, threads=1, device=torch.device("cpu"))

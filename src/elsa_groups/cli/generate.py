@@ -15,6 +15,7 @@ from elsa_groups.similarity.work import available_threads
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from elsa_groups.data.interactions import Interactions
@@ -43,7 +44,7 @@ def _generate(settings: dict[str, Any], _: list[str]) -> None:
     check_settings(settings)
     from elsa_groups.tracking.run import check_store
 
-    ranks = launched_ranks()
+    ranks = launched_ranks(settings["device"])
     if not ranks.rank:
         check_store()
     with ranks.joined():
@@ -75,6 +76,10 @@ def check_settings(settings: dict[str, Any]) -> None:
 
     schema.families_of(settings)
     check_targets(*schema.targets_of(settings))
+    if settings["device"] not in ("auto", "cpu"):
+        from elsa_groups.model.training import find_device
+
+        find_device(settings["device"])
 
 
 def generate_child(
@@ -226,6 +231,7 @@ def draw_all(
         similar=similar,
         divergent=divergent,
         seed=settings["seed"],
+        device=_sweep_device(settings["device"], ranks),
         **work,
         **options,
     )
@@ -239,6 +245,17 @@ def draw_all(
     with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
         results = [_draw_key(settings, embeddings, thresholds, *key, work=work) for key in progress]
     return Drawn(embeddings, thresholds, results, work["threads"])
+
+
+def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
+    """Return the CUDA device of this rank, or None where the CPU sweeps all pairs."""
+    import torch
+
+    from elsa_groups.model.training import find_device
+
+    if find_device(name).type != "cuda":
+        return None
+    return torch.device(ranks.device if ranks.size > 1 else "cuda")
 
 
 def _draw_key(

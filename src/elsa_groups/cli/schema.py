@@ -157,6 +157,7 @@ class GenerateConf:
     n_groups: int = MISSING
     seed: int = MISSING
     threads: int | None = None
+    device: str = MISSING
     thresholds: ThresholdsConf = field(default_factory=ThresholdsConf)
     # FamilyConf by name: plain here, so that a command line may add one; typed by complete().
     families: dict[str, Any] = field(default_factory=dict)

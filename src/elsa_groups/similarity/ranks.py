@@ -129,20 +129,29 @@ class Ranks:
 ONE = Ranks()
 
 
-def launched_ranks(*, on_cuda: bool = False) -> Ranks:
+def launched_ranks(device: str = "cpu") -> Ranks:
     """Return what torchrun's environment says of this process: :data:`ONE` without torchrun.
 
     Parameters
     ----------
-    on_cuda : bool
-        Whether the ranks of a machine have one CUDA device each.
+    device : str
+        ``cuda``, or ``auto`` where there is CUDA: each rank of a machine has a device of its own. Otherwise
+        arrays are exchanged on the CPU.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return ONE
     rank, size, on_machine, here = (
         int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
     )
-    return Ranks(rank, size, on_machine, f"cuda:{here}" if on_cuda else "cpu")
+    return Ranks(rank, size, on_machine, f"cuda:{here}" if _is_on_cuda(device) else "cpu")
+
+
+def _is_on_cuda(device: str) -> bool:
+    if device not in ("auto", "cuda"):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _finish(work: "dist.Work") -> None:

@@ -6,10 +6,10 @@ embeddings, one tile a worker, and what the caller asks to keep; never N x N.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any
 
 import numba
 import numpy as np
@@ -23,9 +23,15 @@ from elsa_groups.similarity.work import SharedTasks, run_workers
 
 # 512 x 512 float32 is 1 MiB: a tile stays in a core's cache between product and scan.
 TILE = 512
+# Large enough to keep a device busy: the tile, its masks and all that may be inside take 2 GB.
+DEVICE_TILE = 8192
 _STRETCH = 64
 
 Vectors = NDArray[np.float32]
+
+
+# Cosines, us and vs.
+Kept = tuple[Vectors, NDArray[np.int32], NDArray[np.int32]]
 
 
 class TooManyInside(Exception):
@@ -189,9 +195,9 @@ def _sweep(tiles: Iterable[Factors], looks: list[Look]) -> None:
         torch.set_num_threads(torch_threads)
 
 
-def _all_pairs(vectors: Vectors, ranks: Ranks) -> Iterator[Factors]:
+def _all_pairs(rows: torch.Tensor, ranks: Ranks, size: int = TILE) -> Iterator[Factors]:
     """Yield this rank's tiles of the upper triangle."""
-    blocks = [(block, TILE * i) for i, block in enumerate(torch.from_numpy(vectors).split(TILE))]
+    blocks = [(block, size * i) for i, block in enumerate(rows.split(size))]
     total = len(range(ranks.rank, len(blocks) * (len(blocks) + 1) // 2, ranks.size))
     hidden = True if ranks.rank else None
     with tqdm(total=total, desc="all pairs", unit="tile", disable=hidden, leave=False) as progress:
@@ -245,10 +251,9 @@ class _Collector:
         self.room = room
         self.below = np.zeros(len(lows), np.int64)
         self.found = np.zeros(len(lows), np.int64)
-        self.buffers = tuple(
-            np.empty((len(lows), 2 * TILE * TILE), t) for t in (np.float32, np.int32, np.int32)
-        )
-        self.kept: list[list[tuple[NDArray[np.generic], ...]]] = [[] for _ in lows]
+        shape = (len(lows), 2 * TILE * TILE)
+        self.buffers: Kept = np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.int32)
+        self.kept: list[list[Kept]] = [[] for _ in lows]
 
     def look(self, tile: Vectors, u0: int, v0: int) -> None:
         _scan(tile, u0, v0, *self.brackets, self.below, self.found, *self.buffers)
@@ -259,7 +264,8 @@ class _Collector:
         """Move the buffers' content to where it can grow."""
         self.room(int(self.found.sum()))
         for k, n in enumerate(self.found):
-            self.kept[k].append(tuple(buffer[k, :n].copy() for buffer in self.buffers))
+            cosines, us, vs = self.buffers
+            self.kept[k].append((cosines[k, :n].copy(), us[k, :n].copy(), vs[k, :n].copy()))
         self.found[:] = 0
 
 
@@ -270,6 +276,7 @@ def collect_inside(
     max_inside: int,
     threads: int,
     ranks: Ranks = ONE,
+    device: torch.device | None = None,
 ) -> list[Inside]:
     """Count the pairs below each bracket of fast cosines and keep those inside, each where it was seen.
 
@@ -285,6 +292,9 @@ def collect_inside(
         Workers.
     ranks : Ranks
         Processes that share the tiles.
+    device : torch.device, optional
+        Where products and counts are made by torch, instead of by compiled code on the CPU. Memory there:
+        the vectors and up to 2 GB.
 
     Raises
     ------
@@ -300,27 +310,81 @@ def collect_inside(
         if kept > max_inside:
             raise TooManyInside
 
-    collectors = [_Collector(lows, highs, room) for _ in range(threads)]
+    parts: list[Kept] = []
+    below = np.zeros(len(brackets), np.int64)
+    refused = 0
     try:
-        _sweep(_all_pairs(vectors, ranks), [collector.look for collector in collectors])
-        for collector in collectors:
-            collector.flush()
-        refused = 0
+        if device is None:
+            parts = _collect_by_workers(vectors, lows, highs, below, room, threads, ranks)
+        else:
+            parts = _collect_on_device(vectors, lows, highs, below, room, device, ranks)
     except TooManyInside:
         refused = 1
     if ranks.sum(np.array([refused]))[0]:
         raise TooManyInside
-    kept_parts = [_join_kept(collectors, k) for k in range(len(brackets))]
-    below = ranks.sum(np.sum([collector.below for collector in collectors], axis=0))
-    n_inside = ranks.sum(np.array([len(cosines) for cosines, _, _ in kept_parts]))
-    return [Inside(int(below[k]), int(n_inside[k]), *parts) for k, parts in enumerate(kept_parts)]
+    below = ranks.sum(below)
+    n_inside = ranks.sum(np.array([len(cosines) for cosines, _, _ in parts]))
+    return [Inside(int(below[k]), int(n_inside[k]), *part) for k, part in enumerate(parts)]
 
 
-def _join_kept(collectors: list[_Collector], k: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return cosines, us and vs that the workers kept for one bracket."""
-    parts = [part for collector in collectors for part in collector.kept[k]]
+def _join(parts: Sequence[Kept]) -> Kept:
     cosines, us, vs = (np.concatenate(column) for column in zip(*parts, strict=True))
     return cosines, us, vs
+
+
+def _collect_by_workers(
+    vectors: Vectors,
+    lows: Vectors,
+    highs: Vectors,
+    below: NDArray[np.int64],
+    room: Callable[[int], None],
+    threads: int,
+    ranks: Ranks,
+) -> list[Kept]:
+    collectors = [_Collector(lows, highs, room) for _ in range(threads)]
+    _sweep(_all_pairs(torch.from_numpy(vectors), ranks), [collector.look for collector in collectors])
+    for collector in collectors:
+        collector.flush()
+        below += collector.below
+    return [_join([part for collector in collectors for part in collector.kept[k]]) for k in range(len(lows))]
+
+
+def _collect_on_device(
+    vectors: Vectors,
+    lows: Vectors,
+    highs: Vectors,
+    below: NDArray[np.int64],
+    room: Callable[[int], None],
+    device: torch.device,
+    ranks: Ranks,
+) -> list[Kept]:
+    kept: list[list[Kept]] = [[] for _ in lows]
+    rows = torch.from_numpy(vectors).to(device)
+    with _full_float32():
+        for left, right, u0, v0 in _all_pairs(rows, ranks, DEVICE_TILE):
+            tile = left @ right.T
+            if u0 == v0:
+                # Pairs that are counted elsewhere, or none, are above every bracket.
+                tile.masked_fill_(torch.ones_like(tile, dtype=torch.bool).tril_(), math.inf)
+            for k, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
+                below[k] += int((tile < low).sum())
+                us, vs = ((tile >= low) & (tile <= high)).nonzero(as_tuple=True)
+                room(len(us))
+                places = ((us + u0).int().cpu().numpy(), (vs + v0).int().cpu().numpy())
+                kept[k].append((tile[us, vs].cpu().numpy(), *places))
+    nothing = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))
+    return [_join([nothing, *parts]) for parts in kept]
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Keep CUDA from multiplying in TensorFloat-32, which errs by more than the bound of a fast cosine."""
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
 def bin_window(
@@ -362,7 +426,7 @@ def bin_window(
         )
 
     looks = [look_of(part, n_below) for part, n_below in zip(parts, below, strict=True)]
-    _sweep(_all_pairs(vectors, ranks), looks)
+    _sweep(_all_pairs(torch.from_numpy(vectors), ranks), looks)
     lowest = ranks.gather(np.min([part.lowest for part in parts], axis=0))
     highest = ranks.gather(np.max([part.highest for part in parts], axis=0))
     return Bins(
