@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from elsa_groups.compiled import compiled
 from elsa_groups.groups.family import Rule
 from elsa_groups.similarity.scores import reference_similarity
 
@@ -101,7 +101,7 @@ def _check_members(members: Integers, n_users: int) -> None:
         raise ValueError(f"members: expected nobody twice in a group, came group {int(repeated.argmax())}")
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _measure(
     vectors, members, subgroups, within, across, similar, divergent, similarity, inside, between, wrong
 ):

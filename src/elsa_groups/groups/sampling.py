@@ -13,10 +13,10 @@ groups nor other keys change a group.
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
@@ -42,7 +42,7 @@ _GROUPS_PER_CALL = 64
 _CALLS = 256
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _decide_mean(vectors, sums, s, members, start, count, user, limit, at_least, bound):
     """Whether the mean similarity of a user to the members of a subgroup is on the right side of a limit."""
     value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / count
@@ -56,7 +56,7 @@ def _decide_mean(vectors, sums, s, members, start, count, user, limit, at_least,
     return value >= limit if at_least else value <= limit
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _decide_pairs(
     coarse, half_scale, doubt, vectors, members, start, count, user, limit, at_least, every, bound
 ):  # fmt: skip
@@ -72,7 +72,7 @@ def _decide_pairs(
     return every
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _among_others(user, taken, joined):
     """Return the user of a number among the users not taken."""
     for i in range(joined):
@@ -81,7 +81,7 @@ def _among_others(user, taken, joined):
     return user
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _next_to_join(
     coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
     last_draw, group, key, within, across, linkage, similar, divergent, bound, nth,
@@ -143,7 +143,7 @@ def _next_to_join(
     return -1, turn, draw if nth < 0 else qualifying
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _next_of_listed(
     coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
     group, key, within, across, linkage, similar, divergent, bound,
@@ -178,7 +178,7 @@ def _next_of_listed(
     return user, turn, draw
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _add(vectors, sums, members, starts, counts, taken, size, s, user):
     """Put a user into a subgroup; ``taken`` keeps the group's users in ascending order."""
     members[starts[s] + counts[s]] = user
@@ -192,7 +192,7 @@ def _add(vectors, sums, members, starts, counts, taken, size, s, user):
     taken[i] = user
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _draw_groups(
     coarse, half_scale, doubt, vectors, sizes, within, across, linkage, similar, divergent, bound, key,
     first, max_draws, max_restarts, members, draws, accepted, restarts, stop,

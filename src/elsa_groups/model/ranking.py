@@ -1,10 +1,10 @@
 """What ELSA recommends, and how good the recommendations are."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 
 SCORES_PER_BLOCK = 2**24
@@ -124,7 +124,7 @@ def _hits(ranking: NDArray[np.int64], targets: csr_array) -> NDArray[np.bool_]:
     return np.isin(row_start + ranking, wanted) & (ranking >= 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _select(scores: NDArray[np.float32], ranking: NDArray[np.int64]) -> None:
     """Write the indices of the highest scores of each row, best first; -inf is never taken.
 

@@ -4,10 +4,10 @@ Sums run in index order in float64, without reassociation or fused multiply-add,
 to float32 once. So neither the instruction set, nor the number of threads, nor a BLAS can change a bit.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 
 
@@ -32,7 +32,7 @@ def check_item_vectors(vectors: NDArray[np.floating], n_items: int, *, name: str
         )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Divide each row by its norm, in float64 in index order, rounded to float32 once; zeros stay zeros.
 
@@ -54,7 +54,7 @@ def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return units
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _normalise(row: NDArray[np.float64], unit: NDArray[np.float32]) -> bool:
     """Write the direction of ``row`` into ``unit``; tell whether it has one."""
     squares = 0.0
@@ -66,7 +66,7 @@ def _normalise(row: NDArray[np.float64], unit: NDArray[np.float32]) -> bool:
     return norm > 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def sum_and_normalise(
     indptr: NDArray[np.integer],
     indices: NDArray[np.integer],

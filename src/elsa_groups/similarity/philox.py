@@ -6,8 +6,9 @@ doi 10.1145/2063384.2063405: four 32-bit words from a 128-bit counter and a 64-b
 
 import hashlib
 
-import numba
 import numpy as np
+
+from elsa_groups.compiled import compiled
 
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
@@ -23,7 +24,7 @@ def stream_key(seed: int, *names: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little"))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def philox(c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, key: np.uint64) -> Words:
     """Return the four words, each in [0, 2**32) held in a uint64, of one counter under one key.
 
@@ -45,7 +46,7 @@ def philox(c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, key: np.u
     return c0, c1, c2, c3
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def block(draw: int, group: int, retry: int, key: np.uint64) -> Words:
     """Return the four words shared by draws ``4 * (draw // 4)`` to ``+ 3`` of a group.
 
@@ -60,7 +61,7 @@ def block(draw: int, group: int, retry: int, key: np.uint64) -> Words:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def uniform_below(word: np.uint64, n: int | np.int64, draw: int, group: int, key: np.uint64) -> np.int64:
     """Map the word of a draw to [0, n) without bias (Lemire 2019, doi 10.1145/3230636).
 
@@ -87,7 +88,7 @@ def uniform_below(word: np.uint64, n: int | np.int64, draw: int, group: int, key
     return np.int64(product >> _HALF)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def almost_uniform_below(word: np.uint64, n: int | np.int64) -> np.int64:
     """Return what :func:`uniform_below` makes of a word unless it rejects it."""
     return np.int64(word * np.uint64(n) >> _HALF)

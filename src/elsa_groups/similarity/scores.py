@@ -11,14 +11,15 @@ of a row rounded to 8 bits, only where it is farther than :attr:`Coarse.error` b
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from elsa_groups.compiled import compiled
 
 Row = int | np.int64
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def reference_cosine(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
     """Cosine of rows ``u`` and ``v``, products and sum in float64 in index order, clipped to [-1, 1].
 
@@ -35,13 +36,13 @@ def reference_cosine(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
     return min(1.0, max(-1.0, total))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def reference_similarity(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
     """Similarity ``(1 + cos) / 2`` of rows ``u`` and ``v`` in [0, 1], as a float64 reference value."""
     return (1.0 + reference_cosine(vectors, u, v)) * 0.5
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=True)
 def fast_dot(a: NDArray[np.float32], i: Row, b: NDArray[np.float32], j: Row) -> np.float32:
     """Dot product of row ``i`` of a and row ``j`` of b in float32, in whichever order is fastest."""
     total = np.float32(0.0)
@@ -50,7 +51,7 @@ def fast_dot(a: NDArray[np.float32], i: Row, b: NDArray[np.float32], j: Row) -> 
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def reference_similarities(
     vectors: NDArray[np.float32], us: NDArray[np.int64], vs: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -103,7 +104,7 @@ def coarsen(vectors: NDArray[np.float32]) -> Coarse:
     return Coarse(rows, scale, _round_rows(vectors, scale, rows) * (1.0 + 1e-9))
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
+@compiled(fastmath={"reassoc"})
 def _round_rows(vectors, scale, rows):
     """Fill rows with vectors by scale, rounded; return the largest distance that this moves any of them."""
     largest = 0.0
@@ -119,7 +120,7 @@ def _round_rows(vectors, scale, rows):
     return math.sqrt(largest)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=True)
 def coarse_dot(rows: NDArray[np.int8], i: Row, b: NDArray[np.float32], j: Row) -> np.float32:
     """Dot product of coarse row ``i``, in units of the scale, and row ``j`` of b."""
     total = np.float32(0.0)

@@ -5,11 +5,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
 from elsa_groups.similarity.ranks import ONE, Ranks
@@ -202,7 +202,7 @@ def _interval(ordered: NDArray[np.float64], quantile: float) -> tuple[float, flo
     return float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _sample_pairs(n_users, first, key, us, vs):
     """Draw pairs ``first`` to ``first + len(us) - 1``; each depends on its number alone."""
     for i in range(us.shape[0]):
@@ -346,7 +346,7 @@ def _quantile_inside(
     return _interpolate(a, b, share)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _count_digits(bits, prefix, shift):
     """Count the 16 bits from ``shift`` on of the sortable bits of float32 that begin with ``prefix``."""
     counts = np.zeros(1 << 16, np.int64)

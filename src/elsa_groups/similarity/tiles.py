@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from elsa_groups.compiled import compiled
 from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import reference_cosine
 from elsa_groups.similarity.work import SharedTasks, run_workers
@@ -76,7 +76,7 @@ def n_pairs(n_users: int) -> int:
     return n_users * (n_users - 1) // 2
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
+@compiled(fastmath={"reassoc"})
 def _count(stretch, low, high):
     """Count the values below ``low`` and those not above ``high`` in a stretch of a row."""
     # Counts in float32 vectorise, and are exact up to 2**24; so do indices that begin at 0.
@@ -88,7 +88,7 @@ def _count(stretch, low, high):
     return np.int64(n_below), np.int64(n_not_above)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
+@compiled(fastmath={"reassoc"})
 def _position(stretch, low, high):
     """Return where the only value from ``low`` to ``high`` is in a stretch of a row."""
     position = np.float32(0.0)
@@ -97,7 +97,7 @@ def _position(stretch, low, high):
     return np.int64(position)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _keep(stretch, j, u, v0, k, found, cosines, us, vs):
     """Put a value and its pair of users into the buffers of bracket ``k``."""
     n = found[k]
@@ -107,7 +107,7 @@ def _keep(stretch, j, u, v0, k, found, cosines, us, vs):
     found[k] = n + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _scan(tile, u0, v0, lows, highs, below, found, cosines, us, vs):
     """Add the pairs u < v of a tile to the counts below and to the buffers of each bracket."""
     for i in range(tile.shape[0]):
@@ -138,7 +138,7 @@ def _scan(tile, u0, v0, lows, highs, below, found, cosines, us, vs):
                 start += _STRETCH
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _bin(tile, vectors, u0, v0, low, high, bound, below, counts, lowest, highest):
     """Add the pairs u < v of a tile, by reference value, to the bins of the window [low, high]."""
     n_bins = counts.shape[0]
@@ -159,7 +159,7 @@ def _bin(tile, vectors, u0, v0, low, high, bound, below, counts, lowest, highest
                     highest[b] = max(highest[b], value)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _tally(tile, counts):
     """Count the pairs u < v of a block of users with itself in equal bins of cosine in [-1, 1]."""
     n_bins = counts.shape[0]
