@@ -129,12 +129,54 @@ def test_a_mistyped_choice_is_refused_with_the_nearest() -> None:
         ("+families.trio={within: similar}", "families.trio.compositions: no value"),
         ("sampling.max_draws=0", "sampling.max_draws: expected at least 1, came 0"),
         ("threads=-1", "threads: expected at least 1, came -1"),
-        ("overlap.threshold=nan", "overlap.threshold: expected at least 0, came nan"),
+        ("overlap.threshold=nan", "overlap.threshold: expected at least 0 and at most 1, came nan"),
+        ("~sampling", "~sampling: expected ~families.NAME"),
         ("sampling", "sampling: not an override that Hydra can read"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(override: str, expected: str) -> None:
     assert expected in refusal(["--overrides", override])
+
+
+def test_a_seed_that_does_not_fit_is_refused() -> None:
+    assert "seed: expected at least 0" in refusal([f"seed={2**63}"])
+    assert "seed: expected at least 0" in refusal(["seed=-1"])
+
+
+def test_a_family_can_be_left_out() -> None:
+    check_overrides(hydra_arguments(["~families.random"], "generate"), "generate")
+
+
+def test_a_list_of_texts_keeps_hydras_grammar() -> None:
+    arguments = hydra_arguments(["--dataset", "LastFM1k", "--dataset.urls", "[a,b]"], "generate")
+    assert arguments == ["dataset='LastFM1k'", "dataset.urls=[a,b]"]
+    check_overrides(arguments, "generate")
+
+
+def test_a_launched_choice_of_model_is_refused_with_the_way_to_make_it() -> None:
+    with pytest.raises(InputError, match="use -P overrides=model=Demo"):
+        hydra_arguments(["--model", "Demo"], "train")
+
+
+def test_choices_in_a_folder_of_the_users_own_are_found(tmp_path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nsampling: {max_draws: 7}\n")
+
+    check_overrides(["--config-dir", str(tmp_path), "experiment=mine"], "generate")
+    assert "experiment: no mine" in refusal(["experiment=mine"])
+
+
+def test_two_families_with_one_key_are_refused() -> None:
+    families = {
+        "similar": {"compositions": [[3, 5]], "within": "similar"},
+        "similar_3": {"compositions": [[5]], "within": "similar"},
+    }
+    filled = {
+        name: {"across": "any", "linkage": "mean", "n_groups": 1} | family
+        for name, family in families.items()
+    }
+    with pytest.raises(InputError, match="different keys, came similar_3_5 from two"):
+        schema.families_of({"families": filled})
 
 
 def test_a_value_that_the_user_must_give_is_asked_for() -> None:

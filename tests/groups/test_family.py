@@ -36,6 +36,12 @@ def test_rules_and_linkages_are_found_by_the_names_of_the_configuration():
     assert [Linkage[name] for name in ("mean", "all", "any")] == list(Linkage)
 
 
+@pytest.mark.parametrize("name", ["", "../up", "a/b", "3d", "two words"])
+def test_a_name_that_makes_no_file_name_is_refused(name):
+    with pytest.raises(ValueError, match="letters, digits and underscores"):
+        _family(name=name)
+
+
 def test_no_composition_is_refused():
     with pytest.raises(ValueError, match=r"families\.opposing\.compositions.*at least one"):
         _family(compositions=())

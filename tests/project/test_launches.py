@@ -63,6 +63,36 @@ def test_more_groups_and_families_change_no_earlier_group(demo, first, tmp_path)
         np.testing.assert_array_equal(groups[:75], np.load(first / f"{key}.npy"))
 
 
+def test_every_job_of_a_launched_sweep_is_a_run_of_its_own(demo):
+    store, launch = demo
+    parent = store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"]
+    sweep = "-m sampling.max_draws=600,700,null"
+
+    done = store.mlflow_run(
+        "-e", "generate", "-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={sweep}"
+    )
+
+    assert done.code == 0, done.err
+    ids = re.findall(r"^groups run: (\w+)$", done.out, re.M)
+    assert len(set(ids)) == 3
+    runs = [store.client.get_run(run_id) for run_id in ids]
+    assert [run.data.params["conf.sampling.max_draws"] for run in runs] == ["600", "700", "null"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_model_chosen_by_name_is_trained_although_a_parent_fits(demo):
+    store, launch = demo
+    before = store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"]
+
+    done = store.python("main", "dataset=Demo", "model=MovieLens", "model.epochs=1", "n_groups=3")
+
+    assert done.code == 0, done.err
+    parent = store.client.get_run(done.last_id).data.tags["mlflow.parentRunId"]
+    assert parent != before
+    assert store.client.get_run(parent).data.params["conf.model.factors"] == "256"
+
+
 def test_linkage_all_leaves_no_wrong_pair(demo):
     launch = demo[0].python("generate", "dataset=Demo", "experiment=no_wrong_pairs")
     assert launch.code == 0, launch.err

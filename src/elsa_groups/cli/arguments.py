@@ -6,7 +6,9 @@ sweep), so values of text keys are quoted for it; other values keep Hydra's gram
 """
 
 import difflib
+import itertools
 import re
+import types
 import typing
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -53,7 +55,7 @@ def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
     Raises
     ------
     InputError
-        For a ``--name`` without value, or a declared parameter inside ``--overrides``.
+        For a ``--name`` without value, a declared parameter inside ``--overrides``, or a key taken away.
     """
     flags: list[str] = []
     overrides: list[str] = []
@@ -72,6 +74,7 @@ def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
             overrides += _override(token[2:], next(rest, None), entry_point)
         else:
             overrides.append(token)
+    _refuse_removal(overrides)
     return flags + [_allow_default(part) for part in overrides]
 
 
@@ -81,6 +84,11 @@ def _override(name: str, value: str | None, entry_point: str) -> list[str]:
     if not value and name in DECLARED:
         # An empty declared parameter means: as the configuration says.
         return []
+    if name == "model":
+        # MLflow has logged it by now, as a parameter that says "ELSA" of any run that can be a parent.
+        raise InputError(
+            f"model: is a name of its own among a run's parameters; use -P overrides=model={value}"
+        )
     is_text = str in _types_of(name, entry_point) and value != "null"
     return [f"{name}={quote(value) if is_text else value}"]
 
@@ -138,14 +146,25 @@ def _refuse_declared(overrides: list[str]) -> None:
             )
 
 
+def _refuse_removal(overrides: list[str]) -> None:
+    for part in overrides:
+        if part.startswith("~") and not part.startswith("~families."):
+            raise InputError(f"{part}: expected ~families.NAME, as nothing else can be left out")
+
+
 def _types_of(path: str, entry_point: str) -> set[Any]:
     """Return the types that a dotted key may hold, over all datasets; empty if there is no such key."""
     nodes: set[Any] = {schema.SCHEMAS[entry_point]}
     for name in path.split("."):
         nodes = {inner for node in nodes for inner in _fields_of(node, name)}
-    return {part for node in nodes for part in (typing.get_args(node) or (node,))} | (
-        {str} if path in ("dataset",) else set()
-    )
+    # Of a union its parts; a list of texts is no text.
+    parts = {part for node in nodes for part in _parts_of(node)}
+    return parts | ({str} if path == "dataset" else set())
+
+
+def _parts_of(node: Any) -> tuple[Any, ...]:
+    is_union = typing.get_origin(node) in (typing.Union, types.UnionType)
+    return typing.get_args(node) if is_union else (node,)
 
 
 def _fields_of(node: Any, name: str) -> Iterator[Any]:
@@ -172,6 +191,10 @@ def check_overrides(arguments: list[str], entry_point: str) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     overrides = _first_values(_without_flags(arguments))
+    if folders := _values_after(arguments, {"--config-dir", "-cd"}):
+        overrides.append(
+            f"hydra.searchpath=[{','.join(quote(f'file://{Path(f).resolve()}') for f in folders)}]"
+        )
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             schema.complete(compose(entry_point, overrides))
@@ -188,6 +211,10 @@ def _without_flags(arguments: list[str]) -> list[str]:
         elif token not in _FLAGS:
             overrides.append(token)
     return overrides
+
+
+def _values_after(arguments: list[str], flags: set[str]) -> list[str]:
+    return [value for flag, value in itertools.pairwise(arguments) if flag in flags]
 
 
 def _first_values(overrides: list[str]) -> list[str]:

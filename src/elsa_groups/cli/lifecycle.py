@@ -57,6 +57,9 @@ def run_entry_point(name: str, task: Task) -> None:
         _quiet_libraries(ranks)
         launch = HydraConfig.get()
         sweeps = launch.mode == RunMode.MULTIRUN
+        if sweeps and launch.job.num > 0:
+            # The run that `mlflow run` made is the first job's.
+            os.environ.pop("MLFLOW_RUN_ID", None)
         try:
             if sweeps and ranks.size > 1:
                 raise InputError("torchrun: expected one job, came a multirun; start each job by itself")

@@ -35,8 +35,9 @@ def _main(settings: dict[str, Any], overrides: list[str]) -> None:
 def _asked_of_model(settings: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Return the model settings that the user gave: a parent with others is not what was asked for."""
     names = [part.partition("=")[0].lstrip("+~") for part in overrides]
-    asked = [name.removeprefix("model.") for name in names if name.startswith("model.")]
-    return {f"model.{name}": settings["model"][name] for name in asked}
+    model: dict[str, Any] = settings["model"]
+    asked = [name for name in model if "model" in names or f"model.{name}" in names]
+    return {f"model.{name}": model[name] for name in asked}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The typed schema behind conf/, and the one place where configuration becomes plain arguments."""
 
+import math
+from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any
@@ -171,16 +173,16 @@ class MainConf(GenerateConf, TrainConf):
 
 
 SCHEMAS: dict[str, Any] = {"main": MainConf, "train": TrainConf, "generate": GenerateConf}
-# Least values of settings that no room checks by itself.
-_LEAST = {
-    "seed": 0,
-    "threads": 1,
-    "n_groups": 1,
-    "sampling.max_draws": 1,
-    "sampling.max_restarts": 0,
-    "thresholds.exact_budget": 0,
-    "thresholds.sampled_pairs": 100,
-    "overlap.threshold": 0,
+# Least and largest values of settings that no room checks by itself.
+_RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**63 - 1),
+    "threads": (1, math.inf),
+    "n_groups": (1, math.inf),
+    "sampling.max_draws": (1, math.inf),
+    "sampling.max_restarts": (0, math.inf),
+    "thresholds.exact_budget": (0, math.inf),
+    "thresholds.sampled_pairs": (100, math.inf),
+    "overlap.threshold": (0, 1),
 }
 DATASETS: dict[str, Any] = {
     "LastFM1k": LastFM1kConf,
@@ -227,10 +229,11 @@ def complete(config: DictConfig) -> dict[str, Any]:
 
 def _check_ranges(settings: dict[str, Any]) -> None:
     flat = as_params(settings, "")
-    for name, least in _LEAST.items():
+    for name, (least, most) in _RANGES.items():
         value = flat.get(name)
-        if value is not None and not value >= least:
-            raise InputError(f"{name}: expected at least {least}, came {value}")
+        if value is not None and not least <= value <= most:
+            upper = "" if most == math.inf else f" and at most {most}"
+            raise InputError(f"{name}: expected at least {least}{upper}, came {value}")
 
 
 def _complete_family(name: str, family: Any, n_groups: int) -> dict[str, Any]:
@@ -259,9 +262,15 @@ def _names_for_enums(value: Any) -> Any:
 
 
 def families_of(settings: dict[str, Any]) -> list[Family]:
-    """Return the families that completed settings describe, in name order of the configuration."""
+    """Return the families that completed settings describe, in name order of the configuration.
+
+    Raises
+    ------
+    InputError
+        If a family is not one, or two share a key.
+    """
     try:
-        return [
+        families = [
             Family(
                 name,
                 tuple(tuple(sizes) for sizes in family["compositions"]),
@@ -274,6 +283,10 @@ def families_of(settings: dict[str, Any]) -> list[Family]:
         ]
     except ValueError as error:
         raise InputError(str(error)) from error
+    keys = Counter(family.key(sizes) for family in families for sizes in family.compositions)
+    if twice := [key for key, count in keys.items() if count > 1]:
+        raise InputError(f"families: expected different keys, came {twice[0]} from two; rename one of them")
+    return families
 
 
 def targets_of(settings: dict[str, Any]) -> tuple[Target, Target]:

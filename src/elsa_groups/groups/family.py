@@ -1,5 +1,6 @@
 """What kinds of groups to draw, as data, and the drawn groups themselves."""
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -54,7 +55,11 @@ class Family:
     n_groups: int
 
     def __post_init__(self) -> None:
-        """Check sizes and counts."""
+        """Check name, sizes and counts."""
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
+            raise ValueError(
+                f"families.{self.name}: expected a name of letters, digits and underscores, as in file names"
+            )
         if not self.compositions:
             raise ValueError(f"families.{self.name}.compositions: expected at least one, came none")
         for sizes in self.compositions:
