@@ -42,6 +42,13 @@ def test_a_change_in_a_kernel_that_another_file_calls_is_compiled(tmp_path):
     scores = (room / "scores.py").read_text()
     (room / "scores.py").write_text(scores.replace("(1.0 + reference_cosine", "(0.5 + reference_cosine"))
     assert _run(tmp_path / "src") == "0.25 0"
+    kept = sorted((room.parent / "__pycache__").glob("kernels-*"))
+    assert len(kept) == 2
+
+    for folder in kept:
+        os.utime(folder, (0, 0))
+    (room / "scores.py").write_text(scores)
+    assert _run(tmp_path / "src") == "0.5 0"
     assert len(list((room.parent / "__pycache__").glob("kernels-*"))) == 1
 
 

@@ -8,7 +8,9 @@ sources has a folder of its own.
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import numba
 
 _PACKAGE = Path(__file__).parent
 _CONFIG: Any = numba.config
+_WEEK = 7 * 24 * 3600
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -52,6 +55,13 @@ def _cache_folder() -> Path:
         return Path.home() / ".cache" / "elsa-groups" / name
     folder = _PACKAGE / "__pycache__" / name
     if not folder.exists():
-        for old in folder.parent.glob("kernels-*"):
-            shutil.rmtree(old, ignore_errors=True)
+        _forget_old(folder.parent)
     return folder
+
+
+def _forget_old(parent: Path) -> None:
+    """Remove folders that nobody has written to for a week; a running process may still need newer ones."""
+    for old in parent.glob("kernels-*"):
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > _WEEK:
+                shutil.rmtree(old, ignore_errors=True)

@@ -143,6 +143,14 @@ def test_a_seed_that_does_not_fit_is_refused() -> None:
     assert "seed: expected at least 0" in refusal(["seed=-1"])
 
 
+def test_a_name_and_its_value_may_be_one_argument() -> None:
+    assert hydra_arguments(["--dataset=Demo", "seed=3"], "generate") == ["dataset='Demo'", "seed=3"]
+
+
+def test_a_family_added_without_a_plus_is_told_so() -> None:
+    assert "put a plus before it: +families.trio=" in refusal(["families.trio={compositions: [[3]]}"])
+
+
 def test_a_family_can_be_left_out() -> None:
     check_overrides(hydra_arguments(["~families.random"], "generate"), "generate")
 

@@ -50,6 +50,14 @@ def test_parquet_of_any_id_type(tmp_path: Path, dtype: type[pl.DataType]) -> Non
     assert data.counts["dropped/no_user_id"] == 1
 
 
+def test_not_a_number_is_a_missing_id(tmp_path: Path) -> None:
+    table = pl.DataFrame({"user": [1.0, float("nan"), None], "item": ["x", "y", "z"]})
+    table.write_parquet(tmp_path / "table.parquet")
+    data = load("Custom", tmp_path, **EVERYTHING, path=tmp_path / "table.parquet")
+    assert data.user_ids == ("1.0",)
+    assert data.counts["dropped/no_user_id"] == 2
+
+
 def test_other_columns_give_other_data_from_the_same_file(tmp_path: Path) -> None:
     text = "user,item,shop\na,x,s\nb,y,s\n"
     assert load_text(tmp_path, text).item_ids == ("x", "y")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elsa_groups.errors import InputError
 from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
 
 PROGRAM = Path(__file__).with_name("ranked.py")
@@ -87,10 +88,12 @@ def test_torchrun_says_who_is_who(monkeypatch):
         monkeypatch.setenv(name, value)
 
     assert launched_ranks() == Ranks(3, 4, on_machine=2)
-    for present, device in ((True, "cuda:1"), (False, "cpu")):
-        monkeypatch.setattr("torch.cuda.is_available", lambda present=present: present)
+    for found, device in ((2, "cuda:1"), (1, "cpu"), (0, "cpu")):
+        monkeypatch.setattr("torch.cuda.device_count", lambda found=found: found)
         assert launched_ranks("auto").device == device
         assert launched_ranks("cpu").device == "cpu"
+    with pytest.raises(InputError, match="a device for each of 2 ranks of this machine, came 0"):
+        launched_ranks("cuda")
 
 
 def test_one_process_imports_no_distributed_torch():

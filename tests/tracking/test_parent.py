@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from elsa_groups.errors import InputError
-from elsa_groups.tracking.parent import find_newest, resolve_parent
+from elsa_groups.tracking.parent import check_parent, find_newest, resolve_parent
 
 
 def resolve(reference, interactions):
@@ -149,3 +149,15 @@ class _Touch:
 
     def __reduce__(self):
         return Path.touch, (self.path,)
+
+
+def test_a_named_parent_of_other_data_is_refused_although_its_ids_agree(log_parent, interactions):
+    run_id = log_parent(digest="0" * 64)
+    assert f"run {run_id} was trained on data with digest 000" in refusal(run_id, interactions)
+
+
+def test_a_reference_to_no_run_is_refused_before_there_are_data(client, log_parent):
+    with pytest.raises(InputError, match="no run 'abc'"):
+        check_parent("abc")
+    check_parent("newest")
+    check_parent(log_parent())

@@ -1,8 +1,8 @@
 import pytest
 from mlflow.entities import RunStatus, ViewType
 
-from elsa_groups.errors import Killed
-from elsa_groups.tracking.run import tracked_run
+from elsa_groups.errors import InputError, Killed
+from elsa_groups.tracking.run import RunHandle, check_store, tracked_run
 
 
 def status(client, run_id) -> str:
@@ -78,3 +78,35 @@ def test_nothing_is_left_running(client):
         raise ValueError("boom")
     running = client.search_runs(["0"], "attributes.status = 'RUNNING'", ViewType.ALL)
     assert [RunStatus.to_string(r.info.status) for r in running] == []
+
+
+def test_a_run_that_fails_before_it_begins_is_not_left_running(client, monkeypatch):
+    def refuse(*_):
+        raise Killed(143)
+
+    monkeypatch.setattr(RunHandle, "set_tags", refuse)
+    with pytest.raises(Killed), tracked_run("groups"):
+        raise AssertionError("not reached")
+    assert [run.info.status for run in client.search_runs(["0"])] == ["KILLED"]
+
+
+def test_a_launched_run_that_is_written_already_is_not_adopted(client, monkeypatch):
+    launched = client.create_run("0").info.run_id
+    client.set_tag(launched, "elsa_groups.kind", "groups")
+    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    with tracked_run("groups") as run:
+        pass
+    assert run.run_id != launched
+
+
+def test_a_deleted_experiment_is_refused_with_the_way_back(client, monkeypatch):
+    client.delete_experiment(client.create_experiment("old"))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "old")
+    with pytest.raises(InputError, match=r"experiment old: is deleted; `mlflow experiments restore"):
+        check_store()
+
+
+def test_an_unknown_experiment_is_refused_before_any_work(client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
+    with pytest.raises(InputError, match="77"):
+        check_store()

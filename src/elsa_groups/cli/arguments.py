@@ -71,7 +71,8 @@ def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
             flags += [part for part in inner if part in _FLAGS]
             overrides += [part for part in inner if part not in _FLAGS]
         elif token.startswith("--"):
-            overrides += _override(token[2:], next(rest, None), entry_point)
+            name, has_value, value = token[2:].partition("=")
+            overrides += _override(name, value if has_value else next(rest, None), entry_point)
         else:
             overrides.append(token)
     _refuse_removal(overrides)
@@ -243,6 +244,8 @@ def _explain(error: Exception, entry_point: str) -> str:
     if unknown:
         near = difflib.get_close_matches(unknown[1], _known_keys(entry_point), n=1, cutoff=0.5)
         hint = f"; the nearest is {near[0]}" if near else ""
+        if re.fullmatch(r"families\.[^.]+", unknown[1]):
+            hint = f"; to add a family, put a plus before it: +{unknown[1]}=..."
         return f"{unknown[1]}: no such key in the configuration of {entry_point}{hint}"
     choice = re.search(
         r"Could not find '([^']+)/([^'/]+)'\s+Available options in '[^']+':\s+(.*?)\nConfig", text, re.S

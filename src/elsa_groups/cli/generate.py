@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from elsa_groups.data.interactions import Interactions
-    from elsa_groups.groups.family import Family
+    from elsa_groups.groups.family import Family, Groups
     from elsa_groups.model.embeddings import Embeddings
     from elsa_groups.report.tables import Result
     from elsa_groups.similarity.thresholds import Thresholds
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("elsa_groups.cli")
 
-LINEAGE = "lineage.json"
 
 # Random groups of a baseline: enough that its mean is far steadier than the groups it is compared with.
 _BASELINE_GROUPS = 1000
@@ -42,11 +41,13 @@ def main() -> None:
 
 def _generate(settings: dict[str, Any], _: list[str]) -> None:
     check_settings(settings)
+    from elsa_groups.tracking.parent import check_parent
     from elsa_groups.tracking.run import check_store
 
     ranks = launched_ranks(settings["device"])
     if not ranks.rank:
         check_store()
+        check_parent(settings["parent"])
     with ranks.joined():
         interactions = _load_in_turn(settings, ranks)
         if ranks.rank:
@@ -242,8 +243,12 @@ def draw_all(
     work |= {"coarse": coarsen(embeddings.vectors)}
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
     hidden = True if ranks.rank else None
+    results = []
     with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
-        results = [_draw_key(settings, embeddings, thresholds, *key, work=work) for key in progress]
+        for key in progress:
+            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
+            if not ranks.rank:
+                results.append(_measure_key(settings, embeddings, thresholds, key[0], *drawn))
     return Drawn(embeddings, thresholds, results, work["threads"])
 
 
@@ -253,9 +258,8 @@ def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
 
     from elsa_groups.model.training import find_device
 
-    if find_device(name).type != "cuda":
-        return None
-    return torch.device(ranks.device if ranks.size > 1 else "cuda")
+    device = torch.device(ranks.device) if ranks.size > 1 else find_device(name)
+    return device if device.type == "cuda" else None
 
 
 def _draw_key(
@@ -266,29 +270,50 @@ def _draw_key(
     sizes: tuple[int, ...],
     *,
     work: dict[str, Any],
-) -> "Result":
-    """Draw and measure the groups of one key, and random groups of the same size."""
+) -> "tuple[Groups, Groups, float]":
+    """Draw the groups of one key, and random groups of the same size; time the former."""
     from elsa_groups.groups.family import Linkage, Rule
-    from elsa_groups.groups.quality import measure_overlap, measure_quality
     from elsa_groups.groups.sampling import draw_groups
-    from elsa_groups.report.tables import Result
 
     started = time.perf_counter()
-    vectors = embeddings.vectors
-    limits: dict[str, Any] = {"similar": thresholds.similar, "divergent": thresholds.divergent}
-    options: dict[str, Any] = {"seed": settings["seed"], **work, **settings["sampling"]}
-    groups = draw_groups(vectors, family, sizes, **limits, **options)
+    options: dict[str, Any] = {
+        "similar": thresholds.similar,
+        "divergent": thresholds.divergent,
+        "seed": settings["seed"],
+        **settings["sampling"],
+        **work,
+    }
+    groups = draw_groups(embeddings.vectors, family, sizes, **options)
     seconds = time.perf_counter() - started
-    quality = measure_quality(
-        vectors, groups.members, sizes, within=family.within, across=family.across, **limits
-    )
     anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
     n_random = max(_BASELINE_GROUPS, family.n_groups)
-    random = draw_groups(vectors, anyone, sizes, stream="baseline", n_groups=n_random, **limits, **options)
-    baseline = measure_quality(vectors, random.members, sizes, within=Rule.any, across=Rule.any, **limits)
-    overlap = measure_overlap(
-        groups.members, n_users=len(vectors), threshold=settings["overlap"]["threshold"]
+    random = draw_groups(embeddings.vectors, anyone, sizes, stream="baseline", n_groups=n_random, **options)
+    return groups, random, seconds
+
+
+def _measure_key(
+    settings: dict[str, Any],
+    embeddings: "Embeddings",
+    thresholds: "Thresholds",
+    family: "Family",
+    groups: "Groups",
+    random: "Groups",
+    seconds: float,
+) -> "Result":
+    """Measure the groups of one key beside random groups of the same size."""
+    from elsa_groups.groups.family import Rule
+    from elsa_groups.groups.quality import measure_overlap, measure_quality
+    from elsa_groups.report.tables import Result
+
+    vectors, members = embeddings.vectors, groups.members
+    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    quality = measure_quality(
+        vectors, members, groups.sizes, within=family.within, across=family.across, **limits
     )
+    baseline = measure_quality(
+        vectors, random.members, groups.sizes, within=Rule.any, across=Rule.any, **limits
+    )
+    overlap = measure_overlap(members, n_users=len(vectors), threshold=settings["overlap"]["threshold"])
     return Result(groups, quality, overlap, baseline.similarity, seconds)
 
 
@@ -351,7 +376,7 @@ def write_lineage(
     """Write the record that makes a groups run complete; return its path."""
     from elsa_groups.record.digests import array_digest, file_digest
     from elsa_groups.record.files import write_json
-    from elsa_groups.record.schema import groups_lineage, thresholds_record
+    from elsa_groups.record.schema import LINEAGE, groups_lineage, thresholds_record
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     members = {r.groups.key: drawn.embeddings.rows[r.groups.members] for r in drawn.results}

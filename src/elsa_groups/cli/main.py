@@ -18,10 +18,11 @@ def _main(settings: dict[str, Any], overrides: list[str]) -> None:
     check_settings(settings)
     from elsa_groups.cli.inputs import load_interactions
     from elsa_groups.cli.train import train_parent
-    from elsa_groups.tracking.parent import NEWEST, find_newest, resolve_parent
+    from elsa_groups.tracking.parent import NEWEST, check_parent, find_newest, resolve_parent
     from elsa_groups.tracking.run import check_store
 
     check_store()
+    check_parent(settings["parent"])
     interactions = load_interactions(settings)
     reference = settings["parent"]
     if reference == NEWEST:

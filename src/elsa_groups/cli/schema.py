@@ -1,6 +1,9 @@
 """The typed schema behind conf/, and the one place where configuration becomes plain arguments."""
 
+import atexit
 import math
+import shutil
+import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
@@ -193,8 +196,16 @@ DATASETS: dict[str, Any] = {
 }
 
 
+def _scratch_folder() -> str:
+    """Make a private folder for what Hydra writes during a sweep; it is removed at exit."""
+    folder = tempfile.mkdtemp(prefix="elsa-groups-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def register() -> None:
     """Put the schemas where the defaults lists of conf/ find them."""
+    OmegaConf.register_new_resolver("scratch_folder", _scratch_folder, use_cache=True, replace=True)
     store = ConfigStore.instance()
     for name, schema in SCHEMAS.items():
         store.store(f"{name}_schema", schema)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("elsa_groups.cli")
 
-LINEAGE = "lineage.json"
-
 
 def main() -> None:
     """Entry point ``train``."""
@@ -113,7 +111,7 @@ def _log_artifacts(
     from elsa_groups.model.elsa import save_checkpoint
     from elsa_groups.record.digests import file_digest
     from elsa_groups.record.files import write_json, write_yaml
-    from elsa_groups.record.schema import parent_lineage
+    from elsa_groups.record.schema import LINEAGE, parent_lineage
     from elsa_groups.tracking.parent import CHECKPOINT
 
     with TemporaryDirectory() as name:

@@ -47,9 +47,13 @@ def fetch_pairs(entry: Path) -> Pairs | None:
             if hex_digest(entry / f"{name}.parquet", "sha256") != digests[name]:
                 raise ValueError(f"{name}.parquet is not what was written")
         return _from_tables({name: pl.read_parquet(entry / f"{name}.parquet") for name in _TABLES})
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         log.warning("cache %s ignored (%s); reading the source again", entry, error)
         shutil.rmtree(entry, ignore_errors=True)
+        return None
+    except OSError as error:
+        # The entry may be whole, and the reading of it disturbed.
+        log.warning("cache %s not readable (%s); reading the source again", entry, error)
         return None
 
 

@@ -62,8 +62,8 @@ class Reading:
 
 
 def source_of(path: Path) -> Source:
-    """Return a raw file's path and SHA-256, streamed."""
-    return Source(uri=str(path), sha256=hex_digest(path, "sha256"))
+    """Return a raw file's absolute path and SHA-256, streamed."""
+    return Source(uri=str(path.absolute()), sha256=hex_digest(path, "sha256"))
 
 
 def collect_pairs(events: pl.LazyFrame, drop: Mapping[str, pl.Expr], *, unit: str = "lines") -> Pairs:

@@ -63,13 +63,20 @@ def _read(raw: Path, user_column: str, item_column: str) -> Pairs:
                 raise InputError(
                     f"{option}: expected a column of {raw}, came {column!r}; there are {', '.join(columns)}"
                 )
-        ids = {"user": pl.col(user_column).cast(pl.String), "item": pl.col(item_column).cast(pl.String)}
+        ids = {"user": _ids(table, user_column), "item": _ids(table, item_column)}
         return collect_pairs(table.select(**ids), {}, unit="rows")
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{raw}: expected a readable table, came an error ({reason}); correct the file"
         ) from error
+
+
+def _ids(table: pl.LazyFrame, column: str) -> pl.Expr:
+    """Read a column of any type as text; what is not a number is missing."""
+    ids = pl.col(column)
+    is_float = table.collect_schema()[column].is_float()
+    return (ids.fill_nan(None) if is_float else ids).cast(pl.String)
 
 
 def _scan(raw: Path) -> pl.LazyFrame:

@@ -36,6 +36,8 @@ from elsa_groups.similarity.work import SharedTasks, run_workers
 _ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
 _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 
+# So often a stop is noticed.
+_DRAWS_BETWEEN_LOOKS = 1 << 20
 # Enough groups a call that the call itself costs nothing, and enough calls to go round. Neither may depend
 # on the number of threads, which ranks need not have in common.
 _GROUPS_PER_CALL = 64
@@ -229,9 +231,13 @@ def _draw_groups(
             while joined < members.shape[1]:
                 user, turn, draw = _next_to_join(
                     coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
-                    joined, turn, draw, until, group, key, within, across, linkage, similar, divergent,
-                    bound, -1,
+                    joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within, across,
+                    linkage, similar, divergent, bound, -1,
                 )  # fmt: skip
+                if user < 0 and draw < until:
+                    if stop[0]:
+                        return False
+                    continue
                 if user < 0 and max_draws == 0:
                     user, turn, draw = _next_of_listed(
                         coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
@@ -306,9 +312,10 @@ def draw_groups(
 
     Notes
     -----
-    Decisions are those of the float64 reference similarities on every machine: a float32 score decides
-    only where its error bound leaves no doubt. A draw costs ``dim`` multiply-adds for each subgroup
-    (mean linkage) or member (all, any), whatever the number of users. Memory: the members.
+    Decisions are those of the float64 reference similarities on every machine: a score of 8-bit rows, and
+    then one in float32, decides only where its error bound leaves no doubt. A draw costs ``dim``
+    multiply-adds for each subgroup (mean linkage) or member (all, any), whatever the number of users.
+    Memory: the members, and the coarse rows if they are not given.
     """
     count = family.n_groups if n_groups is None else n_groups
     key = family.key(sizes)
@@ -320,8 +327,10 @@ def draw_groups(
     stop = np.zeros(1, np.int64)
     coarse = coarsen(vectors) if coarse is None else coarse
     bound = fast_cosine_bound(vectors.shape[1]) / 2
+    # As in _decide_mean; a coarse row is longer than its vector by the error at most.
+    doubt = coarse.error / 2 + bound * (1.0 + coarse.error + size / vectors.shape[1])
     law: tuple[Any, ...] = (
-        coarse.rows, coarse.scale / 2, coarse.error / 2 + bound, vectors,
+        coarse.rows, coarse.scale / 2, doubt, vectors,
         np.array(sizes), int(family.within), int(family.across), int(family.linkage),
         float(similar), float(divergent), bound, stream_key(seed, stream, key),
     )  # fmt: skip

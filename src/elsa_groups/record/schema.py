@@ -11,6 +11,7 @@ from elsa_groups import __version__
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.similarity.thresholds import Thresholds
 
+LINEAGE = "lineage.json"
 SCHEMA_VERSION = 1
 _PACKAGES = (
     "elsa-groups",
@@ -160,8 +161,8 @@ def _code() -> dict[str, Any]:
     root = Path(__file__).resolve().parents[3]
     if not (root / "MLproject").exists():
         return {}
-    commit = _git(root, "rev-parse", "HEAD")
-    return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))} if commit else {}
+    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)} if commit else {}
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.errors import InputError
+
 if TYPE_CHECKING:
     import torch
     import torch.distributed as dist
@@ -135,23 +137,35 @@ def launched_ranks(device: str = "cpu") -> Ranks:
     Parameters
     ----------
     device : str
-        ``cuda``, or ``auto`` where there is CUDA: each rank of a machine has a device of its own. Otherwise
-        arrays are exchanged on the CPU.
+        ``cuda``, or ``auto`` where there are enough: each rank of a machine has a CUDA device of its own.
+        Otherwise arrays are exchanged on the CPU.
+
+    Raises
+    ------
+    InputError
+        For ``cuda`` with fewer devices than ranks.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return ONE
     rank, size, on_machine, here = (
         int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
     )
-    return Ranks(rank, size, on_machine, f"cuda:{here}" if _is_on_cuda(device) else "cpu")
+    return Ranks(rank, size, on_machine, f"cuda:{here}" if _has_cuda(device, on_machine) else "cpu")
 
 
-def _is_on_cuda(device: str) -> bool:
+def _has_cuda(device: str, on_machine: int) -> bool:
+    """Whether every rank of this machine gets a CUDA device of its own."""
     if device not in ("auto", "cuda"):
         return False
     import torch
 
-    return torch.cuda.is_available()
+    found = torch.cuda.device_count()
+    if device == "cuda" and found < on_machine:
+        raise InputError(
+            f"device=cuda: expected a device for each of {on_machine} ranks of this machine, came {found};"
+            " start fewer ranks, or use device=cpu"
+        )
+    return found >= on_machine
 
 
 def _finish(work: "dist.Work") -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunStatus, ViewType
@@ -19,7 +18,7 @@ from elsa_groups.errors import InputError
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
 from elsa_groups.record.digests import file_digest
-from elsa_groups.tracking.run import DIGEST_LENGTH, param_text
+from elsa_groups.tracking.run import DIGEST_LENGTH, param_text, store_uri
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +80,24 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
         if run is None:
             raise InputError(
                 f"parent=newest: no finished ELSA run of dataset {interactions.dataset} with this data digest"
-                f" and filter in {mlflow.get_tracking_uri()}; train one with `mlflow run . -e train"
+                f" and filter in {store_uri()}; train one with `mlflow run . -e train"
                 f" -P dataset={interactions.dataset}`, or give parent=<run id>"
             )
     else:
         run = _named_run(reference)
     return load_parent(run, interactions, seed=seed)
+
+
+def check_parent(reference: str) -> None:
+    """Refuse a reference that names no run to generate from, before data are loaded.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or it is deleted or not over.
+    """
+    if reference != NEWEST:
+        _named_run(reference)
 
 
 def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | None:
@@ -119,9 +130,14 @@ def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | N
             return None
 
 
-def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> str | None:
+def _digests(run: Run) -> list[str]:
+    """Return the digests of the data that a run was trained on, as MLflow keeps them."""
     inputs = run.inputs.dataset_inputs if run.inputs else []
-    digests = [item.dataset.digest for item in inputs]
+    return [item.dataset.digest for item in inputs]
+
+
+def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> str | None:
+    digests = _digests(run)
     if interactions.digest[:DIGEST_LENGTH] not in digests:
         return "trained on other data"
     wanted = {f"conf.dataset.{name}": getattr(interactions, name) for name in _FILTER} | {
@@ -139,8 +155,7 @@ def _named_run(reference: str) -> Run:
         run = MlflowClient().get_run(run_id)
     except MlflowException as error:
         raise InputError(
-            f"parent: no run {run_id!r} in {mlflow.get_tracking_uri()}; expected a run id, models:/... or"
-            f" {NEWEST}"
+            f"parent: no run {run_id!r} in {store_uri()}; expected a run id, models:/... or {NEWEST}"
         ) from error
     if run.info.lifecycle_stage == "deleted":
         raise InputError(
@@ -149,8 +164,6 @@ def _named_run(reference: str) -> Run:
     status = RunStatus.to_string(RunStatus.from_string(run.info.status))
     if status in ("RUNNING", "SCHEDULED"):
         raise InputError(f"parent: run {run_id} is {status}; wait until it has finished")
-    if status != "FINISHED":
-        log.warning("parent: run %s ended %s; its checkpoint is used all the same", run_id, status)
     return run
 
 
@@ -166,7 +179,7 @@ def _run_of_model(uri: str) -> str:
             run_id = client.get_model_version(*name.rsplit("/", 1)).run_id
     except (MlflowException, TypeError) as error:
         raise InputError(
-            f"parent: no model {uri!r} in {mlflow.get_tracking_uri()}; expected models:/NAME/VERSION,"
+            f"parent: no model {uri!r} in {store_uri()}; expected models:/NAME/VERSION,"
             " models:/NAME@alias or models:/m-..."
         ) from error
     if not run_id:
@@ -177,7 +190,10 @@ def _run_of_model(uri: str) -> str:
 def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
     """Load a run's item vectors and check them, and its ids where it has them, against the data."""
     run_id = run.info.run_id
+    if run.info.status != "FINISHED":
+        log.warning("parent: run %s ended %s; its checkpoint is used all the same", run_id, run.info.status)
     factors = _check_params(run, interactions)
+    _check_digest(run, interactions)
     with TemporaryDirectory() as folder:
         checkpoint = _download(run_id, CHECKPOINT, folder)
         if checkpoint is None:
@@ -225,6 +241,17 @@ def _check_params(run: Run, interactions: Interactions) -> int:
     if not factors.isdigit():
         raise InputError(f"parent: run {run_id} has param factors={factors or None}, expected a whole number")
     return int(factors)
+
+
+def _check_digest(run: Run, interactions: Interactions) -> None:
+    """Refuse a run that says it was trained on other data; a checkpoint from elsewhere says nothing."""
+    digests = _digests(run)
+    if digests and interactions.digest[:DIGEST_LENGTH] not in digests:
+        raise InputError(
+            f"parent: run {run.info.run_id} was trained on data with digest {digests[0]}, and these have"
+            f" {interactions.digest[:DIGEST_LENGTH]}; use the file and filter that it was trained on, or"
+            " train again"
+        )
 
 
 def _download(run_id: str, name: str, folder: str) -> Path | None:

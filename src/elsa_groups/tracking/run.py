@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, LoggedModelInput, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.mlflow_tags import (
@@ -139,13 +140,35 @@ def check_store() -> None:
         Naming the store, what MLflow says of it and what to set.
     """
     try:
-        MlflowClient().search_experiments(max_results=1)
-    except MlflowException as error:
+        client = MlflowClient()
+        client.search_experiments(max_results=1)
+        experiment = _named_experiment(client)
+    except (MlflowException, ImportError) as error:
+        reason = without_password(str(error).splitlines()[0])
         raise InputError(
-            f"tracking store {mlflow.get_tracking_uri()}: {str(error).splitlines()[0]}"
+            f"tracking store {store_uri()}: {reason}"
             " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a"
             " folder of runs)"
         ) from error
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
+        raise InputError(
+            f"experiment {experiment.name}: is deleted; `mlflow experiments restore --experiment-id"
+            f" {experiment.experiment_id}` brings it back, or set MLFLOW_EXPERIMENT_NAME to another"
+        )
+
+
+def store_uri() -> str:
+    """Return where MLflow logs to, as it may be shown."""
+    return without_password(mlflow.get_tracking_uri())
+
+
+def without_password(text: str) -> str:
+    """Hide the passwords of the addresses in a text.
+
+    >>> without_password("no answer from http://ann:secret@host:5000/")
+    'no answer from http://ann:***@host:5000/'
+    """
+    return re.sub(r"(//[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)
 
 
 @contextmanager
@@ -167,6 +190,7 @@ def tracked_run(
         wanted experiment, is to be this run. Otherwise a new run is created, and the launched one gets
         a tag with its id.
     """
+    client = MlflowClient()
     launched = launched_run()
     if experiment_id is None:
         experiment_id = launched.experiment_id if launched else _default_experiment()
@@ -174,19 +198,19 @@ def tracked_run(
     if launched is not None and adopted:
         run_id = launched.run_id
     else:
-        run_id = MlflowClient().create_run(experiment_id, tags=resolve_tags()).info.run_id
-        if adopt and launched:
-            MlflowClient().set_tag(launched.run_id, "elsa_groups.run", run_id)
-    handle = RunHandle(run_id, experiment_id)
-    handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
-    mlflow.start_run(run_id=run_id)
+        run_id = client.create_run(experiment_id, tags=resolve_tags()).info.run_id
     try:
+        handle = RunHandle(run_id, experiment_id)
+        if adopt and launched and not adopted:
+            client.set_tag(launched.run_id, "elsa_groups.run", run_id)
+        handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
+        mlflow.start_run(run_id=run_id)
         yield handle
-    except Killed:
-        mlflow.end_run("KILLED")
-        raise
-    except BaseException:
-        mlflow.end_run("FAILED")
+    except BaseException as error:
+        status = "KILLED" if isinstance(error, Killed) else "FAILED"
+        mlflow.end_run(status)
+        # A run that was not started yet is not the one that ended.
+        client.set_terminated(run_id, status)
         raise
     else:
         mlflow.end_run("FINISHED")
@@ -217,19 +241,27 @@ def watched_run(run_id: str) -> Iterator[None]:
 
 
 def launched_run() -> RunHandle | None:
-    """Return the run that `mlflow run` started this process with, if any."""
+    """Return the run that `mlflow run` started this process with, if there is one that nobody has written."""
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
         return None
-    return RunHandle(run_id, MlflowClient().get_run(run_id).info.experiment_id)
+    run = MlflowClient().get_run(run_id)
+    is_free = run.info.status == "RUNNING" and "elsa_groups.kind" not in run.data.tags
+    return RunHandle(run_id, run.info.experiment_id) if is_free else None
+
+
+def _named_experiment(client: MlflowClient) -> Experiment | None:
+    """Return the experiment that MLflow's own variables name, if it is there."""
+    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return client.get_experiment(experiment_id)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    return client.get_experiment_by_name(name) if name else None
 
 
 def _default_experiment() -> str:
     """Return where MLflow's own variables send a new run."""
-    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-        return experiment_id
+    client = MlflowClient()
+    if experiment := _named_experiment(client):
+        return str(experiment.experiment_id)
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
-    if not name:
-        return "0"
-    experiment = MlflowClient().get_experiment_by_name(name)
-    return str(experiment.experiment_id if experiment else MlflowClient().create_experiment(name))
+    return str(client.create_experiment(name)) if name else "0"
