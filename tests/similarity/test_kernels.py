@@ -10,7 +10,7 @@ import llvmlite.binding
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import random_array
+from scipy.sparse import block_diag, csr_array, eye_array, hstack, random_array
 
 PROGRAM = Path(__file__).with_name("kernels.py")
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -78,12 +78,29 @@ def limits(pairs):
 
 
 @pytest.fixture(scope="module")
-def inputs(vectors, limits, tmp_path_factory):
+def delicate():
+    """Two items each of 300 users whose embedding is their sum, but only if norms are summed in index order.
+
+    Then the squares of the small numbers are lost next to the first, 1, and the norm is 1. In another order
+    they come together first and the norm may be larger; the small numbers, halfway between two float32, are
+    then rounded down and not to even.
+    """
+    rng = np.random.default_rng(9)
+    scales = np.repeat([2.0**-27, 2.0**-28], 150)[:, None]
+    small = scales * (rng.random((300, DIM)) < rng.random((300, 1)))
+    first, second = small * (1.0 + 2.0**-23), small * 2.0**-24
+    first[:, 0], second[:, 0] = 1.0, 0.0
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def inputs(vectors, limits, delicate, tmp_path_factory):
     """A file of the inputs, so that no variant computes them in its own way."""
     path = tmp_path_factory.mktemp("inputs") / "inputs.npz"
     rng = np.random.default_rng(8)
-    histories = random_array((500, 300), density=0.04, format="csr", rng=rng)
-    encoder = rng.normal(size=(300, DIM)).astype(np.float32)
+    two_items = hstack([eye_array(len(rows)) for rows in delicate])
+    histories = csr_array(block_diag([random_array((500, 300), density=0.04, rng=rng), two_items]))
+    encoder = np.concatenate([rng.normal(size=(300, DIM)), *delicate]).astype(np.float32)
     parts = {name: getattr(histories, name) for name in ("data", "indices", "indptr")}
     np.savez(path, vectors=vectors, encoder=encoder, **limits, **parts)
     return path
@@ -172,3 +189,9 @@ def test_groups_keep_to_the_limits_by_reference_similarity(run, reference, limit
     assert (similarities("divergent_all_1") <= limits["divergent"]).all()
     assert not (similarities("careless_similar_all") >= limits["similar"]).all()
     assert not (similarities("careless_divergent_all") <= limits["divergent"]).all()
+
+
+def test_embeddings_are_sums_in_index_order(run, delicate):
+    first, second = delicate
+
+    np.testing.assert_array_equal(run()["embeddings"][-len(first) :], (first + second).astype(np.float32))
