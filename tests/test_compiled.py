@@ -47,7 +47,7 @@ def test_a_change_in_a_kernel_that_another_file_calls_is_compiled(tmp_path):
 
     for folder in kept:
         os.utime(folder, (0, 0))
-    (room / "scores.py").write_text(scores)
+    (room / "scores.py").write_text(scores + "# a third state\n")
     assert _run(tmp_path / "src") == "0.5 0"
     assert len(list((room.parent / "__pycache__").glob("kernels-*"))) == 1
 
