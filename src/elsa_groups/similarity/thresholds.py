@@ -39,8 +39,8 @@ _MAX_INSIDE = 150_000_000
 _PAIRS_PER_TASK = 1 << 16
 # Multiply-adds up to which advice counts all pairs, in seconds.
 _COUNTED_FOR_ADVICE = 1e12
-# Bins of cosine, narrower than the rounding of fast scores.
-_BINS = 1 << 18
+# Bins of cosine, little wider than the rounding of fast scores.
+_BINS = 1 << 16
 
 
 @dataclass(frozen=True)
