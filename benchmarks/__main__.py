@@ -1,7 +1,8 @@
 """All benchmarks, as one table."""
 
-from benchmarks import generation, loading, peers, thresholds, training
+from benchmarks import generation, loading, peers, scale, thresholds, training
 from benchmarks.harness import main
 
 if __name__ == "__main__":
-    main(*thresholds.CASES, *generation.CASES, *peers.CASES, *training.CASES, *loading.CASES)
+    rooms = (thresholds, generation, peers, training, loading, scale)
+    main(*(case for room in rooms for case in room.CASES))
