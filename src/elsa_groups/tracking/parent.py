@@ -274,3 +274,8 @@ def _check_ids(path: Path | None, ids: tuple[str, ...], what: str, run_id: str) 
             f" {len(ids):,}; use the file and filter that it was trained on, or train again"
         )
     return True
+
+
+def pin_checkpoint(parent: Parent, folder: Path) -> str:
+    """Copy a parent's checkpoint into a folder of artifacts; return its path there."""
+    raise NotImplementedError
