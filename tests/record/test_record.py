@@ -230,6 +230,7 @@ PARENT = {
     "run_id": "run",
     "model_id": "m-1",
     "checkpoint_sha256": "cd" * 32,
+    "factors": 256,
     "item_order": "items.json",
     "pinned": None,
 }

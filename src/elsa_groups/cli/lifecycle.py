@@ -27,14 +27,14 @@ def run_entry_point(name: str, task: Task) -> None:
     Parameters
     ----------
     name : str
-        Entry point: main, train or generate.
+        Entry point: main, train, generate or reproduce.
     task : callable
         Takes the settings, as nested plain values, and the overrides that the user gave.
 
     Notes
     -----
-    Exit code 1 after an :class:`InputError`, whose message is the last line on stderr; 143 or 130 after
-    SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs still run.
+    The exit code of an :class:`InputError` is its own, and its message the last line on stderr; 143 or 130
+    after SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs still run.
     Under torchrun, which only ``generate`` works with, ranks other than 0 log warnings alone.
     """
     import hydra
@@ -102,7 +102,7 @@ def _leave(code: int) -> NoReturn:
 def _refuse(error: InputError) -> NoReturn:
     sys.stdout.flush()
     print(f"error: {error}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(error.code)
 
 
 def _handle_signals() -> None:

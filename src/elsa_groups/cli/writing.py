@@ -95,6 +95,7 @@ def write_lineage(
             "run_id": parent.run_id,
             "model_id": parent.model_id,
             "checkpoint_sha256": parent.checkpoint_sha256,
+            "factors": parent.encoder.shape[1],
             "item_order": parent.item_order,
             "pinned": pinned,
         },

@@ -278,4 +278,8 @@ def _check_ids(path: Path | None, ids: tuple[str, ...], what: str, run_id: str) 
 
 def pin_checkpoint(parent: Parent, folder: Path) -> str:
     """Copy a parent's checkpoint into a folder of artifacts; return its path there."""
-    raise NotImplementedError
+    path = f"parent/{CHECKPOINT}"
+    (folder / "parent").mkdir()
+    if _download(parent.run_id, CHECKPOINT, str(folder / "parent")) is None:
+        raise InputError(f"pin: run {parent.run_id} has no artifact {CHECKPOINT} any more; give another parent")
+    return path
