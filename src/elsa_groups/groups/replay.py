@@ -1,0 +1,458 @@
+"""Tell whether a recorded group is one the sampler draws, but for decisions that rounding may turn.
+
+Another machine's embeddings, and so its thresholds, may differ in their last digits. A decision then turns
+out otherwise only if it lay next to a threshold. Which user a draw offers depends on no similarity, so the
+recorded group can be sought along the same draws, with such decisions going either way.
+"""
+
+import heapq
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, combinations, count, islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.compiled import compiled
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.sampling import among_others
+from elsa_groups.similarity.philox import block, stream_key, uniform_below
+from elsa_groups.similarity.scores import reference_similarity
+
+# Float32 embeddings that differ in their last digits move a similarity by some 1e-7.
+TOLERANCE = 1e-6
+# A handful of decisions lie that near in a group; thousands do only where similarities are tied.
+_MAX_TURNED = 3000
+
+_ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
+_MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How a recorded group relates to the present draws.
+
+    The *slack* of a decision is by how much the candidate's similarity is on the right side of a threshold:
+    ``value - similar`` or ``divergent - value``, where the value is the mean (linkage ``mean``), the worst
+    (``all``) or the best (``any``) of its similarities to the members of a subgroup; the least slack counts
+    where several subgroups have a rule. At 0 or more it joins. Its *margin* is the slack's absolute value:
+    so far both thresholds would have to move to turn the decision.
+
+    A *way* to the recorded group is the present draws with some decisions turned. The way meant below is
+    the one whose largest margin is least.
+
+    Attributes
+    ----------
+    explained : bool
+        Whether there is a way on which no turned decision has a margin above the tolerance.
+    margin : float or None
+        The largest margin of a turned decision on the way; 0 if none is turned. None: no way was found, as
+        when the recorded members were never drawn.
+    turned : int
+        Decisions turned on the way.
+    position : int or None
+        If not explained, where the group parts from the draws: the position that the first turned decision
+        with a margin above the tolerance was about. Without a way, that or the first position left open,
+        where the recorded group can be followed farthest.
+    complete : bool
+        False if there were too many decisions within the tolerance to try them all: a group that is not
+        explained might be, and a margin might not be the least.
+    """
+
+    explained: bool
+    margin: float | None
+    turned: int
+    position: int | None
+    complete: bool
+
+
+def replay_group(
+    vectors: NDArray[np.float32],
+    family: Family,
+    sizes: tuple[int, ...],
+    group: int,
+    recorded: NDArray[np.int64],
+    *,
+    similar: float,
+    divergent: float,
+    seed: int,
+    stream: str = "groups",
+    max_draws: int | None = 1000,
+    max_restarts: int = 10_000,
+    tolerance: float = TOLERANCE,
+) -> Replay:
+    """Seek a recorded group along the draws of :func:`~elsa_groups.groups.sampling.draw_groups`.
+
+    Parameters
+    ----------
+    vectors : (n_users, dim) float32
+        Unit rows, C-contiguous: the present ones.
+    family, sizes, similar, divergent, seed, stream, max_draws, max_restarts
+        As for ``draw_groups``.
+    group : int
+        Number of the group.
+    recorded : (size,) int64
+        Its recorded members as rows of ``vectors``; -1 stands for a user who has none.
+    tolerance : float
+        Margin up to which a decision may go either way. Margins are distances from the present thresholds:
+        those of the recording may have differed by rounding too, which is part of the tolerance.
+
+    Returns
+    -------
+    Replay
+
+    Raises
+    ------
+    ValueError
+        If ``recorded`` has not as many members as the sizes add up to, or there are fewer users than that.
+
+    Notes
+    -----
+    Decisions go by reference similarities, as those of ``draw_groups`` do in effect. Those of an attempt
+    that was dropped, and those about whom a complete list qualifies (``max_draws`` None), are turned within
+    the tolerance only; those of an attempt on the way to the recorded group, whatever their margin. So a
+    group is explained if and only if it can be (but for ``complete``), while beyond the tolerance there may
+    be ways that are not found.
+    """
+    recorded = np.asarray(recorded, np.int64)
+    if recorded.shape != (sum(sizes),):
+        raise ValueError(f"recorded: expected {sum(sizes)} members, came shape {recorded.shape}")
+    if len(vectors) < len(recorded):
+        raise ValueError(f"vectors: expected at least {len(recorded)} rows, came {len(vectors)}")
+    rules = int(family.within), int(family.across), int(family.linkage), float(similar), float(divergent)
+    draws = _Draws(vectors, np.array(sizes), group, stream_key(seed, stream, family.key(sizes)), rules)
+    replay = _Search(draws, recorded, max_draws, max_restarts, tolerance).run()
+    if replay.explained or replay.complete:
+        return replay
+    some_way = _Search(draws, recorded, max_draws, max_restarts, tolerance, depth_first=True).run()
+    return replace(some_way, complete=False) if some_way.explained else replay
+
+
+@compiled()
+def _slack(vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent):
+    """By how much a user satisfies the rules on joining subgroup ``turn``; infinite if there are none."""
+    least = np.inf
+    for s in range(counts.shape[0]):
+        rule = within if s == turn else across
+        if counts[s] == 0 or rule == _ANY:
+            continue
+        total, worst, best = 0.0, np.inf, -np.inf
+        for m in range(starts[s], starts[s] + counts[s]):
+            value = reference_similarity(vectors, members[m], user)
+            slack = value - similar if rule == _SIMILAR else divergent - value
+            total, worst, best = total + value, min(worst, slack), max(best, slack)
+        slack = worst if linkage == _ALL else best
+        if linkage == _MEAN:
+            mean = total / counts[s]
+            slack = mean - similar if rule == _SIMILAR else divergent - mean
+        least = min(least, slack)
+    return least
+
+
+@compiled()
+def _slacks(vectors, members, starts, counts, turn, within, across, linkage, similar, divergent):
+    """Return the slack of every user towards subgroup ``turn``."""
+    slacks = np.empty(vectors.shape[0], np.float64)
+    for user in range(vectors.shape[0]):
+        slacks[user] = _slack(
+            vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent
+        )
+    return slacks
+
+
+@compiled()
+def _number(n, draw, group, key):
+    """Return the number of a draw, uniform in [0, n)."""
+    return uniform_below(block(draw, group, 0, key)[draw & 3], n, draw, group, key)
+
+
+@compiled()
+def _next_decision(
+    vectors, members, starts, counts, sizes, taken, turn, draw, until, group, key, wanted, tolerance,
+    within, across, linkage, similar, divergent,
+):  # fmt: skip
+    """Draw until somebody qualifies, nearly does, or is wanted where the turn is; return -1 at ``until``.
+
+    Returns
+    -------
+    tuple
+        User, turn and number of the draw it came by, and its slack.
+    """
+    while draw < until:
+        while counts[turn] == sizes[turn]:
+            turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
+        user = among_others(
+            _number(vectors.shape[0] - taken.shape[0], draw, group, key), taken, taken.shape[0]
+        )
+        slack = _slack(
+            vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent
+        )
+        if slack >= -tolerance or user == wanted[turn]:
+            return user, turn, draw, slack
+        draw += 1
+        turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
+    return -1, turn, draw, 0.0
+
+
+@compiled()
+def _next_of_lists(qualifying, counts, sizes, turn, draw, others, group, key):
+    """Draw until a number is below how many qualify; return it, its turn and the number of its draw."""
+    while True:
+        while counts[turn] == sizes[turn]:
+            turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
+        nth = _number(others, draw, group, key)
+        if nth < qualifying[turn]:
+            return nth, turn, draw
+        draw += 1
+        turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Draws gone through so far, and the decisions turned among them.
+
+    ``parted`` is the number of members joined, and the position, at the first decision turned beyond the
+    tolerance. ``follows``: this attempt is to become the recorded group; otherwise it is to be dropped.
+    """
+
+    margin: float
+    turned: int
+    parted: tuple[int, int] | None
+    begun: int
+    restarts: int
+    follows: bool
+    members: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    turn: int
+    draw: int
+    until: int
+
+    @property
+    def joined(self) -> int:
+        return int(self.counts.sum())
+
+
+class _Draws:
+    """The draws and rules of one group."""
+
+    def __init__(
+        self,
+        vectors: NDArray[np.float32],
+        sizes: NDArray[np.int64],
+        group: int,
+        key: np.uint64,
+        rules: tuple[int, int, int, float, float],
+    ) -> None:
+        self.vectors, self.sizes, self.group, self.key, self.rules = vectors, sizes, group, key, rules
+        self.starts = np.cumsum(sizes) - sizes
+
+    def first(self, draw: int) -> int:
+        """Return the user that an attempt starts from."""
+        return int(_number(len(self.vectors), draw, self.group, self.key))
+
+    def next_decision(
+        self, way: _Way, wanted: NDArray[np.int64], tolerance: float
+    ) -> tuple[int, int, int, float]:
+        taken = np.sort(way.members[way.members >= 0])
+        found: tuple[int, int, int, float] = _next_decision(
+            self.vectors, way.members, self.starts, way.counts, self.sizes, taken, way.turn, way.draw,
+            way.until, self.group, self.key, wanted, tolerance, *self.rules,
+        )  # fmt: skip
+        return found
+
+    def slacks(self, way: _Way) -> NDArray[np.float64]:
+        """Return the slack of every user towards every subgroup, -inf where it cannot join at all."""
+        slacks = np.full((len(self.sizes), len(self.vectors)), -np.inf)
+        for s in np.flatnonzero(way.counts < self.sizes):
+            slacks[s] = _slacks(self.vectors, way.members, self.starts, way.counts, s, *self.rules)
+        slacks[:, way.members[way.members >= 0]] = -np.inf
+        return slacks
+
+    def next_of_lists(self, way: _Way, qualifies: NDArray[np.bool_]) -> tuple[int, int, int]:
+        """Return the user who joins, the turn and the number of the draw, where somebody qualifies."""
+        others = len(self.vectors) - way.joined
+        nth, turn, draw = _next_of_lists(
+            qualifies.sum(axis=1), way.counts, self.sizes, way.turn, way.draw, others, self.group, self.key
+        )
+        return int(np.flatnonzero(qualifies[turn])[nth]), turn, draw
+
+
+class _Search:
+    """Ways to the recorded group: least margin first, or depth first, which finds some way among many."""
+
+    def __init__(
+        self,
+        draws: _Draws,
+        recorded: NDArray[np.int64],
+        max_draws: int | None,
+        max_restarts: int,
+        tolerance: float,
+        depth_first: bool = False,
+    ) -> None:
+        self.draws, self.recorded, self.tolerance = draws, recorded, tolerance
+        self.max_draws, self.max_restarts = max_draws, max_restarts
+        self.ways: list[tuple[float, bool, int, int, _Way]] = []
+        self.depth_first = depth_first
+        self.numbers = count()
+        self.complete = True
+        self.n_turned = {True: 0, False: 0}
+        self.begun: set[tuple[int, int]] = set()
+        self.farthest = 0, 0
+
+    def run(self) -> Replay:
+        self._begin(0, 0, 0.0, 0)
+        while self.ways:
+            way = self._go_on(heapq.heappop(self.ways)[-1])
+            if way is not None:
+                position = way.parted[1] if way.parted else None
+                return Replay(position is None, way.margin, way.turned, position, self.complete)
+        return Replay(False, None, 0, self.farthest[1], self.complete)
+
+    def _push(self, way: _Way) -> None:
+        # Of equal margins those that follow the record first, then those with fewest decisions turned.
+        order = way.margin, not way.follows, way.turned, next(self.numbers)
+        if self.depth_first:
+            order = float(way.margin > self.tolerance), not way.follows, 0, -order[-1]
+        heapq.heappush(self.ways, (*order, way))
+
+    def _push_turned(self, ways: list[_Way]) -> None:
+        for way in ways:
+            near = way.margin <= self.tolerance
+            self.n_turned[near] += 1
+            if self.n_turned[near] <= _MAX_TURNED:
+                self._push(way)
+            elif near:
+                self.complete = False
+
+    def _begin(self, draw: int, restarts: int, margin: float, turned: int) -> None:
+        """Begin an attempt, unless a way with no larger margin has come to it already."""
+        if restarts > self.max_restarts or (draw, restarts) in self.begun:
+            return
+        self.begun.add((draw, restarts))
+        members, counts = np.full_like(self.recorded, -1), np.zeros_like(self.draws.sizes)
+        members[0], counts[0] = self.draws.first(draw), 1
+        until = draw + 1 + self._patience
+        turn = 1 % len(counts)
+        way = _Way(margin, turned, None, draw, restarts, False, members, counts, turn, draw + 1, until)
+        self._push(way)
+        if members[0] == self.recorded[0]:
+            self._push(replace(way, follows=True))
+
+    @property
+    def _patience(self) -> int:
+        return len(self.draws.vectors) if self.max_draws is None else self.max_draws
+
+    def _go_on(self, way: _Way) -> _Way | None:
+        """Go on to the end of the attempt; return the way if that is the recorded group."""
+        if not way.follows and self.max_draws is not None and (way.until, way.restarts + 1) in self.begun:
+            return None
+        turned: list[_Way] = []
+        while way.joined < len(self.recorded):
+            wanted = self._wanted(way)
+            user, turn, draw, slack = self.draws.next_decision(way, wanted, self.tolerance)
+            way = replace(way, turn=turn, draw=draw)
+            if user < 0:
+                self._run_out(way, turned)
+                return None
+            joins, is_wanted = slack >= 0, user == wanted[turn]
+            near = abs(slack) <= self.tolerance
+            # On the way to the recorded group nobody else may join; who is wanted may, or when drawn again.
+            choice = joins or is_wanted if way.follows else near
+            if choice and math.isfinite(slack):
+                turned.append(self._turned(way, user, slack))
+            if way.follows and joins and not is_wanted:
+                if not math.isfinite(slack):
+                    self._end(way)
+                break
+            way = self._after(way, user, joins)
+        else:
+            if way.follows:
+                return way
+        self._push_turned(turned)
+        return None
+
+    def _wanted(self, way: _Way) -> NDArray[np.int64]:
+        """Return who is to join each subgroup next: nobody in particular in an attempt to be dropped."""
+        if not way.follows:
+            return np.full_like(way.counts, -1)
+        return self.recorded[np.minimum(self.draws.starts + way.counts, len(self.recorded) - 1)]
+
+    def _turned(self, way: _Way, user: int, slack: float) -> _Way:
+        """Return the way on which the decision about a user is turned."""
+        position = int(self.draws.starts[way.turn] + way.counts[way.turn])
+        beyond = (way.joined, position) if abs(slack) > self.tolerance else None
+        way = replace(
+            way,
+            margin=max(way.margin, abs(slack)),
+            turned=way.turned + 1,
+            parted=way.parted or beyond,
+        )
+        return self._after(way, user, slack < 0)
+
+    def _after(self, way: _Way, user: int, joins: bool) -> _Way:
+        """Return the way after a draw, whose user joins or not."""
+        turn, draw = (way.turn + 1) % len(way.counts), way.draw + 1
+        if not joins:
+            return replace(way, turn=turn, draw=draw)
+        members, counts = way.members.copy(), way.counts.copy()
+        members[self.draws.starts[way.turn] + counts[way.turn]] = user
+        counts[way.turn] += 1
+        until = draw + self._patience if self.max_draws is None else way.until
+        return replace(way, members=members, counts=counts, turn=turn, draw=draw, until=until)
+
+    def _run_out(self, way: _Way, turned: list[_Way]) -> None:
+        """Drop the attempt after its last draw; without ``max_draws``, go on by lists of who qualifies."""
+        if self.max_draws is None:
+            self._push_turned(turned)
+            self._push_of_lists(way)
+        elif way.follows:
+            self._push_turned(turned)
+            self._end(way)
+        else:
+            # Turned or not, the next attempt begins with the same draw.
+            self._end(way)
+
+    def _end(self, way: _Way) -> None:
+        """Drop the attempt; a way that follows the record ends here."""
+        if not way.follows:
+            self._begin(way.draw, way.restarts + 1, way.margin, way.turned)
+            return
+        still_open = way.counts < self.draws.sizes
+        reached = way.parted or (way.joined, int((self.draws.starts + way.counts)[still_open][0]))
+        self.farthest = max(self.farthest, reached, key=lambda ends: ends[0])
+
+    def _push_of_lists(self, way: _Way) -> None:
+        """Go on from complete lists of who qualifies, near decisions in them going either way."""
+        slacks = self.draws.slacks(way)
+        near = [(s, user) for s, user in np.argwhere(np.abs(slacks) <= self.tolerance).tolist()]
+        room = max(_MAX_TURNED - self.n_turned[True], 0)
+        n_others = 2 ** len(near) - 1
+        self.complete &= n_others <= room
+        self.n_turned[True] += min(n_others, room)
+        for chosen in islice(_subsets(near), room + 1):
+            self._go_on_by_lists(way, slacks, chosen)
+
+    def _go_on_by_lists(
+        self, way: _Way, slacks: NDArray[np.float64], chosen: tuple[tuple[int, int], ...]
+    ) -> None:
+        """Let the next user join, some decisions of the lists being turned."""
+        qualifies = slacks >= 0
+        for s, user in chosen:
+            qualifies[s, user] = not qualifies[s, user]
+        margins = [abs(float(slacks[s, user])) for s, user in chosen]
+        way = replace(way, margin=max(way.margin, *margins, 0.0), turned=way.turned + len(chosen))
+        if not qualifies.any():
+            self._end(way)
+            return
+        wanted = self._wanted(way)
+        user, turn, draw = self.draws.next_of_lists(way, qualifies)
+        if way.follows and user != wanted[turn]:
+            self._end(way)
+            return
+        self._push(self._after(replace(way, turn=turn, draw=draw), user, True))
+
+
+def _subsets(pairs: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], ...]]:
+    """All subsets, the empty one first."""
+    return chain.from_iterable(combinations(pairs, n) for n in range(len(pairs) + 1))
