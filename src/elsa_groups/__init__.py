@@ -1,3 +1,18 @@
 """Synthetic user groups from a trained ELSA recommender, with their lineage in MLflow."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elsa_groups.tracking.load import find_groups, load_groups
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "find_groups", "load_groups"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads MLflow only where it is used."""
+    if name in ("find_groups", "load_groups"):
+        from elsa_groups.tracking import load
+
+        return getattr(load, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -57,7 +57,7 @@ def client(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -
 def log_parent(
     client: MlflowClient, interactions: Interactions, encoder: np.ndarray, tmp_path: Path
 ) -> Callable[..., str]:
-    """Log a run as a parent and return its id; params, files and status can be replaced."""
+    """Log a run as a parent and return its id; params, files, tags and status can be replaced."""
 
     def log(
         params: dict[str, Any] | None = None,
@@ -66,11 +66,14 @@ def log_parent(
         ids: bool = True,
         digest: str | None = None,
         status: str = "FINISHED",
+        tags: dict[str, str] | None = None,
+        lineage: bool = False,
+        experiment: str = "0",
     ) -> str:
         from elsa_groups.tracking.run import RunHandle, dataset_input
 
-        run_id = client.create_run("0").info.run_id
-        run = RunHandle(run_id, "0")
+        run_id = client.create_run(experiment, tags=tags).info.run_id
+        run = RunHandle(run_id, experiment)
         contract = {"model": "ELSA", "dataset": "Demo", "items": interactions.n_items, "factors": 16}
         filters = {"conf.dataset.min_user_interactions": 5, "conf.dataset.min_item_interactions": 5}
         run.log_params(contract | filters | (params or {}))
@@ -82,6 +85,8 @@ def log_parent(
         if ids:
             (folder / "items.json").write_text(json.dumps(interactions.item_ids))
             (folder / "users.json").write_text(json.dumps(interactions.user_ids))
+        if lineage:
+            (folder / "lineage.json").write_text("{}")
         run.log_files(folder)
         if status != "RUNNING":
             client.set_terminated(run_id, status)

@@ -1,7 +1,9 @@
 import json
 import logging
+import shutil
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -161,3 +163,80 @@ def test_a_reference_to_no_run_is_refused_before_there_are_data(client, log_pare
         check_parent("abc")
     check_parent("newest")
     check_parent(log_parent())
+
+
+OURS = {"elsa_groups.kind": "elsa"}
+
+
+def test_newest_skips_runs_of_ours_that_are_not_complete_and_says_so(log_parent, interactions, caplog):
+    complete = log_parent(tags=OURS, lineage=True)
+    unfinished = {status: log_parent(tags=OURS, status=status) for status in ("RUNNING", "KILLED", "FAILED")}
+    halfwritten = log_parent(tags=OURS)
+    foreign = log_parent(status="FAILED")
+    with caplog.at_level(logging.INFO):
+        assert resolve("newest", interactions).run_id == complete
+    for status, run_id in unfinished.items():
+        assert f"skipping {run_id}: {'is' if status == 'RUNNING' else 'ended'} {status}" in caplog.text
+    assert f"skipping {halfwritten}: has no artifact lineage.json" in caplog.text
+    assert f"skipping {foreign}: it is FAILED" in caplog.text
+
+
+def test_a_run_without_the_mark_of_ours_needs_no_lineage(log_parent, interactions):
+    run_id = log_parent()
+    assert resolve("newest", interactions).run_id == run_id
+    failed = log_parent(status="FAILED")
+    assert resolve(failed, interactions).run_id == failed
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("RUNNING", "is RUNNING; wait until it has finished"),
+        ("KILLED", "ended KILLED, so that it may be half-written"),
+        ("FAILED", "ended FAILED, so that it may be half-written"),
+        ("FINISHED", "has no artifact lineage.json under"),
+    ],
+)
+def test_a_named_run_of_ours_that_is_not_complete_is_refused_before_there_are_data(
+    log_parent, status, expected
+):
+    run_id = log_parent(tags=OURS, status=status)
+    with pytest.raises(InputError) as error:
+        check_parent(run_id)
+    assert f"parent: run {run_id} {expected}" in str(error.value)
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "RUNNING"])
+def test_a_run_of_groups_given_as_parent_names_its_own_parent(log_parent, status):
+    parent = log_parent(tags=OURS, lineage=True)
+    tags = {"elsa_groups.kind": "groups", "elsa_groups.parent": parent}
+    child = log_parent(tags=tags, lineage=True, status=status)
+    with pytest.raises(InputError) as error:
+        check_parent(child)
+    assert str(error.value) == (
+        f"parent: run {child} holds groups; its parent is {parent}: give parent={parent}"
+    )
+
+
+def test_a_run_of_another_kind_is_no_parent(log_parent):
+    run_id = log_parent(tags={"elsa_groups.kind": "comparison"})
+    with pytest.raises(InputError, match="is of kind comparison; give the id of an ELSA run"):
+        check_parent(run_id)
+
+
+def test_a_store_that_was_moved_still_has_its_parents(client, log_parent, interactions, encoder, tmp_path):
+    home = client.create_experiment("home", str(tmp_path / "mlruns" / "home"))
+    run_id = log_parent(tags=OURS, lineage=True, experiment=home)
+    folder = tmp_path / "moved"
+    folder.mkdir()
+    for name in ("mlflow.db", "mlruns"):
+        shutil.move(tmp_path / name, folder)
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+
+    parent = resolve("newest", interactions)
+
+    assert (parent.run_id, parent.item_order, parent.has_users) == (run_id, "items.json", True)
+    np.testing.assert_array_equal(parent.encoder, encoder)
+    (folder / "mlruns").rename(folder / "lost")
+    with pytest.raises(InputError, match=f"run {run_id} has no artifact lineage.json under .* was moved"):
+        check_parent(run_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunStatus, ViewType
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
@@ -18,7 +18,9 @@ from elsa_groups.errors import InputError
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
 from elsa_groups.record.digests import file_digest
+from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import DIGEST_LENGTH, param_text, store_uri
+from elsa_groups.tracking.search import KIND, PARENT, existing_run, runs_newest_first, why_incomplete
 
 log = logging.getLogger(__name__)
 
@@ -111,23 +113,20 @@ def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | N
         Settings by dotted name that it must have been trained with.
     """
     client = MlflowClient()
-    experiments = [e.experiment_id for e in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
-    token = None
-    while True:
-        page = client.search_runs(
-            experiments,
-            f"params.model = 'ELSA' and params.dataset = '{interactions.dataset}' and status = 'FINISHED'",
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        for run in page:
-            misfit = _misfit(run, interactions, settings)
-            if misfit is None:
-                return run
-            log.info("parent: skipping %s: %s", run.info.run_id, misfit)
-        token = page.token
-        if not token:
-            return None
+    condition = f"params.model = 'ELSA' and params.dataset = '{interactions.dataset}'"
+    for run in runs_newest_first(client, condition):
+        reason = _misfit(run, interactions, settings) or _why_unusable(client, run)
+        if reason is None:
+            return run
+        log.info("parent: skipping %s: %s", run.info.run_id, reason)
+    return None
+
+
+def _why_unusable(client: MlflowClient, run: Run) -> str | None:
+    """Say why a run is not over as it should be; of another's we only know its status."""
+    if KIND in run.data.tags:
+        return why_incomplete(client, run)
+    return None if run.info.status == "FINISHED" else f"it is {run.info.status}"
 
 
 def _digests(run: Run) -> list[str]:
@@ -150,21 +149,27 @@ def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> s
 
 
 def _named_run(reference: str) -> Run:
+    client = MlflowClient()
     run_id = _run_of_model(reference) if reference.startswith("models:/") else reference
-    try:
-        run = MlflowClient().get_run(run_id)
-    except MlflowException as error:
-        raise InputError(
-            f"parent: no run {run_id!r} in {store_uri()}; expected a run id, models:/... or {NEWEST}"
-        ) from error
-    if run.info.lifecycle_stage == "deleted":
-        raise InputError(
-            f"parent: run {run_id} is deleted; `mlflow runs restore --run-id {run_id}` brings it back"
-        )
-    status = RunStatus.to_string(RunStatus.from_string(run.info.status))
-    if status in ("RUNNING", "SCHEDULED"):
-        raise InputError(f"parent: run {run_id} is {status}; wait until it has finished")
+    expected = f"a run id, models:/... or {NEWEST}"
+    run = existing_run(client, run_id, what="parent", expected=expected)
+    kind = run.data.tags.get(KIND)
+    if kind not in (None, "elsa"):
+        raise InputError(_other_kind(run, kind))
+    reason = why_incomplete(client, run) if kind else None
+    if run.info.status in ("RUNNING", "SCHEDULED"):
+        reason = f"is {run.info.status}; wait until it has finished"
+    if reason:
+        raise InputError(f"parent: run {run_id} {reason}")
     return run
+
+
+def _other_kind(run: Run, kind: str) -> str:
+    """Return what to tell a user who gave a run of ours that holds no model."""
+    parent = run.data.tags.get(PARENT)
+    holds = "holds groups" if kind == "groups" else f"is of kind {kind}"
+    hint = f"its parent is {parent}: give parent={parent}" if parent else "give the id of an ELSA run"
+    return f"parent: run {run.info.run_id} {holds}; {hint}"
 
 
 def _run_of_model(uri: str) -> str:
@@ -194,19 +199,13 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         log.warning("parent: run %s ended %s; its checkpoint is used all the same", run_id, run.info.status)
     factors = _check_params(run, interactions)
     _check_digest(run, interactions)
+    artifacts = artifacts_of(MlflowClient(), run)
     with TemporaryDirectory() as folder:
-        checkpoint = _download(run_id, CHECKPOINT, folder)
-        if checkpoint is None:
-            raise InputError(
-                f"parent: run {run_id} has no artifact {CHECKPOINT} under {run.info.artifact_uri};"
-                " if the store was moved, move it back or train again"
-            )
+        checkpoint = artifacts.download(CHECKPOINT, Path(folder))
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         digest = file_digest(checkpoint)
-        has_users = _check_ids(
-            _download(run_id, "users.json", folder), interactions.user_ids, "users", run_id
-        )
-        ordered = _check_ids(_download(run_id, "items.json", folder), interactions.item_ids, "items", run_id)
+        has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
+        ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
     if not ordered:
         order = check_item_order(interactions.matrix, encoder, seed=seed)
         log.info(
@@ -254,23 +253,16 @@ def _check_digest(run: Run, interactions: Interactions) -> None:
         )
 
 
-def _download(run_id: str, name: str, folder: str) -> Path | None:
-    """Return a local copy of an artifact, or None if the run does not have it."""
-    client = MlflowClient()
-    if not any(item.path == name for item in client.list_artifacts(run_id)):
-        return None
-    return Path(client.download_artifacts(run_id, name, folder))
-
-
-def _check_ids(path: Path | None, ids: tuple[str, ...], what: str, run_id: str) -> bool:
+def _check_ids(artifacts: RunArtifacts, ids: tuple[str, ...], what: str, folder: Path) -> bool:
     """Refuse ids that differ from the data's; return whether the run has them at all."""
-    if path is None:
+    name = f"{what}.json"
+    if not artifacts.has(name):
         return False
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = json.loads(artifacts.download(name, folder).read_text(encoding="utf-8"))
     if stored != list(ids):
         different = sum(a != b for a, b in zip(stored, ids, strict=False)) + abs(len(stored) - len(ids))
         raise InputError(
-            f"parent: {what}.json of run {run_id} and the data differ in {different:,} places of"
+            f"parent: {name} of run {artifacts.run_id} and the data differ in {different:,} places of"
             f" {len(ids):,}; use the file and filter that it was trained on, or train again"
         )
     return True

@@ -1,0 +1,369 @@
+"""Groups back from their run: found by what they belong to, and read with every digest checked."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
+
+from elsa_groups.errors import InputError
+from elsa_groups.record.digests import array_digest, file_digest
+from elsa_groups.record.schema import LINEAGE, SCHEMA_VERSION
+from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of, first_line
+from elsa_groups.tracking.run import DIGEST_LENGTH
+from elsa_groups.tracking.search import (
+    DATASET,
+    KIND,
+    PARENT,
+    WRITTEN,
+    existing_run,
+    runs_newest_first,
+    why_incomplete,
+)
+
+if TYPE_CHECKING:
+    from mlflow.data.meta_dataset import MetaDataset
+
+_EXPECTED = "the id of a groups run, as elsa_groups.find_groups() lists them"
+
+
+@dataclass(frozen=True, eq=False)
+class UserGroups:
+    """The groups of one key.
+
+    Attributes
+    ----------
+    key : str
+        ``<family>_<sizes>``.
+    family : str
+        Name of the family.
+    sizes : tuple of int
+        Subgroup sizes; they add up to ``size``.
+    members : NDArray[np.int64], shape (n_groups, size)
+        Rows of the parent's users.json, subgroup after subgroup, in the order they joined.
+    user_ids : NDArray[np.str_], shape (n_groups, size)
+        Ids of the same users.
+    """
+
+    key: str
+    family: str
+    sizes: tuple[int, ...]
+    members: NDArray[np.int64]
+    user_ids: NDArray[np.str_]
+
+    @property
+    def subgroups(self) -> tuple[NDArray[np.str_], ...]:
+        """User ids of each subgroup, shape (n_groups, its size)."""
+        return tuple(np.split(self.user_ids, np.cumsum(self.sizes)[:-1], axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class GroupsRun(Mapping[str, UserGroups]):
+    """The groups of a run, by key.
+
+    Attributes
+    ----------
+    run_id : str
+        The run.
+    lineage : dict
+        Its lineage record.
+    """
+
+    run_id: str
+    lineage: dict[str, Any] = field(repr=False)
+    _groups: dict[str, UserGroups] = field(repr=False)
+
+    def __getitem__(self, key: str) -> UserGroups:
+        return self._groups[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._groups)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    @property
+    def parent_run_id(self) -> str:
+        """The ELSA run that the groups were drawn from."""
+        return str(self.lineage["parent"]["run_id"])
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return str(self.lineage["data"]["dataset"])
+
+    @property
+    def thresholds(self) -> dict[str, Any]:
+        """What was asked of the thresholds, and what they came to: ``similar`` and ``divergent``."""
+        return dict(self.lineage["thresholds"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting that the groups were drawn with."""
+        return dict(self.lineage["settings"])
+
+    @property
+    def digest(self) -> str:
+        """Digest of all groups of the run (64 hex digits); see :func:`groups_digest`."""
+        return groups_digest(self.lineage)
+
+    def as_mlflow_dataset(self) -> "MetaDataset":
+        """Return the groups as a dataset for :func:`mlflow.log_input`, by which other runs name them.
+
+        Its name is the dataset's with `` groups`` behind, its digest the beginning of :attr:`digest`, and its
+        source the run's folder of groups.
+        """
+        from mlflow.data.dataset_source_registry import get_dataset_source_from_json
+        from mlflow.data.meta_dataset import MetaDataset
+
+        source = get_dataset_source_from_json(json.dumps({"uri": f"runs:/{self.run_id}/groups"}), "local")
+        name, digest = f"{self.dataset} groups", self.digest[:DIGEST_LENGTH]
+        return MetaDataset(source, name=name, digest=digest)  # type: ignore[abstract]
+
+
+@dataclass(frozen=True)
+class FoundGroups:
+    """A complete groups run.
+
+    Attributes
+    ----------
+    run_id, name, dataset, parent_run_id : str
+        Which run, of which data and ELSA run.
+    started : datetime
+        When it began, in UTC.
+    """
+
+    run_id: str
+    name: str
+    dataset: str
+    parent_run_id: str
+    started: datetime
+
+
+def load_groups(
+    run_id: str, *, keys: Iterable[str] | None = None, tracking_uri: str | None = None
+) -> GroupsRun:
+    """Return the groups of a run, each file's bytes checked against the run's lineage.
+
+    Parameters
+    ----------
+    run_id : str
+        The groups run. Its parent need not be there any more.
+    keys : iterable of str, optional
+        Which keys to load; by default all.
+    tracking_uri : str, optional
+        MLflow's store; by default the one that MLflow uses.
+
+    Returns
+    -------
+    GroupsRun
+        Groups by key, in the order they were drawn.
+
+    Raises
+    ------
+    InputError
+        If the run is not there, is not a complete groups run, has no such key, or a file of it is not what
+        its lineage recorded.
+    """
+    with _open_store(tracking_uri) as client, TemporaryDirectory() as name:
+        run = existing_run(client, run_id, what="groups", expected=_EXPECTED)
+        _check_kind(run)
+        artifacts = artifacts_of(client, run)
+        if reason := why_incomplete(client, run, artifacts):
+            raise InputError(f"groups: run {run_id} {reason}")
+        files = _Files(artifacts, Path(name), _read_lineage(artifacts, Path(name)))
+        return GroupsRun(run_id, files.lineage, {key: _load(key, files) for key in _wanted(keys, files)})
+
+
+def find_groups(
+    *, dataset: str | None = None, parent: str | None = None, tracking_uri: str | None = None
+) -> list[FoundGroups]:
+    """Return the complete groups runs of all active experiments, newest first.
+
+    Parameters
+    ----------
+    dataset : str, optional
+        Only those of this dataset.
+    parent : str, optional
+        Only those of the ELSA run with this id.
+    tracking_uri : str, optional
+        MLflow's store; by default the one that MLflow uses.
+
+    Raises
+    ------
+    InputError
+        If the store cannot be used.
+    """
+    wanted = {KIND: "groups", DATASET: dataset, PARENT: parent}
+    if odd := [value for value in wanted.values() if value and "'" in value]:
+        raise InputError(f"find_groups: expected a name or a run id without quotes, came {odd[0]}")
+    tags = [f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value is not None]
+    condition = " and ".join([*tags, "attributes.status = 'FINISHED'"])
+    with _open_store(tracking_uri) as client:
+        runs = runs_newest_first(client, condition)
+        return [_found(run) for run in runs if why_incomplete(client, run) is None]
+
+
+def groups_digest(lineage: dict[str, Any]) -> str:
+    """Return one digest (64 hex digits) of all groups of a run, equal exactly when the groups are.
+
+    Parameters
+    ----------
+    lineage : dict
+        Lineage record of a groups run.
+
+    Returns
+    -------
+    str
+        SHA-256 over the digest of the users in their order and, by sorted key, those of the members.
+    """
+    digest = hashlib.sha256(f"users {lineage['data']['users_digest']}\n".encode())
+    for key, record in sorted(lineage["groups"].items()):
+        digest.update(f"{key} {record['sha256']}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Files of a run, as its lineage recorded them."""
+
+    artifacts: RunArtifacts
+    folder: Path
+    lineage: dict[str, Any]
+
+    def read(self, path: str) -> Path:
+        recorded = self.lineage["artifacts"].get(path)
+        local = self.artifacts.download(path, self.folder)
+        self.check(path, recorded, file_digest(local))
+        return local
+
+    def check(self, what: str, recorded: str | None, found: str) -> None:
+        if found != recorded:
+            raise self.refusal(f"{what}: recorded digest {recorded}, found {found}")
+
+    def refusal(self, text: str) -> InputError:
+        return InputError(
+            f"{text}; the file in run {self.artifacts.run_id} is not the one that was logged: restore it, or"
+            " draw the groups again"
+        )
+
+
+@contextmanager
+def _open_store(tracking_uri: str | None) -> Iterator[MlflowClient]:
+    """Yield a client; what MLflow says of a store that cannot be used becomes an error to read."""
+    try:
+        yield MlflowClient(tracking_uri)
+    except (MlflowException, ImportError) as error:
+        store = f"tracking store {tracking_uri}" if tracking_uri else "tracking store"
+        raise InputError(
+            f"{store}: {first_line(error)}; give tracking_uri, or set MLFLOW_TRACKING_URI"
+        ) from error
+
+
+def _check_kind(run: Run) -> None:
+    kind, run_id = run.data.tags.get(KIND), run.info.run_id
+    if kind == "groups":
+        return
+    hint = f"; expected {_EXPECTED}"
+    if kind == "elsa":
+        hint = f"; elsa_groups.find_groups(parent={run_id!r}) lists the groups drawn from it"
+    elif written := run.data.tags.get(WRITTEN):
+        hint = f"; it launched run {written}: give that one"
+    raise InputError(f"groups: run {run_id} holds no groups (tag {KIND} is {kind}){hint}")
+
+
+def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
+    what = f"{LINEAGE} of run {artifacts.run_id}"
+    try:
+        lineage: dict[str, Any] = json.loads(artifacts.download(LINEAGE, folder).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{what}: expected JSON, came {error}; draw the groups again") from error
+    found = lineage.get("schema_version") if isinstance(lineage, dict) else None
+    if found != SCHEMA_VERSION:
+        raise InputError(
+            f"{what}: expected schema_version {SCHEMA_VERSION}, came {found}; read it with the elsa-groups"
+            " that wrote it, or a newer one"
+        )
+    for name, expected in (("kind", "groups"), ("run_id", artifacts.run_id)):
+        if lineage.get(name) != expected:
+            raise InputError(
+                f"{what}: expected {name} {expected}, came {lineage.get(name)}; it belongs to another run"
+            )
+    return lineage
+
+
+def _wanted(keys: Iterable[str] | None, files: _Files) -> list[str]:
+    there = list(files.lineage["groups"])
+    if keys is None:
+        return there
+    wanted = list(dict.fromkeys([keys] if isinstance(keys, str) else keys))
+    if absent := [key for key in wanted if key not in there]:
+        raise InputError(
+            f"keys: run {files.artifacts.run_id} has no {', '.join(absent)}; it has {', '.join(there)}"
+        )
+    return wanted
+
+
+def _load(key: str, files: _Files) -> UserGroups:
+    """Read the rows of a key and the ids beside them, and see that they tell of the same groups."""
+    family, sizes = _composition(key, files)
+    members = _read_members(f"groups/{key}.npy", files.lineage["groups"][key]["sha256"], files)
+    name = f"groups/{key}.parquet"
+    n_groups, size = members.shape
+    expected = {
+        "group": np.repeat(np.arange(n_groups), size),
+        "position": np.tile(np.arange(size), n_groups),
+        "subgroup": np.tile(np.repeat(np.arange(len(sizes)), sizes), n_groups),
+        "user_index": members.ravel(),
+    }
+    try:
+        table = pq.read_table(files.read(name), columns=[*expected, "user_id"])
+        different = [column for column in expected if not np.array_equal(table[column], expected[column])]
+        ids = table["user_id"].combine_chunks()
+        user_ids = np.array(ids.dictionary.to_pylist(), np.str_)[ids.indices.to_numpy()]
+    except (pa.ArrowException, KeyError, AttributeError) as error:
+        raise files.refusal(f"{name}: expected a table of groups, came {first_line(error)}") from error
+    if different:
+        raise files.refusal(f"{name}: its column {different[0]} is not that of groups/{key}.npy")
+    return UserGroups(key, family, sizes, members, user_ids.reshape(members.shape))
+
+
+def _read_members(name: str, recorded: str, files: _Files) -> NDArray[np.int64]:
+    path = files.read(name)
+    try:
+        members: NDArray[np.int64] = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise files.refusal(f"{name}: expected an array, came {first_line(error)}") from error
+    if members.dtype != np.int64 or members.ndim != 2:
+        raise files.refusal(f"{name}: expected rows of int64, came {members.dtype} {members.shape}")
+    files.check(f"members in {name}", recorded, array_digest(members))
+    return members
+
+
+def _composition(key: str, files: _Files) -> tuple[str, tuple[int, ...]]:
+    """Return the family and the subgroup sizes that a key stands for: names of families may hold digits."""
+    for name, family in files.lineage["settings"]["families"].items():
+        for sizes in family["compositions"]:
+            if key == "_".join([name, *map(str, sizes)]):
+                return name, tuple(sizes)
+    raise files.refusal(f"{LINEAGE}: no family of its settings has the key {key}")
+
+
+def _found(run: Run) -> FoundGroups:
+    started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+    tags = run.data.tags
+    return FoundGroups(
+        run.info.run_id, run.info.run_name or "", tags.get(DATASET, ""), tags.get(PARENT, ""), started
+    )
