@@ -33,9 +33,10 @@ def run_entry_point(name: str, task: Task) -> None:
 
     Notes
     -----
-    The exit code of an :class:`InputError` is its own, and its message the last line on stderr; 143 or 130
-    after SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs still run.
-    Under torchrun, which only ``generate`` works with, ranks other than 0 log warnings alone.
+    After an :class:`InputError` the exit code is its own, and its message the last line on stderr; 143 or
+    130 after SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs
+    still run. Under torchrun, which only ``generate`` works with, ranks other than 0 log
+    warnings alone.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig

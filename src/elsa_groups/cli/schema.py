@@ -186,7 +186,24 @@ class MainConf(GenerateConf, TrainConf):
     """Entry point main: train where no parent fits, then generate."""
 
 
-SCHEMAS: dict[str, Any] = {"main": MainConf, "train": TrainConf, "generate": GenerateConf}
+@dataclass
+class ReproduceConf:
+    """Entry point reproduce."""
+
+    groups_run_id: str = MISSING
+    data_dir: str | None = None
+    path: str | None = None
+    strict: bool = MISSING
+    threads: int | None = None
+    device: str = MISSING
+
+
+SCHEMAS: dict[str, Any] = {
+    "main": MainConf,
+    "train": TrainConf,
+    "generate": GenerateConf,
+    "reproduce": ReproduceConf,
+}
 # Least and largest values of settings that no room checks by itself.
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),

@@ -12,7 +12,7 @@ from elsa_groups.groups.replay import Replay
 
 Members = NDArray[np.int64]
 Explain = Callable[[str, int, Members], Replay]
-Kind = Literal["input", "threshold", "environment"]
+Kind = Literal["input", "threshold", "artifact", "environment"]
 
 # So many differing groups of a key are listed even where the first already settles the verdict.
 _LISTED = 20
@@ -198,12 +198,13 @@ class Difference:
     Attributes
     ----------
     name : str
-        Dotted path in lineage.json.
+        Dotted path in lineage.json, or what a file is.
     recorded, present : Any
         Values, None where there is none.
-    kind : {"input", "threshold", "environment"}
-        ``input``: what the groups follow from; ``threshold``: what was computed on the way; ``environment``:
-        where and how the run was made, on which no group should depend.
+    kind : {"input", "threshold", "artifact", "environment"}
+        ``input``: what the groups follow from; ``threshold``: what was computed on the way; ``artifact``: a
+        file that is not what was recorded; ``environment``: where and how the run was made, on which no
+        group should depend.
     """
 
     name: str
@@ -222,7 +223,7 @@ _PLACES = (
     "settings.parent",
     "settings.threads",
 )
-_KINDS: tuple[Kind, ...] = ("input", "threshold", "environment")
+_KINDS: tuple[Kind, ...] = ("input", "threshold", "artifact", "environment")
 
 
 def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> tuple[Difference, ...]:
@@ -247,6 +248,17 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
         if before.get(name) != now.get(name)
     ]
     return tuple(sorted(found, key=lambda difference: _KINDS.index(difference.kind)))
+
+
+def compare_files(
+    what: str, recorded: Mapping[str, str], present: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    """List the files whose digests differ, by path; ``what`` says which are compared with the record."""
+    return tuple(
+        Difference(f"{what} {path}", recorded.get(path), present.get(path), "artifact")
+        for path in dict.fromkeys([*recorded, *present])
+        if recorded.get(path) != present.get(path)
+    )
 
 
 def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,7 +303,7 @@ class Reproduction:
     keys : tuple of KeyVerdict
         From :func:`judge_groups`.
     differences : tuple of Difference
-        From :func:`compare_lineages`.
+        From :func:`compare_lineages` and :func:`compare_files`.
     """
 
     keys: tuple[KeyVerdict, ...]
@@ -301,6 +313,11 @@ class Reproduction:
     def verdict(self) -> Verdict:
         """The worst verdict of a key."""
         return max((key.verdict for key in self.keys), default=Verdict.identical)
+
+    @property
+    def unlike(self) -> list[Difference]:
+        """Inputs and files that differ, whether they changed a group or not."""
+        return [difference for difference in self.differences if difference.kind in ("input", "artifact")]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of verdict.json: verdict, keys, and differences by kind."""
