@@ -67,8 +67,8 @@ def run_entry_point(name: str, task: Task) -> None:
             task(schema.complete(config), list(launch.overrides.task))
         except Exception as error:
             _give_way(ranks)
-            if isinstance(error, InputError) and (ranks.size > 1 or not sweeps):
-                _refuse(error)
+            if ranks.size > 1 or not sweeps:
+                _refuse_if_meant_to_be_read(error)
             raise
 
     try:
@@ -98,6 +98,14 @@ def _leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _refuse_if_meant_to_be_read(error: Exception) -> None:
+    if isinstance(error, MemoryError):
+        reason = str(error) or "an allocation failed"
+        error = InputError(f"not enough memory ({reason}); ask for fewer groups or users, or use a larger machine")
+    if isinstance(error, InputError):
+        _refuse(error)
 
 
 def _refuse(error: InputError) -> NoReturn:

@@ -261,7 +261,7 @@ def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
     if not artifacts.has(LINEAGE):
         return
     lineage = json.loads(artifacts.download(LINEAGE, folder).read_text(encoding="utf-8"))
-    recorded = lineage["artifacts"][CHECKPOINT]
+    recorded = lineage.get("artifacts", {}).get(CHECKPOINT, digest)
     if digest != recorded:
         raise InputError(
             f"parent: {CHECKPOINT} of run {artifacts.run_id} is not the one that was logged (recorded sha256"
