@@ -1,10 +1,19 @@
 """A temporary MLflow store, and the project launched into it as a user would."""
 
 import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mlflow
@@ -30,10 +39,11 @@ class Launch:
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow store in a folder of its own."""
+    """An MLflow store in a folder of its own, and MLflow's variables that its launches need."""
 
     folder: Path
     uri: str
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def client(self) -> MlflowClient:
@@ -44,7 +54,7 @@ class Store:
         keep = "MLFLOW_ENV_ROOT"
         clean = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_") or k == keep}
         path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
-        return clean | {"MLFLOW_TRACKING_URI": self.uri, "PATH": path}
+        return clean | self.variables | {"MLFLOW_TRACKING_URI": self.uri, "PATH": path}
 
     def mlflow_run(self, *arguments: str, env_manager: str = "local", timeout: int = 600) -> Launch:
         command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", env_manager, *arguments]
@@ -67,6 +77,83 @@ class Store:
         experiments = [e.experiment_id for e in self.client.search_experiments()]
         runs = self.client.search_runs(experiments, "attributes.status = 'RUNNING'")
         return [run.info.run_id for run in runs]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(store: Store, backend: str) -> Iterator[Store]:
+    """The store behind `mlflow server`, which also carries its artifacts; ended in the end."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    kept = ["--backend-store-uri", backend, "--artifacts-destination", str(store.folder / "kept")]
+    environment = {k: v for k, v in store.environment.items() if k != "MLFLOW_TRACKING_URI"}
+    # Its workers for other tasks take as long to start as the server itself.
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    log = store.folder / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [*command, *kept, "--workers", "1"], cwd=store.folder, env=environment, start_new_session=True,
+            stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        remote = replace(store, uri=f"http://127.0.0.1:{port}")
+        wait_for(f"{remote.uri}/health", server, log)
+        yield remote
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"no answer from {url}: {log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a PostgreSQL database of its own, on loopback, gone in the end."""
+    pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not binaries:
+        pytest.skip("PostgreSQL is not installed under /usr/lib/postgresql")
+    folder, port, password = Path(tempfile.mkdtemp(prefix="elsa-groups-")), free_port(), secrets.token_hex()
+
+    def ask(program: str, *arguments: str) -> None:
+        # PostgreSQL refuses to be root.
+        other_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        command = [*other_user, str(binaries[-1].parent / program), "-D", str(folder / "data"), *arguments]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=60)
+
+    try:
+        (folder / "password").write_text(password)
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            for path in (folder, folder / "password"):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        ask("initdb", "-U", "elsa", "-A", "scram-sha-256", f"--pwfile={folder}/password", "-E", "UTF8",
+            "--locale=C", "--no-sync")  # fmt: skip
+        options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off"
+        ask("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", options)
+    except (OSError, KeyError, subprocess.SubprocessError) as error:
+        shutil.rmtree(folder)
+        pytest.skip(f"PostgreSQL does not start: {getattr(error, 'stderr', None) or error}")
+    try:
+        yield f"postgresql+psycopg2://elsa:{password}@127.0.0.1:{port}/postgres"
+    finally:
+        ask("pg_ctl", "stop", "-m", "immediate")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

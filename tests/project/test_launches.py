@@ -4,11 +4,9 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -223,49 +221,6 @@ def pids_of(module: str) -> list[int]:
         if b"-m" in command and module.encode() in command:
             found.append(int(entry.name))
     return found
-
-
-def test_a_run_is_logged_to_a_server(new_store, tmp_path):
-    store = new_store()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    options = [
-        "--backend-store-uri",
-        f"sqlite:///{tmp_path}/mlflow.db",
-        "--artifacts-destination",
-        str(tmp_path / "kept"),
-        "--workers",
-        "1",
-    ]
-    environment = {k: v for k, v in store.environment.items() if k != "MLFLOW_TRACKING_URI"}
-    server = subprocess.Popen(
-        command + options, cwd=store.folder, env=environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        remote = Store(store.folder, f"http://127.0.0.1:{port}")
-        wait_for(f"{remote.uri}/health")
-        launch = remote.python("main", "dataset=Demo", "n_groups=5", "model.epochs=2")
-        assert launch.code == 0, launch.err
-        run = remote.client.get_run(launch.last_id)
-        assert run.info.status == "FINISHED"
-        assert run.info.artifact_uri.startswith("mlflow-artifacts:")
-        assert np.load(remote.artifact(launch.last_id, "groups/random_3.npy", tmp_path)).shape == (5, 3)
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def wait_for(url: str) -> None:
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"no answer from {url}")
 
 
 def test_a_child_goes_into_its_parents_experiment(demo):
