@@ -34,8 +34,8 @@ every_key = pytest.mark.parametrize(("name", "sizes"), KEYS, ids=lambda x: str(x
 every_linkage = pytest.mark.parametrize("linkage", list(Linkage), ids=lambda x: x.name)
 
 
-def _family(name, sizes, linkage=Linkage.mean):
-    return Family(name, (sizes,), *RULES[name], linkage, 40)
+def _family(name, sizes, linkage=Linkage.mean, n_groups=40):
+    return Family(name, (sizes,), *RULES[name], linkage, n_groups)
 
 
 def _replays(vectors, family, sizes, members, **law):
@@ -266,7 +266,7 @@ class TestRounding:
         cluster = np.arange(120) // 20
         between = similarity_matrix(recorded_with)[cluster[:, None] != cluster]
         threshold = float(np.median(between))
-        family = _family(name, sizes, linkage)
+        family = _family(name, sizes, linkage, n_groups=8)
         law = {"similar": threshold, "divergent": threshold, "seed": 2}
 
         recorded = draw_groups(recorded_with, family, sizes, **law).members
@@ -317,11 +317,12 @@ class TestRounding:
             assert replay.position == (None if explained else 1)
 
 
-class TestOtherGroups:
-    @pytest.fixture(scope="class")
-    def many_users(self, unit_rows):
-        return unit_rows(np.random.default_rng(7).normal(size=(1000, 16)))
+@pytest.fixture(scope="module")
+def many_users(unit_rows):
+    return unit_rows(np.random.default_rng(7).normal(size=(1000, 16)))
 
+
+class TestOtherGroups:
     @every_linkage
     @every_key
     def test_a_threshold_moved_by_a_thousandth_is_named_with_its_margin(
@@ -331,15 +332,22 @@ class TestOtherGroups:
         law = {"similar": 0.57, "divergent": 0.43, "seed": 3}
         moved = law | {"similar": 0.571, "divergent": 0.429}
 
-        recorded = draw_groups(many_users, family, sizes, n_groups=200, **law).members
+        groups = draw_groups(many_users, family, sizes, n_groups=200, **law)
+        recorded = groups.members
         regenerated = draw_groups(many_users, family, sizes, n_groups=200, **moved).members
         differ = np.flatnonzero((recorded != regenerated).any(axis=1))
-        replays = [replay_group(many_users, family, sizes, g, recorded[g], **moved) for g in differ]
+        # Some value may by chance be within the usual tolerance of the moved threshold.
+        replays = [
+            replay_group(many_users, family, sizes, g, recorded[g], tolerance=1e-9, **moved) for g in differ
+        ]
 
         assert len(differ) or name == "random"
         assert not any(r.explained for r in replays)
-        assert all(TOLERANCE < r.margin <= 0.001 and r.complete for r in replays)
-        assert all(0 < r.position < sum(sizes) for r in replays)
+        assert all(r.complete for r in replays)
+        # Not so where the recording dropped an attempt that is completed now.
+        first = [r for g, r in zip(differ, replays, strict=True) if groups.accounting.restarts[g] == 0]
+        assert all(1e-9 < r.margin <= 0.001 for r in first)
+        assert all(0 < r.position < sum(sizes) for r in first)
 
     def test_the_margin_is_the_distance_of_the_pair_that_no_longer_joins(self, many_users, similarity_matrix):
         similarities = similarity_matrix(many_users)

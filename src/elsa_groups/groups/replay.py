@@ -14,19 +14,13 @@ from itertools import chain, combinations, count, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.compiled import compiled
-from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.sampling import among_others
-from elsa_groups.similarity.philox import block, stream_key, uniform_below
-from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.groups.decisions import Attempt, Decisions
+from elsa_groups.groups.family import Family
 
 # Float32 embeddings that differ in their last digits move a similarity by some 1e-7.
 TOLERANCE = 1e-6
 # A handful of decisions lie that near in a group; thousands do only where similarities are tied.
 _MAX_TURNED = 3000
-
-_ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
-_MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Replay:
         Whether there is a way on which no turned decision has a margin above the tolerance.
     margin : float or None
         The largest margin of a turned decision on the way; 0 if none is turned. None: no way was found, as
-        when the recorded members were never drawn.
+        when the recorded members were never drawn, or in an attempt that is not come to any more.
     turned : int
         Decisions turned on the way.
     position : int or None
@@ -120,162 +114,29 @@ def replay_group(
         raise ValueError(f"recorded: expected {sum(sizes)} members, came shape {recorded.shape}")
     if len(vectors) < len(recorded):
         raise ValueError(f"vectors: expected at least {len(recorded)} rows, came {len(vectors)}")
-    rules = int(family.within), int(family.across), int(family.linkage), float(similar), float(divergent)
-    draws = _Draws(vectors, np.array(sizes), group, stream_key(seed, stream, family.key(sizes)), rules)
-    replay = _Search(draws, recorded, max_draws, max_restarts, tolerance).run()
+    decisions = Decisions(
+        vectors, family, sizes, group, similar=similar, divergent=divergent, seed=seed, stream=stream
+    )
+    replay = _Search(decisions, recorded, max_draws, max_restarts, tolerance).run()
     if replay.explained or replay.complete:
         return replay
-    some_way = _Search(draws, recorded, max_draws, max_restarts, tolerance, depth_first=True).run()
+    some_way = _Search(decisions, recorded, max_draws, max_restarts, tolerance, depth_first=True).run()
     return replace(some_way, complete=False) if some_way.explained else replay
 
 
-@compiled()
-def _slack(vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent):
-    """By how much a user satisfies the rules on joining subgroup ``turn``; infinite if there are none."""
-    least = np.inf
-    for s in range(counts.shape[0]):
-        rule = within if s == turn else across
-        if counts[s] == 0 or rule == _ANY:
-            continue
-        total, worst, best = 0.0, np.inf, -np.inf
-        for m in range(starts[s], starts[s] + counts[s]):
-            value = reference_similarity(vectors, members[m], user)
-            slack = value - similar if rule == _SIMILAR else divergent - value
-            total, worst, best = total + value, min(worst, slack), max(best, slack)
-        slack = worst if linkage == _ALL else best
-        if linkage == _MEAN:
-            mean = total / counts[s]
-            slack = mean - similar if rule == _SIMILAR else divergent - mean
-        least = min(least, slack)
-    return least
-
-
-@compiled()
-def _slacks(vectors, members, starts, counts, turn, within, across, linkage, similar, divergent):
-    """Return the slack of every user towards subgroup ``turn``."""
-    slacks = np.empty(vectors.shape[0], np.float64)
-    for user in range(vectors.shape[0]):
-        slacks[user] = _slack(
-            vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent
-        )
-    return slacks
-
-
-@compiled()
-def _number(n, draw, group, key):
-    """Return the number of a draw, uniform in [0, n)."""
-    return uniform_below(block(draw, group, 0, key)[draw & 3], n, draw, group, key)
-
-
-@compiled()
-def _next_decision(
-    vectors, members, starts, counts, sizes, taken, turn, draw, until, group, key, wanted, tolerance,
-    within, across, linkage, similar, divergent,
-):  # fmt: skip
-    """Draw until somebody qualifies, nearly does, or is wanted where the turn is; return -1 at ``until``.
-
-    Returns
-    -------
-    tuple
-        User, turn and number of the draw it came by, and its slack.
-    """
-    while draw < until:
-        while counts[turn] == sizes[turn]:
-            turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
-        user = among_others(
-            _number(vectors.shape[0] - taken.shape[0], draw, group, key), taken, taken.shape[0]
-        )
-        slack = _slack(
-            vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent
-        )
-        if slack >= -tolerance or user == wanted[turn]:
-            return user, turn, draw, slack
-        draw += 1
-        turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
-    return -1, turn, draw, 0.0
-
-
-@compiled()
-def _next_of_lists(qualifying, counts, sizes, turn, draw, others, group, key):
-    """Draw until a number is below how many qualify; return it, its turn and the number of its draw."""
-    while True:
-        while counts[turn] == sizes[turn]:
-            turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
-        nth = _number(others, draw, group, key)
-        if nth < qualifying[turn]:
-            return nth, turn, draw
-        draw += 1
-        turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
-
-
 @dataclass(frozen=True)
-class _Way:
+class _Way(Attempt):
     """Draws gone through so far, and the decisions turned among them.
 
     ``parted`` is the number of members joined, and the position, at the first decision turned beyond the
     tolerance. ``follows``: this attempt is to become the recorded group; otherwise it is to be dropped.
     """
 
+    restarts: int
     margin: float
     turned: int
-    parted: tuple[int, int] | None
-    begun: int
-    restarts: int
-    follows: bool
-    members: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    turn: int
-    draw: int
-    until: int
-
-    @property
-    def joined(self) -> int:
-        return int(self.counts.sum())
-
-
-class _Draws:
-    """The draws and rules of one group."""
-
-    def __init__(
-        self,
-        vectors: NDArray[np.float32],
-        sizes: NDArray[np.int64],
-        group: int,
-        key: np.uint64,
-        rules: tuple[int, int, int, float, float],
-    ) -> None:
-        self.vectors, self.sizes, self.group, self.key, self.rules = vectors, sizes, group, key, rules
-        self.starts = np.cumsum(sizes) - sizes
-
-    def first(self, draw: int) -> int:
-        """Return the user that an attempt starts from."""
-        return int(_number(len(self.vectors), draw, self.group, self.key))
-
-    def next_decision(
-        self, way: _Way, wanted: NDArray[np.int64], tolerance: float
-    ) -> tuple[int, int, int, float]:
-        taken = np.sort(way.members[way.members >= 0])
-        found: tuple[int, int, int, float] = _next_decision(
-            self.vectors, way.members, self.starts, way.counts, self.sizes, taken, way.turn, way.draw,
-            way.until, self.group, self.key, wanted, tolerance, *self.rules,
-        )  # fmt: skip
-        return found
-
-    def slacks(self, way: _Way) -> NDArray[np.float64]:
-        """Return the slack of every user towards every subgroup, -inf where it cannot join at all."""
-        slacks = np.full((len(self.sizes), len(self.vectors)), -np.inf)
-        for s in np.flatnonzero(way.counts < self.sizes):
-            slacks[s] = _slacks(self.vectors, way.members, self.starts, way.counts, s, *self.rules)
-        slacks[:, way.members[way.members >= 0]] = -np.inf
-        return slacks
-
-    def next_of_lists(self, way: _Way, qualifies: NDArray[np.bool_]) -> tuple[int, int, int]:
-        """Return the user who joins, the turn and the number of the draw, where somebody qualifies."""
-        others = len(self.vectors) - way.joined
-        nth, turn, draw = _next_of_lists(
-            qualifies.sum(axis=1), way.counts, self.sizes, way.turn, way.draw, others, self.group, self.key
-        )
-        return int(np.flatnonzero(qualifies[turn])[nth]), turn, draw
+    follows: bool = False
+    parted: tuple[int, int] | None = None
 
 
 class _Search:
@@ -283,14 +144,14 @@ class _Search:
 
     def __init__(
         self,
-        draws: _Draws,
+        decisions: Decisions,
         recorded: NDArray[np.int64],
         max_draws: int | None,
         max_restarts: int,
         tolerance: float,
         depth_first: bool = False,
     ) -> None:
-        self.draws, self.recorded, self.tolerance = draws, recorded, tolerance
+        self.decisions, self.recorded, self.tolerance = decisions, recorded, tolerance
         self.max_draws, self.max_restarts = max_draws, max_restarts
         self.ways: list[tuple[float, bool, int, int, _Way]] = []
         self.depth_first = depth_first
@@ -330,18 +191,18 @@ class _Search:
         if restarts > self.max_restarts or (draw, restarts) in self.begun:
             return
         self.begun.add((draw, restarts))
-        members, counts = np.full_like(self.recorded, -1), np.zeros_like(self.draws.sizes)
-        members[0], counts[0] = self.draws.first(draw), 1
+        members, counts = np.full_like(self.recorded, -1), np.zeros_like(self.decisions.sizes)
+        members[0], counts[0] = self.decisions.first(draw), 1
         until = draw + 1 + self._patience
         turn = 1 % len(counts)
-        way = _Way(margin, turned, None, draw, restarts, False, members, counts, turn, draw + 1, until)
+        way = _Way(members, counts, turn, draw + 1, until, restarts, margin, turned)
         self._push(way)
         if members[0] == self.recorded[0]:
             self._push(replace(way, follows=True))
 
     @property
     def _patience(self) -> int:
-        return len(self.draws.vectors) if self.max_draws is None else self.max_draws
+        return self.decisions.n_users if self.max_draws is None else self.max_draws
 
     def _go_on(self, way: _Way) -> _Way | None:
         """Go on to the end of the attempt; return the way if that is the recorded group."""
@@ -350,7 +211,7 @@ class _Search:
         turned: list[_Way] = []
         while way.joined < len(self.recorded):
             wanted = self._wanted(way)
-            user, turn, draw, slack = self.draws.next_decision(way, wanted, self.tolerance)
+            user, turn, draw, slack = self.decisions.next(way, wanted, self.tolerance)
             way = replace(way, turn=turn, draw=draw)
             if user < 0:
                 self._run_out(way, turned)
@@ -376,11 +237,11 @@ class _Search:
         """Return who is to join each subgroup next: nobody in particular in an attempt to be dropped."""
         if not way.follows:
             return np.full_like(way.counts, -1)
-        return self.recorded[np.minimum(self.draws.starts + way.counts, len(self.recorded) - 1)]
+        return self.recorded[np.minimum(self.decisions.starts + way.counts, len(self.recorded) - 1)]
 
     def _turned(self, way: _Way, user: int, slack: float) -> _Way:
         """Return the way on which the decision about a user is turned."""
-        position = int(self.draws.starts[way.turn] + way.counts[way.turn])
+        position = int(self.decisions.starts[way.turn] + way.counts[way.turn])
         beyond = (way.joined, position) if abs(slack) > self.tolerance else None
         way = replace(
             way,
@@ -396,7 +257,7 @@ class _Search:
         if not joins:
             return replace(way, turn=turn, draw=draw)
         members, counts = way.members.copy(), way.counts.copy()
-        members[self.draws.starts[way.turn] + counts[way.turn]] = user
+        members[self.decisions.starts[way.turn] + counts[way.turn]] = user
         counts[way.turn] += 1
         until = draw + self._patience if self.max_draws is None else way.until
         return replace(way, members=members, counts=counts, turn=turn, draw=draw, until=until)
@@ -418,13 +279,13 @@ class _Search:
         if not way.follows:
             self._begin(way.draw, way.restarts + 1, way.margin, way.turned)
             return
-        still_open = way.counts < self.draws.sizes
-        reached = way.parted or (way.joined, int((self.draws.starts + way.counts)[still_open][0]))
+        still_open = way.counts < self.decisions.sizes
+        reached = way.parted or (way.joined, int((self.decisions.starts + way.counts)[still_open][0]))
         self.farthest = max(self.farthest, reached, key=lambda ends: ends[0])
 
     def _push_of_lists(self, way: _Way) -> None:
         """Go on from complete lists of who qualifies, near decisions in them going either way."""
-        slacks = self.draws.slacks(way)
+        slacks = self.decisions.slacks(way)
         near = [(s, user) for s, user in np.argwhere(np.abs(slacks) <= self.tolerance).tolist()]
         room = max(_MAX_TURNED - self.n_turned[True], 0)
         n_others = 2 ** len(near) - 1
@@ -446,7 +307,7 @@ class _Search:
             self._end(way)
             return
         wanted = self._wanted(way)
-        user, turn, draw = self.draws.next_of_lists(way, qualifies)
+        user, turn, draw = self.decisions.next_of_lists(way, qualifies)
         if way.follows and user != wanted[turn]:
             self._end(way)
             return

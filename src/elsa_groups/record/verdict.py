@@ -132,7 +132,7 @@ def _describe(difference: GroupDifference) -> str:
     text = f"group {difference.group}: recorded {list(difference.recorded)},"
     text += f" regenerated {list(difference.regenerated)}"
     if replay.margin is None:
-        text += f"; no decision leads to the recorded member at position {replay.position}"
+        text += f"; not found along the present draws from position {replay.position} on"
     else:
         text += f"; they part at position {replay.position}, decisions up to {replay.margin:.1e} off"
     return text if replay.complete else f"{text}; too many decisions at a threshold to try them all"
