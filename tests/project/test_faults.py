@@ -9,7 +9,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +29,12 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from elsa_groups import find_groups, load_groups
 from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import conf_dir
+from elsa_groups.cli.drawing import draw_all
 from elsa_groups.cli.generate import _generate
 from elsa_groups.cli.train import _train
 from elsa_groups.errors import InputError, Killed
 
-from .conftest import ROOT, Store
+from .conftest import ROOT, Store, free_port, served
 
 TASKS = {"generate": _generate, "train": _train}
 DATA = ("dataset=Demo", "dataset.n_users=300", "dataset.n_items=400", "data_dir=data")
@@ -366,3 +370,56 @@ def test_two_processes_generate_at_once_into_one_store_and_fill_one_cache(place)
     assert runs[0].run_id != runs[1].run_id
     assert runs[0].digest == runs[1].digest
     assert len(list((place.folder / "data" / "Custom" / "cache").iterdir())) == 1
+
+
+@pytest.fixture
+def outage(new_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Store]]:
+    """A function that ends a server once groups are drawn, and may bring it back after so many seconds."""
+    store, port, threads = new_store(), free_port(), []
+    monkeypatch.chdir(store.folder)
+    server = ExitStack()
+    remote = server.enter_context(served(store, store.uri, port))
+    mlflow.set_tracking_uri(remote.uri)
+    run("train", "model.factors=16", "model.epochs=15", "model.patience=15")
+
+    def come_back(after: float) -> None:
+        time.sleep(after)
+        server.enter_context(served(store, store.uri, port))
+
+    def go_after_drawing(for_seconds: float | None = None) -> Store:
+        def draw(*arguments: Any) -> Any:
+            drawn = draw_all(*arguments)
+            server.close()
+            if for_seconds is not None:
+                threads.append(threading.Thread(target=come_back, args=(for_seconds,)))
+                threads[0].start()
+            return drawn
+
+        monkeypatch.setattr("elsa_groups.cli.drawing.draw_all", draw)
+        return remote
+
+    yield go_after_drawing
+    for thread in threads:
+        thread.join()
+    server.close()
+    mlflow.set_tracking_uri(None)
+
+
+def test_a_server_that_is_away_for_twenty_seconds_is_waited_for(outage):
+    remote = outage(for_seconds=20)
+    run("generate", *SMALL)
+    (found,) = find_groups()
+    assert remote.client.get_run(found.run_id).info.status == "FINISHED"
+    assert load_groups(found.run_id)["similar_3"].members.shape == (4, 3)
+    assert not list(remote.folder.glob("groups-*"))
+
+
+def test_of_a_server_that_stays_away_the_groups_are_kept_here(outage, monkeypatch):
+    remote = outage()
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with pytest.raises(InputError) as raised:
+        run("generate", *SMALL)
+    (kept,) = remote.folder.glob("groups-*")
+    assert f"not logged to {remote.uri} (" in str(raised.value)
+    assert f"its groups are kept in {kept}. It is incomplete" in str(raised.value)
+    assert np.load(kept / "groups" / "similar_3.npy").shape == (4, 3)

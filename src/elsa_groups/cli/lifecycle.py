@@ -103,7 +103,9 @@ def _leave(code: int) -> NoReturn:
 def _refuse_if_meant_to_be_read(error: Exception) -> None:
     if isinstance(error, MemoryError):
         reason = str(error) or "an allocation failed"
-        error = InputError(f"not enough memory ({reason}); ask for fewer groups or users, or use a larger machine")
+        error = InputError(
+            f"not enough memory ({reason}); ask for fewer groups or users, or use a larger machine"
+        )
     if isinstance(error, InputError):
         _refuse(error)
 
