@@ -321,6 +321,11 @@ def test_complete_runs_are_found_newest_first_and_narrowed(client, log_groups):
     assert abs(datetime.now(UTC) - found.started) < timedelta(minutes=5)
 
 
+def test_nothing_is_found_where_there_is_no_experiment(client):
+    client.delete_experiment("0")
+    assert find_groups() == []
+
+
 def test_a_name_with_a_quote_is_refused(client):
     with pytest.raises(InputError, match=r"without quotes, came x' or"):
         find_groups(dataset="x' or tags.a = '1")
@@ -331,6 +336,12 @@ def test_a_store_that_mlflow_refuses_is_named_with_what_to_set(client, tmp_path,
     for function in (find_groups, lambda **options: load_groups("abc", **options)):
         with pytest.raises(InputError, match=r"tracking store .*/runs: .* set MLFLOW_TRACKING_URI"):
             function(tracking_uri=str(tmp_path / "runs"))
+
+
+def test_an_address_that_mlflow_does_not_know_is_named_without_its_password(client):
+    with pytest.raises(InputError, match=r"tracking store odd://ann:\*\*\*@host/x: ") as error:
+        find_groups(tracking_uri="odd://ann:secret@host/x")
+    assert "secret" not in str(error.value)
 
 
 def test_another_store_than_mlflows_own_can_be_named(log_groups):
