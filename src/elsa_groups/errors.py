@@ -5,8 +5,22 @@ class InputError(ValueError):
     """Something a user gave cannot be used.
 
     The message names the thing, what was expected, what came and what to do. Entry points print it
-    without a traceback and exit with 1.
+    without a traceback and exit with ``code``.
     """
+
+    code = 1
+
+
+class Different(InputError):
+    """Groups drawn again are not those that were recorded."""
+
+    code = 3
+
+
+class InputsMissing(InputError):
+    """What recorded groups were drawn from is not there any more."""
+
+    code = 4
 
 
 class Killed(SystemExit):

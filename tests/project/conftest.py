@@ -86,9 +86,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(store: Store, backend: str) -> Iterator[Store]:
+def served(store: Store, backend: str, port: int | None = None) -> Iterator[Store]:
     """The store behind `mlflow server`, which also carries its artifacts; ended in the end."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     kept = ["--backend-store-uri", backend, "--artifacts-destination", str(store.folder / "kept")]
     environment = {k: v for k, v in store.environment.items() if k != "MLFLOW_TRACKING_URI"}

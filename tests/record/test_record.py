@@ -1,7 +1,7 @@
 import hashlib
 import json
 import platform
-import subprocess
+import re
 from importlib.metadata import version
 
 import numpy as np
@@ -12,11 +12,14 @@ from scipy.sparse import csr_array
 from elsa_groups import __version__
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.record import schema
-from elsa_groups.record.digests import array_digest, file_digest
+from elsa_groups.record.code import Code
+from elsa_groups.record.digests import array_digest, file_digest, folder_digests
 from elsa_groups.record.files import write_json, write_yaml
 from elsa_groups.record.schema import (
+    check_lineage,
     data_record,
     environment_record,
+    groups_digest,
     groups_lineage,
     parent_lineage,
     thresholds_record,
@@ -208,6 +211,9 @@ def test_record_of_thresholds_says_what_was_asked_and_what_came():
     }
 
 
+CLEAN = Code("c0" * 20, b"")
+
+
 def _parent(interactions):
     return parent_lineage(
         run_id="run",
@@ -215,19 +221,34 @@ def _parent(interactions):
         interactions=interactions,
         settings={"seed": 1, "model": {"factors": 256}},
         artifacts={"checkpoint.ckpt": "cd" * 32},
+        code=CLEAN,
+        device="cpu",
     )
 
 
-def _groups(interactions, n_threads=3):
+PARENT = {
+    "run_id": "run",
+    "model_id": "m-1",
+    "checkpoint_sha256": "cd" * 32,
+    "factors": 256,
+    "item_order": "items.json",
+    "pinned": None,
+}
+SIMILAR = {"family": "similar", "sizes": [3], "shape": [75, 3], "sha256": "ef" * 32}
+
+
+def _groups(interactions, threads=3):
     return groups_lineage(
         run_id="child",
-        parent={"run_id": "run", "model_id": "m-1"},
+        parent=PARENT,
         interactions=interactions,
         thresholds=thresholds_record(Thresholds(0.72, 0.51, "exact", 3, 3), {}),
         settings={"seed": 1},
-        groups={"similar_3": {"sha256": "ef" * 32, "shape": [75, 3]}},
+        groups={"similar_3": SIMILAR},
         artifacts={"groups/similar_3.npy": "01" * 32},
-        n_threads=n_threads,
+        code=CLEAN,
+        device="cpu",
+        threads=threads,
     )
 
 
@@ -249,7 +270,7 @@ def test_lineage_of_a_parent_has_all_its_keys(interactions):
     assert lineage["data"] == data_record(interactions)
     assert lineage["settings"] == {"seed": 1, "model": {"factors": 256}}
     assert lineage["artifacts"] == {"checkpoint.ckpt": "cd" * 32}
-    assert lineage["environment"] == environment_record()
+    assert lineage["environment"] == environment_record(CLEAN, device="cpu")
 
 
 def test_lineage_of_groups_has_all_its_keys(interactions):
@@ -268,12 +289,12 @@ def test_lineage_of_groups_has_all_its_keys(interactions):
         "environment",
     ]
     assert (lineage["schema_version"], lineage["kind"], lineage["run_id"]) == (1, "groups", "child")
-    assert lineage["parent"] == {"run_id": "run", "model_id": "m-1"}
+    assert lineage["parent"] == PARENT
     assert lineage["data"] == data_record(interactions)
     assert lineage["thresholds"]["method"] == "exact"
-    assert lineage["groups"]["similar_3"]["shape"] == [75, 3]
+    assert lineage["groups"] == {"similar_3": SIMILAR}
     assert lineage["artifacts"] == {"groups/similar_3.npy": "01" * 32}
-    assert lineage["environment"] == environment_record() | {"threads": 3}
+    assert lineage["environment"] == environment_record(CLEAN, device="cpu", threads=3)
 
 
 def test_threads_change_nothing_but_their_own_entry(interactions):
@@ -295,9 +316,11 @@ def test_lineage_is_read_back_from_json_as_it_was(interactions, tmp_path, build)
 def test_environment_names_python_platform_and_packages(monkeypatch):
     monkeypatch.setattr(schema, "_PACKAGES", ("elsa-groups", "numpy", "pytest", "no-such-package-here"))
 
-    environment = environment_record()
+    environment = environment_record(CLEAN, device="cuda")
 
-    assert set(environment) == {"code", "python", "platform", "packages"}
+    assert set(environment) == {"code", "python", "platform", "packages", "device"}
+    assert environment["code"] == {"commit": "c0" * 20, "dirty": False}
+    assert environment["device"] == "cuda"
     assert environment["python"] == platform.python_version()
     assert environment["platform"] == platform.platform()
     assert environment["packages"] == {
@@ -308,90 +331,49 @@ def test_environment_names_python_platform_and_packages(monkeypatch):
 
 
 def test_environment_names_the_packages_that_numbers_depend_on():
-    packages = environment_record()["packages"]
+    packages = environment_record(CLEAN, device="cpu")["packages"]
 
     assert {"elsa-groups", "mlflow", "torch", "numpy", "numba", "scipy"} <= set(packages)
 
 
-@pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    """A project folder that the code believes to run from, and a function that runs git in it."""
-    root = tmp_path / "checkout"
-    module = root / "src" / "elsa_groups" / "record" / "schema.py"
-    module.parent.mkdir(parents=True)
-    module.touch()
-    (root / "MLproject").write_text("name: project\n")
-    monkeypatch.setattr(schema, "__file__", str(module))
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    # No repository above the folder, and no settings of the person who runs the tests.
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "none"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda r: r.pop("parent"), "'parent' is a required property"),
+        (lambda r: r["parent"].update(checkpoint_sha256="cd"), "$.parent.checkpoint_sha256"),
+        (lambda r: r["groups"]["similar_3"].update(shape=[75]), "$.groups.similar_3.shape"),
+        (lambda r: r["thresholds"].update(similar=1.5), "$.thresholds.similar"),
+        (lambda r: r["data"].update(extra=1), "'extra' was unexpected"),
+        (lambda r: r["environment"]["code"].update(commit="HEAD"), "$.environment.code"),
+        (lambda r: r.update(kind="model"), "expected kind elsa or groups, came 'model'"),
+        (lambda r: r.update(schema_version=2), "expected schema_version 1, came 2"),
+    ],
+)
+def test_a_record_that_is_none_is_refused_and_says_where(interactions, change, where):
+    record = json.loads(json.dumps(_groups(interactions)))
+    change(record)
 
-    def git(*arguments):
-        who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-        done = subprocess.run(
-            ["git", "-C", str(root), *who, *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    return root, git
+    with pytest.raises(ValueError, match=re.escape(where)):
+        check_lineage(record)
 
 
-def test_code_of_a_clean_checkout_is_its_commit(checkout):
-    _, git = checkout
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
+def test_digest_of_groups_knows_keys_members_and_users_but_not_their_order(interactions):
+    record = _groups(interactions)
+    two = record | {"groups": {"a_3": SIMILAR, "b_3": SIMILAR | {"sha256": "ab" * 32}}}
+    turned = two | {"groups": dict(reversed(two["groups"].items()))}
+    other_users = two | {"data": two["data"] | {"users_digest": "00" * 32}}
+    renamed = two | {"groups": {"a_3": SIMILAR, "c_3": two["groups"]["b_3"]}}
 
-    code = environment_record()["code"]
+    digests = [groups_digest(each) for each in (two, turned, other_users, renamed, record)]
 
-    assert code == {"commit": git("rev-parse", "HEAD"), "dirty": False}
-    assert len(code["commit"]) == 40
-
-
-@pytest.mark.parametrize("name", ["MLproject", "new.py"])
-def test_code_of_a_checkout_with_changed_or_new_files_is_dirty(checkout, name):
-    root, git = checkout
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
-    (root / name).write_text("changed\n")
-
-    assert environment_record()["code"] == {"commit": git("rev-parse", "HEAD"), "dirty": True}
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 4
 
 
-def test_ignored_files_make_no_checkout_dirty(checkout):
-    root, git = checkout
-    (root / ".gitignore").write_text("mlruns/\n")
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
-    (root / "mlruns").mkdir()
-    (root / "mlruns" / "file").touch()
+def test_digests_of_a_folder_are_those_of_its_files_by_path(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "c.txt").write_text("c")
+    (tmp_path / "a.txt").write_text("a")
 
-    assert environment_record()["code"]["dirty"] is False
-
-
-def test_code_is_unknown_without_a_repository_a_commit_or_git(checkout, monkeypatch, tmp_path):
-    _, git = checkout
-
-    assert environment_record()["code"] == {}
-    git("init", "-q")
-    assert environment_record()["code"] == {}
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
-    assert environment_record()["code"] != {}
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert environment_record()["code"] == {}
-
-
-def test_an_installed_package_is_not_taken_for_the_repository_it_lies_in(checkout):
-    root, git = checkout
-    (root / "MLproject").unlink()
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "somebody else's project")
-
-    assert environment_record()["code"] == {}
+    assert folder_digests(tmp_path) == {"a.txt": _sha256(b"a"), "b/c.txt": _sha256(b"c")}
+    assert list(folder_digests(tmp_path)) == ["a.txt", "b/c.txt"]

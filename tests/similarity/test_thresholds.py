@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from elsa_groups.errors import InputError
 from elsa_groups.similarity import thresholds as room
+from elsa_groups.similarity.ranks import ONE
 from elsa_groups.similarity.thresholds import Target, check_targets, find_thresholds, sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
 
-# Users from which on the brackets come from a sample: more than 2**20 pairs.
-SAMPLED_BRACKETS_FROM = 1449
+# Users from which on the brackets come from a sample: more than 2**17 pairs.
+SAMPLED_BRACKETS_FROM = 513
 KINDS = ["random", "few distinct", "duplicates", "opposite", "all equal", "half equal", "one axis"]
 
 
@@ -137,7 +138,7 @@ class TestExact:
         vectors = _near_duplicates()
         edge = float(np.median((vectors @ vectors.T)[np.triu_indices(300, 1)]))
         narrow = (edge, 2.0) if side == "low" else (-2.0, edge)
-        brackets = iter([[narrow], [(-2.0, 2.0)]])
+        brackets = iter([([narrow], 0.0), ([(-2.0, 2.0)], 0.0)])
         monkeypatch.setattr(room, "_brackets", lambda *args, **options: next(brackets))
 
         found = find_thresholds(vectors, similar=Target(0.5), divergent=Target(0.1, 0.0), method="exact")
@@ -174,14 +175,36 @@ class TestExact:
     ):
         vectors = _users(kind, n_users, 8, 6)
         monkeypatch.setattr(room, "_MAX_INSIDE", 0)
-        tied = _count_calls(monkeypatch, "_tied_quantile")
+        narrowed = _count_calls(monkeypatch, "_narrowed_quantile")
 
         found = _exact(vectors, threads=2)
 
         reference = similarity_matrix(vectors)
         assert found.similar == pytest.approx(_brute(reference, 0.9), abs=1e-14)
         assert found.divergent == pytest.approx(_brute(reference, 0.1), abs=1e-14)
-        assert tied
+        assert narrowed
+
+    def test_pairs_that_will_be_too_many_are_foreseen_and_not_swept_in_vain(
+        self, similarity_matrix, monkeypatch
+    ):
+        vectors = _users("random", 1200, 8, 7)
+        monkeypatch.setattr(room, "_ALL_PAIRS", 10)
+        _, expected = room._brackets(vectors, [0.9, 0.1], 3.0, seed=0, threads=2, ranks=ONE)
+        kept = _exact(vectors, seed=0)
+        sweeps = _count_calls(monkeypatch, "collect_inside")
+        monkeypatch.setattr(room, "_MAX_INSIDE", int(expected) - 1)
+
+        assert _exact(vectors, seed=0) == kept
+        assert not sweeps
+        assert kept.similar == pytest.approx(_brute(similarity_matrix(vectors), 0.9), abs=1e-14)
+
+    def test_as_many_pairs_are_inside_the_brackets_as_expected(self, monkeypatch):
+        vectors = _users("random", 1200, 8, 7)
+        monkeypatch.setattr(room, "_ALL_PAIRS", 10)
+        brackets, expected = room._brackets(vectors, [0.9, 0.1], 3.0, seed=0, threads=2, ranks=ONE)
+        insides = room.collect_inside(vectors, brackets, max_inside=10**9, threads=2)
+
+        assert sum(inside.n_inside for inside in insides) == pytest.approx(expected, rel=0.1)
 
     def test_bins_order_near_duplicates_by_reference_value(self, similarity_matrix, monkeypatch):
         vectors = _near_duplicates()

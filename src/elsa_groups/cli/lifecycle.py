@@ -27,15 +27,16 @@ def run_entry_point(name: str, task: Task) -> None:
     Parameters
     ----------
     name : str
-        Entry point: main, train or generate.
+        Entry point: main, train, generate or reproduce.
     task : callable
         Takes the settings, as nested plain values, and the overrides that the user gave.
 
     Notes
     -----
-    Exit code 1 after an :class:`InputError`, whose message is the last line on stderr; 143 or 130 after
-    SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs still run.
-    Under torchrun, which only ``generate`` works with, ranks other than 0 log warnings alone.
+    After an :class:`InputError` the exit code is its own, and its message the last line on stderr; 143 or
+    130 after SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs
+    still run. Under torchrun, which only ``generate`` works with, ranks other than 0 log
+    warnings alone.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -66,8 +67,8 @@ def run_entry_point(name: str, task: Task) -> None:
             task(schema.complete(config), list(launch.overrides.task))
         except Exception as error:
             _give_way(ranks)
-            if isinstance(error, InputError) and (ranks.size > 1 or not sweeps):
-                _refuse(error)
+            if ranks.size > 1 or not sweeps:
+                _refuse_if_meant_to_be_read(error)
             raise
 
     try:
@@ -99,10 +100,20 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _refuse_if_meant_to_be_read(error: Exception) -> None:
+    if isinstance(error, MemoryError):
+        reason = str(error) or "an allocation failed"
+        error = InputError(
+            f"not enough memory ({reason}); ask for fewer groups or users, or use a larger machine"
+        )
+    if isinstance(error, InputError):
+        _refuse(error)
+
+
 def _refuse(error: InputError) -> NoReturn:
     sys.stdout.flush()
     print(f"error: {error}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(error.code)
 
 
 def _handle_signals() -> None:

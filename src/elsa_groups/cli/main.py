@@ -29,7 +29,7 @@ def _main(settings: dict[str, Any], overrides: list[str]) -> None:
         run = find_newest(interactions, _asked_of_model(settings, overrides))
         if run is None:
             log.info("parent: no finished ELSA run on these data and settings; training one")
-        reference = run.info.run_id if run else train_parent(settings, interactions, adopt=False)
+        reference = run.info.run_id if run else train_parent(settings, interactions, overrides, adopt=False)
     generate_child(settings, interactions, resolve_parent(reference, interactions, seed=settings["seed"]))
 
 

@@ -133,6 +133,13 @@ class SamplingConf:
 
 
 @dataclass
+class BaselineConf:
+    """Random groups of the same size that each key is compared with: at least as many as it has."""
+
+    n_groups: int = MISSING
+
+
+@dataclass
 class OverlapConf:
     """From which share of common members on two groups count as overlapping."""
 
@@ -150,6 +157,8 @@ class TrainConf:
     test_ratio: float = MISSING
     seed: int = MISSING
     device: str = MISSING
+    register_as: str | None = None
+    register_alias: str | None = None
 
 
 @dataclass
@@ -163,10 +172,12 @@ class GenerateConf:
     seed: int = MISSING
     threads: int | None = None
     device: str = MISSING
+    pin: bool = MISSING
     thresholds: ThresholdsConf = field(default_factory=ThresholdsConf)
     # FamilyConf by name: plain here, so that a command line may add one; typed by complete().
     families: dict[str, Any] = field(default_factory=dict)
     sampling: SamplingConf = field(default_factory=SamplingConf)
+    baseline: BaselineConf = field(default_factory=BaselineConf)
     overlap: OverlapConf = field(default_factory=OverlapConf)
 
 
@@ -175,12 +186,30 @@ class MainConf(GenerateConf, TrainConf):
     """Entry point main: train where no parent fits, then generate."""
 
 
-SCHEMAS: dict[str, Any] = {"main": MainConf, "train": TrainConf, "generate": GenerateConf}
+@dataclass
+class ReproduceConf:
+    """Entry point reproduce."""
+
+    groups_run_id: str = MISSING
+    data_dir: str | None = None
+    path: str | None = None
+    strict: bool = MISSING
+    threads: int | None = None
+    device: str = MISSING
+
+
+SCHEMAS: dict[str, Any] = {
+    "main": MainConf,
+    "train": TrainConf,
+    "generate": GenerateConf,
+    "reproduce": ReproduceConf,
+}
 # Least and largest values of settings that no room checks by itself.
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "threads": (1, math.inf),
     "n_groups": (1, math.inf),
+    "baseline.n_groups": (1, math.inf),
     "sampling.max_draws": (1, math.inf),
     "sampling.max_restarts": (0, math.inf),
     "thresholds.exact_budget": (0, math.inf),

@@ -75,7 +75,7 @@ def _decide_pairs(
 
 
 @compiled()
-def _among_others(user, taken, joined):
+def among_others(user, taken, joined):
     """Return the user of a number among the users not taken."""
     for i in range(joined):
         if taken[i] <= user:
@@ -110,10 +110,10 @@ def _next_to_join(
             if draw & 3 == 0:
                 words, coming = coming, block(draw + 4, group, 0, key)
                 for word in coming:
-                    prefetch_row(coarse, _among_others(almost_uniform_below(word, others), taken, joined))
+                    prefetch_row(coarse, among_others(almost_uniform_below(word, others), taken, joined))
             user = uniform_below(words[draw & 3], others, draw, group, key)
         draw += 1
-        user = _among_others(user, taken, joined)
+        user = among_others(user, taken, joined)
         accepted = True
         for s in range(n_subgroups):
             rule = within if s == turn else across

@@ -14,6 +14,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def folder_digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file under a folder by its path there, sorted."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
+
+
 def array_digest(array: NDArray[Any]) -> str:
     """Return the SHA-256 of an array's type, shape and little-endian values (64 hex digits).
 

@@ -1,14 +1,16 @@
 """The lineage record: from a groups run back to model, data, code and settings."""
 
+import hashlib
+import json
 import platform
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from elsa_groups import __version__
 from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.record.code import Code
 from elsa_groups.similarity.thresholds import Thresholds
 
 LINEAGE = "lineage.json"
@@ -33,6 +35,8 @@ def parent_lineage(
     interactions: Interactions,
     settings: dict[str, Any],
     artifacts: dict[str, str],
+    code: Code,
+    device: str,
 ) -> dict[str, Any]:
     """Return the record of an ELSA run: what its item vectors were trained from, and with what.
 
@@ -46,8 +50,17 @@ def parent_lineage(
         Every resolved setting.
     artifacts : dict
         SHA-256 by artifact path.
+    code : Code
+        The code that ran.
+    device : str
+        Where it was trained.
+
+    Raises
+    ------
+    ValueError
+        If the record is not what ``lineage.schema.json`` describes.
     """
-    return {
+    record = {
         "schema_version": SCHEMA_VERSION,
         "kind": "elsa",
         "run_id": run_id,
@@ -55,8 +68,9 @@ def parent_lineage(
         "data": data_record(interactions),
         "settings": settings,
         "artifacts": artifacts,
-        "environment": environment_record(),
+        "environment": environment_record(code, device=device),
     }
+    return check_lineage(record)
 
 
 def groups_lineage(
@@ -68,7 +82,9 @@ def groups_lineage(
     settings: dict[str, Any],
     groups: dict[str, Any],
     artifacts: dict[str, str],
-    n_threads: int,
+    code: Code,
+    device: str,
+    threads: int,
 ) -> dict[str, Any]:
     """Return the record of a groups run: what every group was drawn from, and by which rule.
 
@@ -77,7 +93,7 @@ def groups_lineage(
     run_id : str
         The run.
     parent : dict
-        Run id, LoggedModel id, checkpoint digest, and how the item order was established.
+        Run id, LoggedModel id, digest and own copy of the checkpoint, and how the item order was established.
     interactions : Interactions
         The data.
     thresholds : dict
@@ -85,13 +101,20 @@ def groups_lineage(
     settings : dict
         Every resolved setting.
     groups : dict
-        By key: digest and shape of its member array.
+        By key: family, subgroup sizes, and shape and digest of its member array.
     artifacts : dict
         SHA-256 by artifact path.
-    n_threads : int
-        Threads used; nothing depends on it.
+    code : Code
+        The code that ran.
+    device, threads : str, int
+        What drew the groups; nothing depends on it.
+
+    Raises
+    ------
+    ValueError
+        If the record is not what ``lineage.schema.json`` describes.
     """
-    return {
+    record = {
         "schema_version": SCHEMA_VERSION,
         "kind": "groups",
         "run_id": run_id,
@@ -101,8 +124,9 @@ def groups_lineage(
         "settings": settings,
         "groups": groups,
         "artifacts": artifacts,
-        "environment": environment_record() | {"threads": n_threads},
+        "environment": environment_record(code, device=device, threads=threads),
     }
+    return check_lineage(record)
 
 
 def data_record(interactions: Interactions) -> dict[str, Any]:
@@ -137,14 +161,16 @@ def thresholds_record(thresholds: Thresholds, targets: dict[str, Any]) -> dict[s
     }
 
 
-def environment_record() -> dict[str, Any]:
-    """Describe what ran: code, python, platform and packages."""
-    return {
-        "code": _code(),
+def environment_record(code: Code, *, device: str, threads: int | None = None) -> dict[str, Any]:
+    """Describe what ran: code, python, platform, packages, and on what."""
+    record = {
+        "code": code.as_dict(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "packages": {name: installed for name in _PACKAGES if (installed := _version(name))},
+        "device": device,
     }
+    return record if threads is None else record | {"threads": threads}
 
 
 def _version(package: str) -> str | None:
@@ -156,20 +182,37 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _code() -> dict[str, Any]:
-    """Return the git commit of a checkout and whether it has changes, or nothing for an installed package."""
-    root = Path(__file__).resolve().parents[3]
-    if not (root / "MLproject").exists():
-        return {}
-    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
-    return {"commit": commit, "dirty": None if changes is None else bool(changes)} if commit else {}
+def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
+    """Return a record if it is one.
 
+    Raises
+    ------
+    ValueError
+        If it is not what ``lineage.schema.json`` describes; the message says where and why.
+    """
+    from jsonschema import Draft202012Validator
 
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+    kind = lineage.get("kind") if isinstance(lineage, dict) else None
+    if kind not in ("elsa", "groups"):
+        raise ValueError(f"{LINEAGE}: expected kind elsa or groups, came {kind!r}")
+    # Before anything else: another version may look otherwise.
+    if lineage.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(
+            f"{LINEAGE}: expected schema_version {SCHEMA_VERSION}, came {lineage.get('schema_version')!r};"
+            " use the release of elsa-groups that wrote it"
         )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+    schema = json.loads(files("elsa_groups.record").joinpath("lineage.schema.json").read_text("utf-8"))
+    # Of one kind alone, so that an error is about it and not about the choice of kinds.
+    errors = Draft202012Validator(schema | {"oneOf": [{"$ref": f"#/$defs/{kind}"}]}).iter_errors(lineage)
+    for error in errors:
+        deepest = min(error.context or [error], key=lambda inner: -len(inner.absolute_path))
+        raise ValueError(f"{LINEAGE}: {deepest.json_path}: {deepest.message}")
+    return lineage
+
+
+def groups_digest(lineage: dict[str, Any]) -> str:
+    """Return the SHA-256 (64 hex digits) of all groups of a run: keys, members, and the users they name."""
+    text = json.dumps(
+        [lineage["data"]["users_digest"], sorted((key, g["sha256"]) for key, g in lineage["groups"].items())]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -31,16 +31,16 @@ Method = Literal["auto", "exact", "sampled"]
 Vectors = NDArray[np.float32]
 
 # Up to this many pairs all are kept and none is sampled first.
-_ALL_PAIRS = 1 << 20
+_ALL_PAIRS = 1 << 17
 # Half width of a bracket in standard errors: one in hundreds of brackets misses and is widened.
 _BRACKET_ERRORS = 3.0
-# Most pairs that a rank keeps, 12 bytes each; more means ties.
-_MAX_INSIDE = 150_000_000
+# Most pairs that a rank keeps, 12 bytes each.
+_MAX_INSIDE = 200_000_000
 _PAIRS_PER_TASK = 1 << 16
 # Multiply-adds up to which advice counts all pairs, in seconds.
 _COUNTED_FOR_ADVICE = 1e12
-# Bins of cosine, little wider than the rounding of fast scores.
-_BINS = 1 << 16
+# Bins of cosine, narrower than the rounding of fast scores.
+_BINS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -281,13 +281,20 @@ def _exact_quantiles(
     found: dict[float, float] = {}
     errors = _BRACKET_ERRORS
     while missing := [q for q in quantiles if q not in found]:
-        brackets = _brackets(vectors, missing, errors, seed=seed, threads=threads, ranks=ranks)
+        brackets, expected = _brackets(vectors, missing, errors, seed=seed, threads=threads, ranks=ranks)
         try:
+            # Better now than at the end of a sweep; a little less than expected may still be too many.
+            if expected > _MAX_INSIDE * ranks.size:
+                raise TooManyInside
             insides = collect_inside(
                 vectors, brackets, max_inside=_MAX_INSIDE, threads=threads, ranks=ranks, device=device
             )
         except TooManyInside:
-            found |= {q: _tied_quantile(vectors, q, threads=threads, ranks=ranks) for q in missing}
+            log.info("thresholds: about %.2g pairs near them; narrowing by several sweeps", expected)
+            found |= {
+                q: _narrowed_quantile(vectors, q, bracket, threads=threads, ranks=ranks)
+                for q, bracket in zip(missing, brackets, strict=True)
+            }
             break
         for q, bracket, inside in zip(missing, brackets, insides, strict=True):
             value = _quantile_inside(vectors, inside, bracket, q, ranks)
@@ -299,16 +306,19 @@ def _exact_quantiles(
 
 def _brackets(
     vectors: Vectors, quantiles: list[float], errors: float, *, seed: int, threads: int, ranks: Ranks
-) -> list[tuple[float, float]]:
-    """Bracket each quantile of the cosines, by the binomial law of its rank in a sample of pairs."""
+) -> tuple[list[tuple[float, float]], float]:
+    """Bracket each quantile of the cosines, by the binomial law of its rank in a sample of pairs.
+
+    Also return how many pairs are expected inside, all brackets together.
+    """
     everything = -2.0, 2.0
     if n_pairs(len(vectors)) <= _ALL_PAIRS:
-        return [everything] * len(quantiles)
+        return [everything] * len(quantiles), float(n_pairs(len(vectors)) * len(quantiles))
     up_to = np.cumsum(tally_sample(vectors, n_bins=_BINS, seed=seed, threads=threads, ranks=ranks))
     n = int(up_to[-1])
     width = 2.0 / _BINS
     # So much of the bracket is lost to the rounding of fast scores.
-    margin = 3.0 * fast_cosine_bound(vectors.shape[1])
+    margin = 2.0 * fast_cosine_bound(vectors.shape[1])
 
     def bracket(quantile: float) -> tuple[float, float]:
         half = errors * math.sqrt(n * quantile * (1.0 - quantile)) + 2.0
@@ -319,7 +329,10 @@ def _brackets(
             -1.0 + width * float(high + 1) + margin if last < n else everything[1],
         )
 
-    return [bracket(q) for q in quantiles]
+    brackets = [bracket(q) for q in quantiles]
+    edges = np.clip(((np.array(brackets) + 1.0) / width).astype(np.int64), 0, _BINS - 1)
+    inside = (up_to[edges[:, 1]] - up_to[edges[:, 0]]).sum()
+    return brackets, float(inside) * n_pairs(len(vectors)) / n
 
 
 def _quantile_inside(
@@ -370,18 +383,24 @@ def _order_statistic(cosines: Vectors, at: int, ranks: Ranks) -> float:
     return float(np.uint32(bits).view(np.float32))
 
 
-def _tied_quantile(vectors: Vectors, quantile: float, *, threads: int, ranks: Ranks) -> float:
-    """Return the quantile where too many pairs are tied to be kept: bins, narrowed to a single value."""
+def _narrowed_quantile(
+    vectors: Vectors, quantile: float, bracket: tuple[float, float], *, threads: int, ranks: Ranks
+) -> float:
+    """Return the quantile where too many pairs are near it to be kept: bins, narrowed to a single value."""
     bound = fast_cosine_bound(vectors.shape[1])
 
-    def statistic(rank: int) -> float:
-        low, high = -1.0, 1.0
+    def statistic(rank: int, low: float, high: float) -> float:
         while True:
             bins = bin_window(vectors, low, high, n_bins=_BINS, bound=bound, threads=threads, ranks=ranks)
             at = int(np.searchsorted(bins.below + np.cumsum(bins.counts), rank, side="right"))
+            if rank < bins.below or at == _BINS:
+                # The bracket missed it.
+                low, high = -1.0, 1.0
+                continue
             low, high = float(bins.lowest[at]), float(bins.highest[at])
             if low == high:
                 return (1.0 + low) * 0.5
 
     first, second, share = _around(n_pairs(len(vectors)), quantile)
-    return _interpolate(statistic(first), statistic(second), share)
+    low, high = max(bracket[0], -1.0), min(bracket[1], 1.0)
+    return _interpolate(statistic(first, low, high), statistic(second, low, high), share)

@@ -1,6 +1,5 @@
 """Groups back from their run: found by what they belong to, and read with every digest checked."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.errors import InputError
 from elsa_groups.record.digests import array_digest, file_digest
-from elsa_groups.record.schema import LINEAGE, SCHEMA_VERSION
+from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of, first_line
 from elsa_groups.tracking.run import DIGEST_LENGTH, without_password
 from elsa_groups.tracking.search import (
@@ -117,7 +116,7 @@ class GroupsRun(Mapping[str, UserGroups]):
 
     @property
     def digest(self) -> str:
-        """Digest of all groups of the run (64 hex digits); see :func:`groups_digest`."""
+        """SHA-256 (64 hex digits) of keys, members and the users they name: equal when the groups are."""
         return groups_digest(self.lineage)
 
     def as_mlflow_dataset(self) -> "MetaDataset":
@@ -178,14 +177,49 @@ def load_groups(
         If the run is not there, is not a complete groups run, has no such key, or a file of it is not what
         its lineage recorded.
     """
+    record = open_record(run_id, tracking_uri=tracking_uri)
+    with TemporaryDirectory() as name:
+        files = _Files(record.artifacts, Path(name), record.lineage)
+        return GroupsRun(run_id, files.lineage, {key: _load(key, files) for key in _wanted(keys, files)})
+
+
+@dataclass(frozen=True)
+class Record:
+    """A complete groups run, its files not looked at but for its lineage.
+
+    Attributes
+    ----------
+    run_id, experiment_id, name : str
+        Which run.
+    lineage : dict
+        Its lineage record.
+    artifacts : RunArtifacts
+        Its files.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    lineage: dict[str, Any]
+    artifacts: RunArtifacts
+
+
+def open_record(run_id: str, *, tracking_uri: str | None = None) -> Record:
+    """Return the record of a groups run.
+
+    Raises
+    ------
+    InputError
+        If the run is not there, or is not a complete groups run.
+    """
     with _open_store(tracking_uri) as client, TemporaryDirectory() as name:
         run = existing_run(client, run_id, what="groups", expected=_EXPECTED)
         _check_kind(run)
         artifacts = artifacts_of(client, run)
         if reason := why_incomplete(client, run, artifacts):
             raise InputError(f"groups: run {run_id} {reason}")
-        files = _Files(artifacts, Path(name), _read_lineage(artifacts, Path(name)))
-        return GroupsRun(run_id, files.lineage, {key: _load(key, files) for key in _wanted(keys, files)})
+        lineage = _read_lineage(artifacts, Path(name))
+    return Record(run_id, run.info.experiment_id, run.info.run_name or run_id, lineage, artifacts)
 
 
 def find_groups(
@@ -215,25 +249,6 @@ def find_groups(
     with _open_store(tracking_uri) as client:
         runs = runs_newest_first(client, condition)
         return [_found(run) for run in runs if why_incomplete(client, run) is None]
-
-
-def groups_digest(lineage: dict[str, Any]) -> str:
-    """Return one digest (64 hex digits) of all groups of a run, equal exactly when the groups are.
-
-    Parameters
-    ----------
-    lineage : dict
-        Lineage record of a groups run.
-
-    Returns
-    -------
-    str
-        SHA-256 over the digest of the users in their order and, by sorted key, those of the members.
-    """
-    digest = hashlib.sha256(f"users {lineage['data']['users_digest']}\n".encode())
-    for key, record in sorted(lineage["groups"].items()):
-        digest.update(f"{key} {record['sha256']}\n".encode())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -291,12 +306,10 @@ def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
         lineage: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{what}: expected JSON, came {error}; draw the groups again") from error
-    found = lineage.get("schema_version") if isinstance(lineage, dict) else None
-    if found != SCHEMA_VERSION:
-        raise InputError(
-            f"{what}: expected schema_version {SCHEMA_VERSION}, came {found}; read it with the elsa-groups"
-            " that wrote it, or a newer one"
-        )
+    try:
+        check_lineage(lineage)
+    except ValueError as error:
+        raise InputError(f"{what}: {error}; read it with the elsa-groups that wrote it") from error
     for name, expected in (("kind", "groups"), ("run_id", artifacts.run_id)):
         if lineage.get(name) != expected:
             raise InputError(
@@ -319,8 +332,9 @@ def _wanted(keys: Iterable[str] | None, files: _Files) -> list[str]:
 
 def _load(key: str, files: _Files) -> UserGroups:
     """Read the rows of a key and the ids beside them, and see that they tell of the same groups."""
-    family, sizes = _composition(key, files)
-    members = _read_members(f"groups/{key}.npy", files.lineage["groups"][key]["sha256"], files)
+    group = files.lineage["groups"][key]
+    sizes = tuple(group["sizes"])
+    members = _read_members(f"groups/{key}.npy", group["sha256"], files)
     name = f"groups/{key}.parquet"
     n_groups, size = members.shape
     expected = {
@@ -338,7 +352,7 @@ def _load(key: str, files: _Files) -> UserGroups:
         raise files.refusal(f"{name}: expected a table of groups, came {first_line(error)}") from error
     if different:
         raise files.refusal(f"{name}: its column {different[0]} is not that of groups/{key}.npy")
-    return UserGroups(key, family, sizes, members, user_ids.reshape(members.shape))
+    return UserGroups(key, group["family"], sizes, members, user_ids.reshape(members.shape))
 
 
 def _read_members(name: str, recorded: str, files: _Files) -> NDArray[np.int64]:
@@ -351,15 +365,6 @@ def _read_members(name: str, recorded: str, files: _Files) -> NDArray[np.int64]:
         raise files.refusal(f"{name}: expected rows of int64, came {members.dtype} {members.shape}")
     files.check(f"members in {name}", recorded, array_digest(members))
     return members
-
-
-def _composition(key: str, files: _Files) -> tuple[str, tuple[int, ...]]:
-    """Return the family and the subgroup sizes that a key stands for: names of families may hold digits."""
-    for name, family in files.lineage["settings"]["families"].items():
-        for sizes in family["compositions"]:
-            if key == "_".join([name, *map(str, sizes)]):
-                return name, tuple(sizes)
-    raise files.refusal(f"{LINEAGE}: no family of its settings has the key {key}")
 
 
 def _found(run: Run) -> FoundGroups:

@@ -14,11 +14,13 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.errors import InputError
+from elsa_groups.errors import InputError, InputsMissing
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
 from elsa_groups.record.digests import file_digest
+from elsa_groups.record.schema import LINEAGE
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
+from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.run import DIGEST_LENGTH, param_text, store_uri
 from elsa_groups.tracking.search import KIND, PARENT, existing_run, runs_newest_first, why_incomplete
 
@@ -202,8 +204,9 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
     artifacts = artifacts_of(MlflowClient(), run)
     with TemporaryDirectory() as folder:
         checkpoint = artifacts.download(CHECKPOINT, Path(folder))
-        encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         digest = file_digest(checkpoint)
+        _check_recorded(artifacts, digest, Path(folder))
+        encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
         ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
     if not ordered:
@@ -253,6 +256,19 @@ def _check_digest(run: Run, interactions: Interactions) -> None:
         )
 
 
+def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
+    """Refuse a checkpoint that is not the one that its run logged, where the run says which that was."""
+    if not artifacts.has(LINEAGE):
+        return
+    lineage = json.loads(artifacts.download(LINEAGE, folder).read_text(encoding="utf-8"))
+    recorded = lineage.get("artifacts", {}).get(CHECKPOINT, digest)
+    if digest != recorded:
+        raise InputError(
+            f"parent: {CHECKPOINT} of run {artifacts.run_id} is not the one that was logged (recorded sha256"
+            f" {recorded}, found {digest}); restore it, or train again"
+        )
+
+
 def _check_ids(artifacts: RunArtifacts, ids: tuple[str, ...], what: str, folder: Path) -> bool:
     """Refuse ids that differ from the data's; return whether the run has them at all."""
     name = f"{what}.json"
@@ -266,3 +282,60 @@ def _check_ids(artifacts: RunArtifacts, ids: tuple[str, ...], what: str, folder:
             f" {len(ids):,}; use the file and filter that it was trained on, or train again"
         )
     return True
+
+
+def pin_checkpoint(parent: Parent, folder: Path) -> str:
+    """Copy a parent's checkpoint into a folder of artifacts; return its path there."""
+    client = MlflowClient()
+    artifacts = artifacts_of(client, client.get_run(parent.run_id))
+    return artifacts.download(CHECKPOINT, folder / "parent").relative_to(folder).as_posix()
+
+
+def recorded_parent(record: Record, interactions: Interactions) -> Parent:
+    """Load the item vectors that recorded groups were drawn from, whatever has become of their run.
+
+    Parameters
+    ----------
+    record : Record
+        The groups run. Its own copy of the checkpoint is taken, if it has one, else the parent's.
+    interactions : Interactions
+        The data, with as many items as were recorded.
+
+    Raises
+    ------
+    InputsMissing
+        If neither is there, or what is there can no longer be read.
+    """
+    recorded = record.lineage["parent"]
+    with TemporaryDirectory() as folder:
+        checkpoint = _recorded_checkpoint(record, Path(folder))
+        digest = file_digest(checkpoint)
+        try:
+            encoder = read_checkpoint(checkpoint, interactions.n_items, recorded["factors"])
+        except InputError as error:
+            changed = digest != recorded["checkpoint_sha256"]
+            reason = f"it is not the recorded file (sha256 {digest})" if changed else "though as recorded"
+            raise InputsMissing(f"parent: {CHECKPOINT} cannot be read, {reason}: {error}") from error
+    return Parent(
+        recorded["run_id"],
+        record.experiment_id,
+        recorded["run_id"],
+        recorded["model_id"],
+        encoder,
+        digest,
+        recorded["item_order"],
+        has_users="users.json" not in record.lineage["artifacts"],
+    )
+
+
+def _recorded_checkpoint(record: Record, folder: Path) -> Path:
+    recorded = record.lineage["parent"]
+    try:
+        if recorded["pinned"]:
+            return record.artifacts.download(recorded["pinned"], folder)
+        client = MlflowClient()
+        expected = "the parent that the groups were drawn from; its store may be another one"
+        run = existing_run(client, recorded["run_id"], what="parent", expected=expected)
+        return artifacts_of(client, run).download(CHECKPOINT, folder)
+    except InputError as error:
+        raise InputsMissing(str(error)) from error

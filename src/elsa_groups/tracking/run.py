@@ -1,14 +1,18 @@
 """The life of an MLflow run: adopt or create it, nest it, and end it as what happened."""
 
+import errno
 import json
+import logging
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -22,10 +26,13 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_LOGGED_ARTIFACTS,
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NAME,
+    MLFLOW_RUN_NOTE,
 )
 from numpy.typing import NDArray
 
 from elsa_groups.errors import InputError, Killed
+
+log = logging.getLogger(__name__)
 
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
@@ -70,9 +77,17 @@ class RunHandle:
         for name, value in tags.items():
             MlflowClient().set_tag(self.run_id, name, value)
 
-    def log_files(self, folder: Path) -> None:
-        """Upload a folder's content as artifacts."""
-        MlflowClient().log_artifacts(self.run_id, str(folder))
+    def describe(self, text: str) -> None:
+        """Set what MLflow's UI shows as the run's description, in Markdown."""
+        self.set_tags({MLFLOW_RUN_NOTE: text})
+
+    def log_files(self, folder: Path, *, but: str | None = None) -> None:
+        """Upload a folder's content as artifacts, except for one file of it."""
+        for path in sorted(folder.iterdir()):
+            if path.is_dir():
+                MlflowClient().log_artifacts(self.run_id, str(path), path.name)
+            elif path.name != but:
+                self.log_file(path)
 
     def log_file(self, path: Path) -> None:
         """Upload one file as an artifact."""
@@ -101,6 +116,17 @@ class RunHandle:
             pip_requirements=requirements,
         )
         return str(info.model_id)
+
+    def register_model(self, model_id: str, name: str, alias: str | None) -> None:
+        """Make this run's LoggedModel the next version of a registered model, known by an alias if asked."""
+        client = MlflowClient()
+        with suppress(MlflowException):
+            client.create_registered_model(name)
+        source = f"models:/{model_id}"
+        version = client.create_model_version(name, source, self.run_id, model_id=model_id).version
+        if alias:
+            client.set_registered_model_alias(name, alias, version)
+        log.info("registered as models:/%s/%s%s", name, version, f" and @{alias}" if alias else "")
 
     def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
         """Log a dataset, and the LoggedModel if there is one, as inputs."""
@@ -207,10 +233,7 @@ def tracked_run(
         mlflow.start_run(run_id=run_id)
         yield handle
     except BaseException as error:
-        status = "KILLED" if isinstance(error, Killed) else "FAILED"
-        mlflow.end_run(status)
-        # A run that was not started yet is not the one that ended.
-        client.set_terminated(run_id, status)
+        _end(run_id, "KILLED" if isinstance(error, Killed) else "FAILED")
         raise
     else:
         mlflow.end_run("FINISHED")
@@ -218,6 +241,64 @@ def tracked_run(
         # The end of any run makes MLflow forget the launched one, which another part still has to adopt.
         if launched and not adopted:
             os.environ["MLFLOW_RUN_ID"] = launched.run_id
+
+
+def _end(run_id: str, status: str) -> None:
+    """End a run that failed; a store that is away must not hide why it did."""
+    # It has had its chances; the library would try for minutes again.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+    try:
+        mlflow.end_run(status)
+        # A run that was not started yet is not the one that ended.
+        MlflowClient().set_terminated(run_id, status)
+    except Exception as error:
+        log.warning("run %s could not be ended as %s: %s", run_id, status, str(error).splitlines()[0])
+
+
+@contextmanager
+def writing_folder() -> Iterator[Path]:
+    """Give a folder to write a run's files to, which is removed in the end.
+
+    Raises
+    ------
+    InputError
+        If the disk is full.
+    """
+    with TemporaryDirectory(prefix="elsa-groups-") as name:
+        try:
+            yield Path(name)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise InputError(
+                f"{name}: the groups could not be written ({error.strerror or error}); set TMPDIR to a folder"
+                " with more room"
+            ) from error
+
+
+@contextmanager
+def keep_if_not_logged(folder: Path, run_id: str) -> Iterator[None]:
+    """Keep a run's files in the working folder if the store does not take them.
+
+    Raises
+    ------
+    InputError
+        In place of what the store raised; says where the files are.
+    """
+    try:
+        yield
+    except Exception as error:
+        kept = Path.cwd() / f"groups-{run_id}"
+        try:
+            shutil.copytree(folder, kept)
+            where = f"its groups are kept in {kept}"
+        except OSError as reason:
+            where = f"its groups could not be kept in {kept} either ({reason.strerror or reason})"
+        reason_given = without_password(str(error).splitlines()[0])
+        raise InputError(
+            f"run {run_id}: not logged to {store_uri()} ({reason_given}); {where}. It is incomplete: the same"
+            " command logs the same groups to a new run"
+        ) from error
 
 
 @contextmanager

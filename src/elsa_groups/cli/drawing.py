@@ -1,0 +1,158 @@
+"""From settings, data and item vectors to the groups of every key, measured."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from elsa_groups.cli import schema
+from elsa_groups.similarity.ranks import Ranks
+from elsa_groups.similarity.work import available_threads
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from elsa_groups.data.interactions import Interactions
+    from elsa_groups.groups.family import Family, Groups
+    from elsa_groups.model.embeddings import Embeddings
+    from elsa_groups.report.tables import Result
+    from elsa_groups.similarity.thresholds import Thresholds
+
+log = logging.getLogger("elsa_groups.cli")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """All groups of a run, and what they were drawn from.
+
+    Attributes
+    ----------
+    embeddings : Embeddings
+        Users that could be drawn.
+    thresholds : Thresholds
+        What similar and divergent meant.
+    results : list of Result
+        Groups of every key, in order of the configuration; on rank 0 alone.
+    threads : int
+        Threads used; nothing depends on it.
+    device : str
+        Where all pairs were compared: ``cpu`` or ``cuda``; nothing depends on it.
+    """
+
+    embeddings: "Embeddings"
+    thresholds: "Thresholds"
+    results: "list[Result]"
+    threads: int
+    device: str
+
+
+def draw_all(
+    settings: dict[str, Any], interactions: "Interactions", encoder: "NDArray[np.float32]", ranks: Ranks
+) -> Drawn:
+    """Embed the users, find the thresholds, and draw and measure the groups of every key."""
+    from tqdm import tqdm
+
+    from elsa_groups.model.embeddings import embed_users
+    from elsa_groups.similarity.scores import coarsen
+    from elsa_groups.similarity.thresholds import find_thresholds
+
+    work: dict[str, Any] = {
+        "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
+        "ranks": ranks,
+    }
+    embeddings = embed_users(interactions.matrix, encoder, threads=work["threads"])
+    if embeddings.n_without_history:
+        log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
+    similar, divergent = schema.targets_of(settings)
+    device = _sweep_device(settings["device"], ranks)
+    options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
+    thresholds = find_thresholds(
+        embeddings.vectors,
+        similar=similar,
+        divergent=divergent,
+        seed=settings["seed"],
+        device=device,
+        **work,
+        **options,
+    )
+    log.info(
+        "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
+        thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
+    )  # fmt: skip
+    work |= {"coarse": coarsen(embeddings.vectors)}
+    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
+    hidden = True if ranks.rank else None
+    results = []
+    with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
+        for key in progress:
+            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
+            if not ranks.rank:
+                results.append(_measure_key(settings, embeddings, thresholds, key[0], *drawn))
+    return Drawn(embeddings, thresholds, results, work["threads"], "cuda" if device else "cpu")
+
+
+def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
+    """Return the CUDA device of this rank, or None where the CPU sweeps all pairs."""
+    import torch
+
+    from elsa_groups.model.training import find_device
+
+    device = torch.device(ranks.device) if ranks.size > 1 else find_device(name)
+    return device if device.type == "cuda" else None
+
+
+def _draw_key(
+    settings: dict[str, Any],
+    embeddings: "Embeddings",
+    thresholds: "Thresholds",
+    family: "Family",
+    sizes: tuple[int, ...],
+    *,
+    work: dict[str, Any],
+) -> "tuple[Groups, Groups, float]":
+    """Draw the groups of one key, and random groups of the same size; time the former."""
+    from elsa_groups.groups.family import Linkage, Rule
+    from elsa_groups.groups.sampling import draw_groups
+
+    started = time.perf_counter()
+    options: dict[str, Any] = {
+        "similar": thresholds.similar,
+        "divergent": thresholds.divergent,
+        "seed": settings["seed"],
+        **settings["sampling"],
+        **work,
+    }
+    groups = draw_groups(embeddings.vectors, family, sizes, **options)
+    seconds = time.perf_counter() - started
+    anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
+    n_random = max(settings["baseline"]["n_groups"], family.n_groups)
+    random = draw_groups(embeddings.vectors, anyone, sizes, stream="baseline", n_groups=n_random, **options)
+    return groups, random, seconds
+
+
+def _measure_key(
+    settings: dict[str, Any],
+    embeddings: "Embeddings",
+    thresholds: "Thresholds",
+    family: "Family",
+    groups: "Groups",
+    random: "Groups",
+    seconds: float,
+) -> "Result":
+    """Measure the groups of one key beside random groups of the same size."""
+    from elsa_groups.groups.family import Rule
+    from elsa_groups.groups.quality import measure_overlap, measure_quality
+    from elsa_groups.report.tables import Result
+
+    vectors, members = embeddings.vectors, groups.members
+    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    quality = measure_quality(
+        vectors, members, groups.sizes, within=family.within, across=family.across, **limits
+    )
+    baseline = measure_quality(
+        vectors, random.members, groups.sizes, within=Rule.any, across=Rule.any, **limits
+    )
+    overlap = measure_overlap(members, n_users=len(vectors), threshold=settings["overlap"]["threshold"])
+    return Result(groups, quality, overlap, baseline.similarity, seconds)

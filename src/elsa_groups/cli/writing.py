@@ -1,0 +1,138 @@
+"""The files of a groups run, and what is said of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elsa_groups.cli.drawing import Drawn
+    from elsa_groups.data.interactions import Interactions
+    from elsa_groups.groups.family import Groups
+    from elsa_groups.record.code import Code
+    from elsa_groups.report.tables import Result
+    from elsa_groups.tracking.parent import Parent
+
+CONFIG = "config.yaml"
+CODE_DIFF = "code.diff"
+# Arrays of user ids take four bytes a letter: larger ones are in the parquet file alone.
+_IDS_UP_TO = 10_000
+
+
+def write_artifacts(
+    folder: Path,
+    settings: dict[str, Any],
+    interactions: "Interactions",
+    parent: "Parent",
+    drawn: "Drawn",
+    code: "Code",
+) -> None:
+    """Write every artifact of a groups run but its lineage."""
+    from elsa_groups.record.files import write_json, write_yaml
+    from elsa_groups.record.schema import thresholds_record
+    from elsa_groups.report.tables import mlflow_table, summary_row
+
+    for name in ("groups", "histograms", "overlap"):
+        (folder / name).mkdir()
+    for result in drawn.results:
+        _write_key(folder, interactions, drawn, result)
+    rows = [summary_row(result) for result in drawn.results]
+    write_json(folder / "groups" / "summary.json", mlflow_table(rows))
+    thresholds = thresholds_record(drawn.thresholds, settings["thresholds"])
+    write_json(folder / "thresholds.json", thresholds, indent=2)
+    write_yaml(folder / CONFIG, settings)
+    if not parent.has_users:
+        write_json(folder / "users.json", interactions.user_ids)
+    if code.diff:
+        (folder / CODE_DIFF).write_bytes(code.diff)
+
+
+def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", result: "Result") -> None:
+    """Write the groups, the histogram and the overlaps of one key."""
+    import numpy as np
+
+    from elsa_groups.record.files import write_json
+    from elsa_groups.report.figures import count_similarities, draw_histogram, save_png
+    from elsa_groups.report.tables import members_table, write_members, write_overlap
+
+    key = result.groups.key
+    users = drawn.embeddings.rows[result.groups.members]
+    np.save(folder / "groups" / f"{key}.npy", users)
+    table = members_table(result.groups, users, interactions.user_ids)
+    write_members(folder / "groups" / f"{key}.parquet", table)
+    if len(users) <= _IDS_UP_TO:
+        np.save(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
+    histogram = count_similarities(
+        key,
+        result.quality.similarity,
+        result.baseline,
+        similar=drawn.thresholds.similar,
+        divergent=drawn.thresholds.divergent,
+        within=result.quality.within if len(result.groups.sizes) > 1 else None,
+        across=result.quality.across if len(result.groups.sizes) > 1 else None,
+    )
+    write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
+    save_png(draw_histogram(histogram), folder / "histograms" / f"{key}.png")
+    write_overlap(folder / "overlap" / f"{key}.csv", result.overlap, users.shape[1])
+
+
+def write_lineage(
+    folder: Path,
+    run_id: str,
+    settings: dict[str, Any],
+    interactions: "Interactions",
+    parent: "Parent",
+    drawn: "Drawn",
+    code: "Code",
+    pinned: str | None,
+) -> dict[str, Any]:
+    """Write the record that makes a groups run complete; return it."""
+    from elsa_groups.record.digests import folder_digests
+    from elsa_groups.record.files import write_json
+    from elsa_groups.record.schema import LINEAGE, groups_lineage, thresholds_record
+
+    lineage = groups_lineage(
+        run_id=run_id,
+        parent={
+            "run_id": parent.run_id,
+            "model_id": parent.model_id,
+            "checkpoint_sha256": parent.checkpoint_sha256,
+            "factors": parent.encoder.shape[1],
+            "item_order": parent.item_order,
+            "pinned": pinned,
+        },
+        interactions=interactions,
+        thresholds=thresholds_record(drawn.thresholds, settings["thresholds"]),
+        settings=settings,
+        groups={r.groups.key: _key_record(r.groups, drawn) for r in drawn.results},
+        artifacts=folder_digests(folder),
+        code=code,
+        device=drawn.device,
+        threads=drawn.threads,
+    )
+    write_json(folder / LINEAGE, lineage, indent=2)
+    return lineage
+
+
+def _key_record(groups: "Groups", drawn: "Drawn") -> dict[str, Any]:
+    from elsa_groups.record.digests import array_digest
+
+    users = drawn.embeddings.rows[groups.members]
+    return {
+        "family": groups.key.removesuffix("".join(f"_{size}" for size in groups.sizes)),
+        "sizes": list(groups.sizes),
+        "shape": list(users.shape),
+        "sha256": array_digest(users),
+    }
+
+
+def describe_groups(lineage: dict[str, Any], parent_name: str) -> str:
+    """Say in Markdown what a groups run is, where its groups come from, and how to repeat it."""
+    thresholds, groups, data = (lineage[name] for name in ("thresholds", "groups", "data"))
+    n_groups = sum(group["shape"][0] for group in groups.values())
+    return (
+        f"{n_groups:,} groups of {len(groups)} keys from the {thresholds['n_users']:,} users of"
+        f" {data['dataset']}: similar at least {thresholds['similar']:.4f}, divergent at most"
+        f" {thresholds['divergent']:.4f}, seed {lineage['settings']['seed']}.\n\n"
+        f"Drawn from {parent_name}, run `{lineage['parent']['run_id']}`; `lineage.json` says from which data,"
+        " settings and code.\n\n"
+        f"Again: `mlflow run . -e reproduce -P groups_run_id={lineage['run_id']}`"
+    )

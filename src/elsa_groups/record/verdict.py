@@ -1,0 +1,346 @@
+"""Judge regenerated groups against recorded ones, and list what else differs between the two runs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.groups.replay import Replay
+
+Members = NDArray[np.int64]
+Explain = Callable[[str, int, Members], Replay]
+Kind = Literal["input", "threshold", "artifact", "environment"]
+
+# So many differing groups of a key are listed even where the first already settles the verdict.
+_LISTED = 20
+# So many groups or differences of a kind are named on the terminal.
+_PRINTED = 5
+
+
+class Verdict(IntEnum):
+    """How regenerated groups relate to the recorded ones, best first.
+
+    ``identical``: the same members in the same places; ``equivalent``: every group that differs is explained
+    by decisions within the tolerance of a threshold, as rounding of another machine may turn them;
+    ``different``: some group is not.
+    """
+
+    identical = 0
+    equivalent = 1
+    different = 2
+
+
+@dataclass(frozen=True)
+class GroupDifference:
+    """A group that came out otherwise.
+
+    Attributes
+    ----------
+    group : int
+        Its number.
+    recorded, regenerated : tuple of int
+        Members, rows of users.json.
+    positions : tuple of int
+        Where they differ.
+    replay : Replay
+        Whether near decisions explain it.
+    """
+
+    group: int
+    recorded: tuple[int, ...]
+    regenerated: tuple[int, ...]
+    positions: tuple[int, ...]
+    replay: Replay
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON holds of it."""
+        return asdict(self) | {
+            name: list(getattr(self, name)) for name in ("recorded", "regenerated", "positions")
+        }
+
+
+@dataclass(frozen=True)
+class KeyVerdict:
+    """The verdict on the groups of one key.
+
+    Attributes
+    ----------
+    key : str
+        The key.
+    verdict : Verdict
+        The worst of its groups.
+    recorded_shape, regenerated_shape : tuple of int or None
+        Of the member arrays, (n_groups, size); None if the key is missing on that side. Groups are compared
+        only if these are the same.
+    n_differing : int or None
+        Groups that differ, all of them; None if they were not compared.
+    groups : tuple of GroupDifference
+        The first that differ: all of them unless the key is different, then at least 20 if there are as many.
+    """
+
+    key: str
+    verdict: Verdict
+    recorded_shape: tuple[int, ...] | None
+    regenerated_shape: tuple[int, ...] | None
+    n_differing: int | None
+    groups: tuple[GroupDifference, ...] = ()
+
+    @property
+    def margin(self) -> float | None:
+        """The largest margin of a decision that explains a group; None if no group is explained."""
+        margins = [g.replay.margin for g in self.groups if g.replay.explained and g.replay.margin is not None]
+        return max(margins, default=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON holds of it."""
+        return {
+            "verdict": self.verdict.name,
+            "recorded_shape": self.recorded_shape and list(self.recorded_shape),
+            "regenerated_shape": self.regenerated_shape and list(self.regenerated_shape),
+            "n_differing": self.n_differing,
+            "margin": self.margin,
+            "groups": [group.as_dict() for group in self.groups],
+        }
+
+    def text(self) -> str:
+        """Return a line on the key, and one on each of the first groups that are not explained."""
+        lines = [f"{self.key}: {self.verdict.name}, {self._reason()}"]
+        unexplained = [group for group in self.groups if not group.replay.explained]
+        lines += [f"  {_describe(group)}" for group in unexplained[:_PRINTED]]
+        return "\n".join(lines)
+
+    def _reason(self) -> str:
+        if self.regenerated_shape is None:
+            return "not regenerated"
+        if self.recorded_shape is None:
+            return "not recorded"
+        if self.n_differing is None:
+            return f"recorded shape {self.recorded_shape}, regenerated {self.regenerated_shape}"
+        if not self.n_differing:
+            return f"{self.recorded_shape[0]:,} groups"
+        reason = f"{self.n_differing:,} of {self.recorded_shape[0]:,} groups differ"
+        if self.verdict == Verdict.equivalent:
+            reason += f", by decisions within {self.margin:.1e} of a threshold"
+        return reason
+
+
+def _describe(difference: GroupDifference) -> str:
+    replay = difference.replay
+    text = f"group {difference.group}: recorded {list(difference.recorded)},"
+    text += f" regenerated {list(difference.regenerated)}"
+    if replay.margin is None:
+        text += f"; not found along the present draws from position {replay.position} on"
+    else:
+        text += f"; they part at position {replay.position}, decisions up to {replay.margin:.1e} off"
+    return text if replay.complete else f"{text}; too many decisions at a threshold to try them all"
+
+
+def judge_groups(
+    recorded: Mapping[str, Members], regenerated: Mapping[str, Members], explain: Explain
+) -> tuple[KeyVerdict, ...]:
+    """Judge the groups of every key.
+
+    Parameters
+    ----------
+    recorded, regenerated : mapping of str to (n_groups, size) int64
+        Members by key, rows of users.json.
+    explain : callable
+        Given a key, the number of a group and its recorded members, returns its :class:`Replay`. For a key
+        it is not asked further once it could not explain a group and 20 are listed.
+
+    Returns
+    -------
+    tuple of KeyVerdict
+        In the order recorded; keys that were not recorded come last and are different, as are those that
+        were not regenerated or have another shape.
+    """
+    keys = dict.fromkeys([*recorded, *regenerated])
+    return tuple(_judge_key(key, recorded.get(key), regenerated.get(key), explain) for key in keys)
+
+
+def _judge_key(
+    key: str, recorded: Members | None, regenerated: Members | None, explain: Explain
+) -> KeyVerdict:
+    shapes = [None if members is None else members.shape for members in (recorded, regenerated)]
+    if recorded is None or regenerated is None or recorded.shape != regenerated.shape:
+        return KeyVerdict(key, Verdict.different, shapes[0], shapes[1], None)
+    differing = np.flatnonzero((recorded != regenerated).any(axis=1)).tolist()
+    groups: list[GroupDifference] = []
+    verdict = Verdict.equivalent if differing else Verdict.identical
+    for group in differing:
+        if verdict == Verdict.different and len(groups) >= _LISTED:
+            break
+        groups.append(_difference(key, group, recorded[group], regenerated[group], explain))
+        if not groups[-1].replay.explained:
+            verdict = Verdict.different
+    return KeyVerdict(key, verdict, shapes[0], shapes[1], len(differing), tuple(groups))
+
+
+def _difference(
+    key: str, group: int, recorded: Members, regenerated: Members, explain: Explain
+) -> GroupDifference:
+    return GroupDifference(
+        group=group,
+        recorded=tuple(recorded.tolist()),
+        regenerated=tuple(regenerated.tolist()),
+        positions=tuple(np.flatnonzero(recorded != regenerated).tolist()),
+        replay=explain(key, group, recorded),
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An entry of the lineage record that differs.
+
+    Attributes
+    ----------
+    name : str
+        Dotted path in lineage.json, or what a file is.
+    recorded, present : Any
+        Values, None where there is none.
+    kind : {"input", "threshold", "artifact", "environment"}
+        ``input``: what the groups follow from; ``threshold``: what was computed on the way; ``artifact``: a
+        file that is not what was recorded; ``environment``: where and how the run was made, on which no
+        group should depend.
+    """
+
+    name: str
+    recorded: Any
+    present: Any
+    kind: Kind
+
+
+# Settings and data entries that say where the run was made and how fast, not what was asked of it.
+_PLACES = (
+    "data.source.uri",
+    "settings.data_dir",
+    "settings.dataset.path",
+    "settings.dataset.urls",
+    "settings.device",
+    "settings.parent",
+    "settings.threads",
+)
+_KINDS: tuple[Kind, ...] = ("input", "threshold", "artifact", "environment")
+
+
+def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """List what two groups runs were made from and with, where it differs.
+
+    Parameters
+    ----------
+    recorded, present : mapping
+        Lineage records as by :func:`~elsa_groups.record.schema.groups_lineage`. Compared are the data, the
+        digest of the parent's checkpoint, settings, thresholds and environment; ids of runs, and digests of
+        what came out, are not.
+
+    Returns
+    -------
+    tuple of Difference
+        Inputs first, then thresholds, then the environment. An entry that is missing counts as null.
+    """
+    before, now = _entries(recorded), _entries(present)
+    found = [
+        Difference(name, before.get(name), now.get(name), _kind(name))
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
+    return tuple(sorted(found, key=lambda difference: _KINDS.index(difference.kind)))
+
+
+def compare_files(
+    what: str, recorded: Mapping[str, str], present: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    """List the files whose digests differ, by path; ``what`` says which are compared with the record."""
+    return tuple(
+        Difference(f"{what} {path}", recorded.get(path), present.get(path), "artifact")
+        for path in dict.fromkeys([*recorded, *present])
+        if recorded.get(path) != present.get(path)
+    )
+
+
+def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries to compare by dotted path."""
+    parent = {"checkpoint_sha256": (lineage.get("parent") or {}).get("checkpoint_sha256")}
+    # What was asked of the thresholds is among the settings.
+    thresholds = {name: v for name, v in (lineage.get("thresholds") or {}).items() if name != "asked"}
+    return dict(
+        _flatten(
+            {
+                "data": lineage.get("data"),
+                "parent": parent,
+                "settings": lineage.get("settings"),
+                "thresholds": thresholds,
+                "environment": lineage.get("environment"),
+            }
+        )
+    )
+
+
+def _flatten(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flatten(item, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, list(value) if isinstance(value, tuple) else value
+
+
+def _kind(name: str) -> Kind:
+    if name.startswith("thresholds."):
+        return "threshold"
+    is_place = any(name == place or name.startswith(f"{place}.") for place in _PLACES)
+    return "environment" if is_place or name.startswith("environment.") else "input"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of regenerating a groups run.
+
+    Attributes
+    ----------
+    keys : tuple of KeyVerdict
+        From :func:`judge_groups`.
+    differences : tuple of Difference
+        From :func:`compare_lineages` and :func:`compare_files`.
+    """
+
+    keys: tuple[KeyVerdict, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of a key."""
+        return max((key.verdict for key in self.keys), default=Verdict.identical)
+
+    @property
+    def unlike(self) -> list[Difference]:
+        """Inputs and files that differ, whether they changed a group or not."""
+        return [difference for difference in self.differences if difference.kind in ("input", "artifact")]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of verdict.json: verdict, keys, and differences by kind."""
+        return {
+            "verdict": self.verdict.name,
+            "keys": {key.key: key.as_dict() for key in self.keys},
+            "differences": {
+                kind: {d.name: {"recorded": d.recorded, "present": d.present} for d in self._of_kind(kind)}
+                for kind in _KINDS
+            },
+        }
+
+    def text(self) -> str:
+        """Return the verdict for the terminal: keys, differences of each kind, and the verdict last."""
+        lines = [key.text() for key in self.keys]
+        for kind in _KINDS:
+            found = self._of_kind(kind)
+            lines += [
+                f"{d.name}: recorded {d.recorded}, present {d.present} ({kind})" for d in found[:_PRINTED]
+            ]
+            if len(found) > _PRINTED:
+                lines.append(f"{len(found) - _PRINTED} more differ ({kind})")
+        return "\n".join([*lines, f"verdict: {self.verdict.name}"])
+
+    def _of_kind(self, kind: Kind) -> list[Difference]:
+        return [difference for difference in self.differences if difference.kind == kind]
