@@ -300,20 +300,20 @@ def _check_kind(run: Run) -> None:
 
 
 def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
-    what = f"{LINEAGE} of run {artifacts.run_id}"
+    what = f"groups: run {artifacts.run_id}"
     path = artifacts.download(LINEAGE, folder)
     try:
         lineage: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{what}: expected JSON, came {error}; draw the groups again") from error
+        raise InputError(f"{what}: {LINEAGE}: expected JSON, came {error}; draw the groups again") from error
     try:
         check_lineage(lineage)
     except ValueError as error:
         raise InputError(f"{what}: {error}; read it with the elsa-groups that wrote it") from error
     for name, expected in (("kind", "groups"), ("run_id", artifacts.run_id)):
-        if lineage.get(name) != expected:
+        if lineage[name] != expected:
             raise InputError(
-                f"{what}: expected {name} {expected}, came {lineage.get(name)}; it belongs to another run"
+                f"{what}: {LINEAGE}: expected {name} {expected}, came {lineage[name]}; it is another run's"
             )
     return lineage
 
