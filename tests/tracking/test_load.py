@@ -18,14 +18,24 @@ from mlflow import MlflowClient
 from elsa_groups import find_groups, load_groups
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Accounting, Groups
+from elsa_groups.record.code import Code
 from elsa_groups.record.digests import array_digest, file_digest
-from elsa_groups.record.schema import groups_lineage
+from elsa_groups.record.schema import groups_digest, groups_lineage, thresholds_record
 from elsa_groups.report.tables import members_table, write_members
-from elsa_groups.tracking.load import groups_digest
+from elsa_groups.similarity.thresholds import Thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
-FAMILIES = {"pairs_2": {"compositions": [[2]]}, "camps": {"compositions": [[2, 1], [1, 1]]}}
+# The name of a family may itself end in a number.
+FAMILIES = {"pairs_2_2": "pairs_2", "camps_2_1": "camps", "camps_1_1": "camps"}
 KEYS = {"pairs_2_2": (2,), "camps_2_1": (2, 1), "camps_1_1": (1, 1)}
+PARENT = {
+    "model_id": None,
+    "checkpoint_sha256": "cd" * 32,
+    "factors": 16,
+    "item_order": "items.json",
+    "pinned": None,
+}
+NO_DIGEST = "0" * 64
 
 
 @pytest.fixture
@@ -63,13 +73,23 @@ def log_groups(client: MlflowClient, interactions, members, tmp_path) -> Callabl
             write_members(folder / "groups" / f"{key}.parquet", table)
         lineage = groups_lineage(
             run_id=run_id,
-            parent={"run_id": parent},
+            parent=PARENT | {"run_id": parent},
             interactions=interactions,
-            thresholds={"similar": 0.7, "divergent": 0.5},
-            settings={"seed": 42, "families": FAMILIES},
-            groups={k: {"sha256": array_digest(v), "shape": list(v.shape)} for k, v in members.items()},
+            thresholds=thresholds_record(Thresholds(0.7, 0.5, "exact", 3, 3), {}),
+            settings={"seed": 42},
+            groups={
+                key: {
+                    "family": FAMILIES[key],
+                    "sizes": list(KEYS[key]),
+                    "shape": list(users.shape),
+                    "sha256": array_digest(users),
+                }
+                for key, users in members.items()
+            },
             artifacts={f"groups/{path.name}": file_digest(path) for path in (folder / "groups").iterdir()},
-            n_threads=1,
+            code=Code(None, b""),
+            device="cpu",
+            threads=1,
         )
         change_files(folder)
         change_lineage(lineage)
@@ -93,7 +113,7 @@ def test_groups_are_read_by_key_with_rows_and_ids(log_groups, members, interacti
     run_id = log_groups()
     run = load_groups(run_id)
     assert (run.run_id, run.parent_run_id, run.dataset) == (run_id, "p1", "Demo")
-    assert run.thresholds == {"similar": 0.7, "divergent": 0.5}
+    assert (run.thresholds["similar"], run.thresholds["divergent"]) == (0.7, 0.5)
     assert run.settings["seed"] == 42
     assert run.lineage["data"]["n_users"] == interactions.n_users
     assert list(run) == list(KEYS)
@@ -143,8 +163,10 @@ def test_a_file_that_the_lineage_does_not_know_is_refused(log_groups):
 
 
 def test_members_other_than_recorded_are_refused(log_groups):
-    run_id = log_groups(change_lineage=lambda lineage: lineage["groups"]["pairs_2_2"].update(sha256="0"))
-    assert "members in groups/pairs_2_2.npy: recorded digest 0, found" in refusal(run_id)
+    run_id = log_groups(
+        change_lineage=lambda lineage: lineage["groups"]["pairs_2_2"].update(sha256=NO_DIGEST)
+    )
+    assert f"members in groups/pairs_2_2.npy: recorded digest {NO_DIGEST}, found" in refusal(run_id)
 
 
 def edit_parquet(folder: Path, column: str) -> str:
@@ -212,9 +234,9 @@ def test_a_run_of_another_kind_is_refused_with_where_to_look(client, tags, expec
     ("change", "expected"),
     [
         ({"schema_version": 2}, "expected schema_version 1, came 2"),
-        ({"kind": "elsa"}, "expected kind groups, came elsa"),
-        ({"run_id": "another"}, "came another; it belongs to another run"),
-        ({"settings": {"families": {}}}, "no family of its settings has the key pairs_2_2"),
+        ({"kind": "odd"}, "expected kind elsa or groups, came 'odd'"),
+        ({"run_id": "another"}, "came another; it is another run's"),
+        ({"settings": 3}, "lineage.json: $.settings: 3 is not of type 'object'"),
     ],
 )
 def test_a_lineage_of_something_else_is_refused(log_groups, change, expected):
@@ -228,7 +250,7 @@ def test_a_lineage_that_is_none_is_refused(log_groups, text):
     run_id = log_groups(
         lineage_text="", change_files=overwrite("lineage.json", text.encode(errors="surrogateescape"))
     )
-    assert f"lineage.json of run {run_id}: expected" in refusal(run_id)
+    assert f"groups: run {run_id}: lineage.json: expected" in refusal(run_id)
 
 
 def test_an_array_that_needs_pickle_is_refused_unread(log_groups, tmp_path):
@@ -321,6 +343,11 @@ def test_complete_runs_are_found_newest_first_and_narrowed(client, log_groups):
     assert abs(datetime.now(UTC) - found.started) < timedelta(minutes=5)
 
 
+def test_nothing_is_found_where_there_is_no_experiment(client):
+    client.delete_experiment("0")
+    assert find_groups() == []
+
+
 def test_a_name_with_a_quote_is_refused(client):
     with pytest.raises(InputError, match=r"without quotes, came x' or"):
         find_groups(dataset="x' or tags.a = '1")
@@ -331,6 +358,12 @@ def test_a_store_that_mlflow_refuses_is_named_with_what_to_set(client, tmp_path,
     for function in (find_groups, lambda **options: load_groups("abc", **options)):
         with pytest.raises(InputError, match=r"tracking store .*/runs: .* set MLFLOW_TRACKING_URI"):
             function(tracking_uri=str(tmp_path / "runs"))
+
+
+def test_an_address_that_mlflow_does_not_know_is_named_without_its_password(client):
+    with pytest.raises(InputError, match=r"tracking store odd://ann:\*\*\*@host/x: ") as error:
+        find_groups(tracking_uri="odd://ann:secret@host/x")
+    assert "secret" not in str(error.value)
 
 
 def test_another_store_than_mlflows_own_can_be_named(log_groups):

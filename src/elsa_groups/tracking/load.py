@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +22,7 @@ from elsa_groups.errors import InputError
 from elsa_groups.record.digests import array_digest, file_digest
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of, first_line
-from elsa_groups.tracking.run import DIGEST_LENGTH
+from elsa_groups.tracking.run import DIGEST_LENGTH, without_password
 from elsa_groups.tracking.search import (
     DATASET,
     KIND,
@@ -281,10 +282,9 @@ def _open_store(tracking_uri: str | None) -> Iterator[MlflowClient]:
     try:
         yield MlflowClient(tracking_uri)
     except (MlflowException, ImportError) as error:
-        store = f"tracking store {tracking_uri}" if tracking_uri else "tracking store"
-        raise InputError(
-            f"{store}: {first_line(error)}; give tracking_uri, or set MLFLOW_TRACKING_URI"
-        ) from error
+        store = f"tracking store {without_password(tracking_uri or mlflow.get_tracking_uri())}"
+        reason = first_line(error)
+        raise InputError(f"{store}: {reason}; give tracking_uri, or set MLFLOW_TRACKING_URI") from error
 
 
 def _check_kind(run: Run) -> None:
@@ -300,19 +300,20 @@ def _check_kind(run: Run) -> None:
 
 
 def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
-    what = f"{LINEAGE} of run {artifacts.run_id}"
+    what = f"groups: run {artifacts.run_id}"
+    path = artifacts.download(LINEAGE, folder)
     try:
-        lineage: dict[str, Any] = json.loads(artifacts.download(LINEAGE, folder).read_text(encoding="utf-8"))
+        lineage: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{what}: expected JSON, came {error}; draw the groups again") from error
+        raise InputError(f"{what}: {LINEAGE}: expected JSON, came {error}; draw the groups again") from error
     try:
         check_lineage(lineage)
     except ValueError as error:
         raise InputError(f"{what}: {error}; read it with the elsa-groups that wrote it") from error
     for name, expected in (("kind", "groups"), ("run_id", artifacts.run_id)):
-        if lineage.get(name) != expected:
+        if lineage[name] != expected:
             raise InputError(
-                f"{what}: expected {name} {expected}, came {lineage.get(name)}; it belongs to another run"
+                f"{what}: {LINEAGE}: expected {name} {expected}, came {lineage[name]}; it is another run's"
             )
     return lineage
 
