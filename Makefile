@@ -9,7 +9,7 @@ run: $(VENV)/run.stamp  ## groups from the embedded Demo data, through `mlflow r
 	mlflow run . --env-manager local
 
 test: $(VENV)/test.stamp
-	python -m pytest
+	python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/test.stamp
 	ruff check .

@@ -6,12 +6,15 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elsa_groups import __version__
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.record.code import Code
-from elsa_groups.similarity.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    # Whoever only reads a record needs none of what thresholds are found with.
+    from elsa_groups.similarity.thresholds import Thresholds
 
 LINEAGE = "lineage.json"
 SCHEMA_VERSION = 1
@@ -148,7 +151,7 @@ def data_record(interactions: Interactions) -> dict[str, Any]:
     }
 
 
-def thresholds_record(thresholds: Thresholds, targets: dict[str, Any]) -> dict[str, Any]:
+def thresholds_record(thresholds: "Thresholds", targets: dict[str, Any]) -> dict[str, Any]:
     """Describe the thresholds: what was asked, what came, and how it was obtained."""
     return {
         "asked": targets,
