@@ -140,13 +140,12 @@ def _log(
             run.describe(describe_groups(lineage, parent.name))
             run.log_files(folder, but=LINEAGE)
             run.mark_tables("groups/summary.json")
-            run.log_metrics(
-                {
-                    "threshold/similar": drawn.thresholds.similar,
-                    "threshold/divergent": drawn.thresholds.divergent,
-                    "seconds/total": time.perf_counter() - started,
-                }
-            )
+            # On the model's page these say which groups were drawn from it.
+            limits = {
+                f"threshold/{name}": getattr(drawn.thresholds, name) for name in ("similar", "divergent")
+            }
+            run.log_metrics(limits, model_id=parent.model_id)
+            run.log_metrics({"seconds/total": time.perf_counter() - started})
             run.log_file(folder / LINEAGE)
     return rows
 

@@ -127,8 +127,8 @@ def _describe(
     return (
         f"ELSA with {settings['model']['factors']} factors, trained on {interactions.n_pairs:,} pairs of"
         f" {interactions.n_users:,} users and {interactions.n_items:,} items of {interactions.dataset}: test"
-        f" nDCG@20 {ndcg:.3f}.\n\n"
-        "`lineage.json` says from which data, settings and code.\n\n"
+        f" nDCG@20 {ndcg:.3f}.  \n"
+        "`lineage.json` says from which data, settings and code.  \n"
         f"Again: `{shlex.join(command)}`"
     )
 

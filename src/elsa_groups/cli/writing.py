@@ -131,8 +131,8 @@ def describe_groups(lineage: dict[str, Any], parent_name: str) -> str:
     return (
         f"{n_groups:,} groups of {len(groups)} keys from the {thresholds['n_users']:,} users of"
         f" {data['dataset']}: similar at least {thresholds['similar']:.4f}, divergent at most"
-        f" {thresholds['divergent']:.4f}, seed {lineage['settings']['seed']}.\n\n"
+        f" {thresholds['divergent']:.4f}, seed {lineage['settings']['seed']}.  \n"
         f"Drawn from {parent_name}, run `{lineage['parent']['run_id']}`; `lineage.json` says from which data,"
-        " settings and code.\n\n"
+        " settings and code.  \n"
         f"Again: `mlflow run . -e reproduce -P groups_run_id={lineage['run_id']}`"
     )

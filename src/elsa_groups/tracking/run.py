@@ -65,12 +65,13 @@ class RunHandle:
         for first in range(0, len(entities), _PARAMS_PER_BATCH):
             MlflowClient().log_batch(self.run_id, params=entities[first : first + _PARAMS_PER_BATCH])
 
-    def log_metrics(self, metrics: dict[str, float], step: int = 0) -> None:
-        """Log metrics in one call."""
+    def log_metrics(self, metrics: dict[str, float], step: int = 0, *, model_id: str | None = None) -> None:
+        """Log metrics in one call; with a LoggedModel's id they are on that model's page as well."""
         now = int(time.time() * 1000)
-        MlflowClient().log_batch(
-            self.run_id, metrics=[Metric(name, float(value), now, step) for name, value in metrics.items()]
-        )
+        entities = [
+            Metric(name, float(value), now, step, model_id=model_id) for name, value in metrics.items()
+        ]
+        MlflowClient().log_batch(self.run_id, metrics=entities)
 
     def set_tags(self, tags: dict[str, str]) -> None:
         """Set tags."""
