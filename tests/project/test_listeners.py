@@ -104,3 +104,18 @@ def test_other_quantiles_give_a_second_child_with_the_same_names(main_run, child
     assert "taken from" in launch.err
     groups = store.artifact(launch.last_id, "groups/similar_3.npy", Path(store.folder))
     assert np.load(groups).shape == (75, 3)
+
+
+def test_the_groups_are_drawn_again_from_their_record_alone(main_run, child, tmp_path):
+    store, _ = main_run
+    launch = store.mlflow_run(
+        "-e", "reproduce", "-P", f"groups_run_id={child.info.run_id}", "-P", "strict=true"
+    )
+    assert launch.code == 0, launch.err
+    assert launch.out.strip().splitlines()[-2:] == ["verdict: identical", f"verdict run: {launch.last_id}"]
+    verdict = json.loads(store.artifact(launch.last_id, "verdict.json", tmp_path).read_text())
+    assert {key: entry["verdict"] for key, entry in verdict["keys"].items()} == {
+        key: "identical" for key in (*EXPECTED, "similar_5", "divergent_5")
+    }
+    assert verdict["differences"] == {"input": {}, "threshold": {}, "artifact": {}, "environment": {}}
+    assert store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"] == child.info.run_id

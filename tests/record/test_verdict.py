@@ -10,7 +10,10 @@ from elsa_groups.record.verdict import (
     KeyVerdict,
     Reproduction,
     Verdict,
+    compare_files,
+    compare_ids,
     compare_lineages,
+    compare_settings,
     judge_groups,
 )
 
@@ -99,7 +102,7 @@ class TestKeys:
         ("recorded", "regenerated", "reason"),
         [
             (_members(), None, "not regenerated"),
-            (None, _members(), "not recorded"),
+            (None, _members(), "none stored"),
             (_members(75), _members(74), "recorded shape (75, 3), regenerated (74, 3)"),
             (_members(75), _members(75, 4), "recorded shape (75, 3), regenerated (75, 4)"),
         ],
@@ -158,6 +161,7 @@ class TestReproduction:
 
         assert json.loads((tmp_path / "verdict.json").read_text()) == {
             "verdict": "different",
+            "reason": None,
             "keys": {
                 "k0": {
                     "verdict": "identical",
@@ -193,6 +197,7 @@ class TestReproduction:
             "differences": {
                 "input": {"data.source.sha256": {"recorded": "ab", "present": "new"}},
                 "threshold": {},
+                "artifact": {},
                 "environment": {},
             },
         }
@@ -207,6 +212,41 @@ class TestReproduction:
         assert lines[0] == "settings.seed: recorded 42, present 43 (input)"
         assert lines[1] == "environment.packages.numpy: recorded 2.2, present None (environment)"
         assert lines[-2:] == ["4 more differ (environment)", "verdict: identical"]
+
+    def test_every_input_is_named_in_the_text(self):
+        differences = compare_settings("copy", {f"s{i}": 1 for i in range(8)}, {})
+
+        lines = Reproduction((), differences).text().splitlines()
+
+        assert lines[0] == "settings.s0 in copy: recorded 1, present None (input)"
+        assert len(lines) == 8 + 1
+
+    def test_without_groups_to_compare_the_reason_is_said_and_the_verdict_is_different(self):
+        differences = compare_lineages(LINEAGE, _changed(("data", "n_users"), 2))
+
+        reproduction = Reproduction((), differences, "nothing could be drawn")
+
+        assert reproduction.verdict == Verdict.different
+        assert reproduction.text().splitlines() == [
+            "nothing could be drawn",
+            "data.n_users: recorded 3, present 2 (input)",
+            "verdict: different",
+        ]
+        content = reproduction.as_dict()
+        assert (content["verdict"], content["reason"]) == ("different", "nothing could be drawn")
+
+    def test_inputs_and_files_are_what_a_strict_look_minds(self):
+        present = copy.deepcopy(LINEAGE)
+        present["environment"]["python"] = present["thresholds"]["method"] = present["data"]["digest"] = "x"
+        files = compare_files("stored", {"a.npy": "1", "b.npy": "2"}, {"a.npy": "3", "b.npy": "2", "c": "4"})
+
+        reproduction = Reproduction((), compare_lineages(LINEAGE, present) + files)
+
+        assert [(d.name, d.recorded, d.present) for d in reproduction.unlike] == [
+            ("data.digest", "d", "x"),
+            ("stored a.npy", "1", "3"),
+            ("stored c", None, "4"),
+        ]
 
 
 LINEAGE = {
@@ -378,3 +418,35 @@ class TestLineages:
         present = _changed(("settings", "dataset", "urls"), ("http://a",))
 
         assert compare_lineages(LINEAGE, present) == ()
+
+
+class TestBeside:
+    def test_settings_that_another_copy_has_otherwise_are_named_with_their_kind(self):
+        copied = copy.deepcopy(LINEAGE["settings"])
+        copied["seed"], copied["threads"] = 43, 2
+        copied["families"]["similar"]["linkage"] = "all"
+        del copied["data_dir"]
+
+        differences = compare_settings("config.yaml", LINEAGE["settings"], copied)
+
+        assert [(d.name, d.recorded, d.present, d.kind) for d in differences] == [
+            ("settings.seed in config.yaml", 42, 43, "input"),
+            ("settings.data_dir in config.yaml", "data", None, "environment"),
+            ("settings.threads in config.yaml", None, 2, "environment"),
+            ("settings.families.similar.linkage in config.yaml", "mean", "all", "input"),
+        ]
+        assert compare_settings("config.yaml", LINEAGE["settings"], LINEAGE["settings"]) == ()
+
+    def test_ids_that_one_side_lacks_are_named_sorted(self):
+        (difference,) = compare_ids("users", ["a", "c", "b"], ["e", "b", "d"])
+
+        assert (difference.name, difference.kind) == ("data.users on one side only", "input")
+        assert (difference.recorded, difference.present) == (["a", "c"], ["d", "e"])
+
+    def test_of_many_ids_the_first_twenty_are_named(self):
+        (difference,) = compare_ids("items", [f"{i:02d}" for i in range(50)], [])
+
+        assert difference.recorded == [f"{i:02d}" for i in range(20)]
+
+    def test_the_same_ids_are_no_difference(self):
+        assert compare_ids("users", ["a", "b"], ("a", "b")) == ()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
+from elsa_groups.cli.generate import check_settings
 from elsa_groups.cli.lifecycle import run_entry_point
 from elsa_groups.errors import Different, InputError, InputsMissing
 from elsa_groups.similarity.ranks import ONE
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from elsa_groups.cli.drawing import Drawn
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.replay import Replay
+    from elsa_groups.record.code import Code
     from elsa_groups.record.verdict import Difference, Explain, Reproduction
     from elsa_groups.tracking.load import Record
+    from elsa_groups.tracking.parent import Parent
     from elsa_groups.tracking.run import RunHandle
 
 VERDICT = "verdict.json"
@@ -47,12 +50,11 @@ def _reproduce(settings: dict[str, Any], _: list[str]) -> None:
         run.log_params(schema.as_params(settings))
         try:
             reproduction = _draw_again(record, settings, run)
-        except InputError as error:
-            verdict = "inputs missing" if isinstance(error, InputsMissing) else "different"
+        except InputsMissing as error:
+            verdict = "inputs missing"
             _log_verdict(run, verdict, {"verdict": verdict, "reason": str(error)}, f"verdict: {verdict}")
             raise
-        verdict = reproduction.verdict.name
-        _log_verdict(run, verdict, reproduction.as_dict(), reproduction.text())
+        _log_verdict(run, reproduction.verdict.name, reproduction.as_dict(), reproduction.text())
         _conclude(reproduction, record.run_id, run.run_id, strict=settings["strict"])
 
 
@@ -73,6 +75,8 @@ def _conclude(reproduction: "Reproduction", groups_run: str, verdict_run: str, *
     """Raise what the exit code follows from."""
     from elsa_groups.record.verdict import Verdict
 
+    if reproduction.reason is not None:
+        raise Different(f"groups of run {groups_run} cannot be drawn again: {reproduction.reason}")
     if reproduction.verdict == Verdict.different:
         raise Different(f"groups of run {groups_run} came out different; {VERDICT} of {verdict_run} says how")
     if strict and reproduction.unlike:
@@ -83,62 +87,94 @@ def _conclude(reproduction: "Reproduction", groups_run: str, verdict_run: str, *
 def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") -> "Reproduction":
     """Draw the groups of a record and compare them, and all that they were drawn from, with it."""
     from elsa_groups.cli.drawing import draw_all
-    from elsa_groups.cli.writing import write_artifacts, write_lineage
     from elsa_groups.record.code import find_code
     from elsa_groups.record.verdict import Reproduction, compare_lineages, judge_groups
     from elsa_groups.tracking.parent import recorded_parent
     from elsa_groups.tracking.run import writing_folder
 
-    asked = _settings_again(record.lineage, settings)
-    interactions = _load_again(record.lineage, asked)
-    parent = recorded_parent(record, interactions)
-    code = find_code()
+    lineage, code = record.lineage, find_code()
+    asked = _settings_again(lineage, settings)
+    check_settings(asked)
+    interactions = _load_again(lineage, asked, settings)
+    n_items = lineage["data"]["n_items"], interactions.n_items
+    parent = recorded_parent(record, interactions) if n_items[0] == n_items[1] else None
     with writing_folder() as folder:
         stored, again = folder / "stored", folder / "again"
         record.artifacts.download("", stored)
-        drawn = draw_all(asked, interactions, parent.encoder, ONE)
-        again.mkdir()
-        write_artifacts(again, asked, interactions, parent, drawn, code)
-        present = write_lineage(again, run.run_id, asked, interactions, parent, drawn, code, None)
-        recorded, regenerated = (_members(place, record.lineage) for place in (stored, again))
-        keys = judge_groups(recorded, regenerated, _explain_by(asked, drawn, record.lineage, present))
-        differences = compare_lineages(record.lineage, present) + _compare_files(
-            record.lineage, stored, again
-        )
-    return Reproduction(keys, differences)
+        beside = _compare_beside(record, stored, interactions)
+        if parent is None:
+            reason = f"{n_items[0]:,} items were recorded, and these data have {n_items[1]:,}"
+            return Reproduction((), beside + _compare_inputs(lineage, asked, interactions, None), reason)
+        try:
+            drawn = draw_all(asked, interactions, parent.encoder, ONE)
+        except InputError as error:
+            return Reproduction(
+                (), beside + _compare_inputs(lineage, asked, interactions, parent), str(error)
+            )
+        present = _write_again(again, run.run_id, asked, interactions, parent, drawn, code)
+        recorded, regenerated = _members(stored, lineage), _members(again, present)
+        keys = judge_groups(recorded, regenerated, _explain_by(asked, drawn, lineage, present))
+        files = _compare_members(lineage, recorded) + _compare_files(lineage, stored, again)
+    return Reproduction(keys, beside + compare_lineages(lineage, present) + files)
 
 
 def _settings_again(lineage: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the recorded settings, with the places and means of this machine."""
+    """Return the recorded settings, with the places and means that were given for this machine."""
     asked: dict[str, Any] = json.loads(json.dumps(lineage["settings"]))
     asked |= {name: settings[name] for name in ("threads", "device")}
-    asked["pin"] = False
     if settings["data_dir"] is not None:
         asked["data_dir"] = settings["data_dir"]
-    if "path" in asked["dataset"]:
-        file = Path(lineage["data"]["source"]["uri"])
-        if settings["path"] is not None:
-            asked["dataset"]["path"] = settings["path"]
-        elif settings["data_dir"] is None and file.is_file():
-            asked["dataset"]["path"] = str(file)
+    if settings["path"] is not None:
+        asked["dataset"]["path"] = settings["path"]
     return asked
 
 
-def _load_again(lineage: dict[str, Any], asked: dict[str, Any]) -> "Interactions":
+def _load_again(lineage: dict[str, Any], asked: dict[str, Any], settings: dict[str, Any]) -> "Interactions":
+    """Load the data from the place given, or else from the very file that was recorded, if it is there."""
     from elsa_groups.cli.inputs import load_interactions
 
+    places = asked
+    if "path" in asked["dataset"] and settings["path"] is None:
+        places = asked | _find_file(Path(lineage["data"]["source"]["uri"]), asked, settings["data_dir"])
     try:
-        interactions = load_interactions(asked)
+        return load_interactions(places)
     except InputError as error:
         raise InputsMissing(f"{error} (or say where the data are: data_dir=..., path=...)") from error
-    recorded = lineage["data"]
-    if interactions.n_items != recorded["n_items"]:
-        raise Different(
-            f"data: {recorded['n_items']:,} items were recorded, from a file with sha256"
-            f" {recorded['source']['sha256']}, and these have {interactions.n_items:,}, from one with"
-            f" {interactions.source.sha256}; give the file that the groups were drawn from"
-        )
-    return interactions
+
+
+def _find_file(file: Path, asked: dict[str, Any], data_dir: str | None) -> dict[str, Any]:
+    """Return the settings by which a recorded file is found again."""
+    dataset = asked["dataset"]
+    if data_dir is not None:
+        root = Path(data_dir).expanduser()
+        there = [place for place in (root / dataset["name"] / file.name, root / file.name) if place.is_file()]
+        # Without it there, what the dataset looks for by itself.
+        return {"dataset": dataset | {"path": str(there[0]) if there else None}}
+    if not file.is_file():
+        return {}
+    # A relative data_dir was that of another working folder; filtered pairs are kept there.
+    roots = [folder.parent for folder in file.parents if folder.name == dataset["name"]]
+    return {
+        "dataset": dataset | {"path": str(file)},
+        "data_dir": str(roots[0]) if roots else asked["data_dir"],
+    }
+
+
+def _write_again(
+    folder: Path,
+    run_id: str,
+    asked: dict[str, Any],
+    interactions: "Interactions",
+    parent: "Parent",
+    drawn: "Drawn",
+    code: "Code",
+) -> dict[str, Any]:
+    """Write the files of a groups run, to compare them; return its lineage record."""
+    from elsa_groups.cli.writing import write_artifacts, write_lineage
+
+    folder.mkdir()
+    write_artifacts(folder, asked, interactions, parent, drawn, code)
+    return write_lineage(folder, run_id, asked, interactions, parent, drawn, code, None)
 
 
 def _members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np.int64]]":
@@ -148,10 +184,60 @@ def _members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np.int
     members = {}
     for key in lineage["groups"]:
         try:
-            members[key] = np.load(folder / "groups" / f"{key}.npy", allow_pickle=False)
+            with (folder / "groups" / f"{key}.npy").open("rb") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
         except (OSError, ValueError):
             continue
+        if array.ndim == 2 and array.dtype.kind in "iu":
+            members[key] = array.astype(np.int64)
     return members
+
+
+def _compare_beside(record: "Record", stored: Path, interactions: "Interactions") -> "tuple[Difference, ...]":
+    """Compare what the record tells of settings and data with what else the store has of them."""
+    import yaml
+
+    from elsa_groups.cli.writing import CONFIG
+    from elsa_groups.record.verdict import compare_ids, compare_settings
+    from elsa_groups.tracking.parent import recorded_ids
+
+    found: tuple[Difference, ...] = ()
+    for what, ids in (("users", interactions.user_ids), ("items", interactions.item_ids)):
+        if (recorded := recorded_ids(record, what)) is not None:
+            found += compare_ids(what, recorded, ids)
+    try:
+        config = yaml.safe_load((stored / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        config = None
+    # A file that is not there, or tells of no settings, is among the artifacts that differ.
+    return found + (
+        compare_settings(CONFIG, record.lineage["settings"], config) if isinstance(config, dict) else ()
+    )
+
+
+def _compare_inputs(
+    lineage: dict[str, Any], asked: dict[str, Any], interactions: "Interactions", parent: "Parent | None"
+) -> "tuple[Difference, ...]":
+    """Compare what there is with the record where no groups could be drawn."""
+    from elsa_groups.record.schema import data_record
+    from elsa_groups.record.verdict import compare_lineages
+
+    present = {"data": data_record(interactions), "settings": asked}
+    if parent is not None:
+        present["parent"] = {"checkpoint_sha256": parent.checkpoint_sha256}
+    return compare_lineages({name: lineage[name] for name in present}, present)
+
+
+def _compare_members(
+    lineage: dict[str, Any], stored: "dict[str, NDArray[np.int64]]"
+) -> "tuple[Difference, ...]":
+    """Compare the stored member arrays with the digests that were recorded of them."""
+    from elsa_groups.record.digests import array_digest
+    from elsa_groups.record.verdict import compare_files
+
+    recorded = {f"members of {key}": lineage["groups"][key]["sha256"] for key in lineage["groups"]}
+    present = {f"members of {key}": array_digest(members) for key, members in stored.items()}
+    return compare_files("stored", recorded, present)
 
 
 def _explain_by(

@@ -1,6 +1,6 @@
 """Judge regenerated groups against recorded ones, and list what else differs between the two runs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any, Literal
@@ -16,8 +16,10 @@ Kind = Literal["input", "threshold", "artifact", "environment"]
 
 # So many differing groups of a key are listed even where the first already settles the verdict.
 _LISTED = 20
-# So many groups or differences of a kind are named on the terminal.
+# So many groups, or differences of a kind, are named on the terminal; inputs that differ all are.
 _PRINTED = 5
+# So many users or items that only one side has are named.
+_NAMED = 20
 
 
 class Verdict(IntEnum):
@@ -73,8 +75,8 @@ class KeyVerdict:
     verdict : Verdict
         The worst of its groups.
     recorded_shape, regenerated_shape : tuple of int or None
-        Of the member arrays, (n_groups, size); None if the key is missing on that side. Groups are compared
-        only if these are the same.
+        Of the member arrays, (n_groups, size); None if the key, or a file to read it from, is missing on that
+        side. Groups are compared only if these are the same.
     n_differing : int or None
         Groups that differ, all of them; None if they were not compared.
     groups : tuple of GroupDifference
@@ -116,7 +118,7 @@ class KeyVerdict:
         if self.regenerated_shape is None:
             return "not regenerated"
         if self.recorded_shape is None:
-            return "not recorded"
+            return "none stored"
         if self.n_differing is None:
             return f"recorded shape {self.recorded_shape}, regenerated {self.regenerated_shape}"
         if not self.n_differing:
@@ -261,6 +263,26 @@ def compare_files(
     )
 
 
+def compare_settings(
+    what: str, recorded: Mapping[str, Any], present: Mapping[str, Any]
+) -> tuple[Difference, ...]:
+    """List the settings of a lineage record that another copy of them, called ``what``, has otherwise."""
+    before, now = dict(_flatten(recorded)), dict(_flatten(present))
+    return tuple(
+        Difference(f"settings.{path} in {what}", before.get(path), now.get(path), _kind(f"settings.{path}"))
+        for path in dict.fromkeys([*before, *now])
+        if before.get(path) != now.get(path)
+    )
+
+
+def compare_ids(what: str, recorded: Sequence[str], present: Sequence[str]) -> tuple[Difference, ...]:
+    """Name who is on one side only, the first 20 of each; ``what`` says whether users or items."""
+    gone, new = sorted({*recorded} - {*present}), sorted({*present} - {*recorded})
+    if not gone and not new:
+        return ()
+    return (Difference(f"data.{what} on one side only", gone[:_NAMED], new[:_NAMED], "input"),)
+
+
 def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries to compare by dotted path."""
     parent = {"checkpoint_sha256": (lineage.get("parent") or {}).get("checkpoint_sha256")}
@@ -303,15 +325,20 @@ class Reproduction:
     keys : tuple of KeyVerdict
         From :func:`judge_groups`.
     differences : tuple of Difference
-        From :func:`compare_lineages` and :func:`compare_files`.
+        What else differs between the runs.
+    reason : str or None
+        Why no groups could be drawn at all, where none could.
     """
 
     keys: tuple[KeyVerdict, ...]
     differences: tuple[Difference, ...]
+    reason: str | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of a key."""
+        """The worst verdict of a key; different if no groups could be drawn."""
+        if self.reason is not None:
+            return Verdict.different
         return max((key.verdict for key in self.keys), default=Verdict.identical)
 
     @property
@@ -320,9 +347,10 @@ class Reproduction:
         return [difference for difference in self.differences if difference.kind in ("input", "artifact")]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content of verdict.json: verdict, keys, and differences by kind."""
+        """Return the content of verdict.json: verdict and reason, keys, and differences by kind."""
         return {
             "verdict": self.verdict.name,
+            "reason": self.reason,
             "keys": {key.key: key.as_dict() for key in self.keys},
             "differences": {
                 kind: {d.name: {"recorded": d.recorded, "present": d.present} for d in self._of_kind(kind)}
@@ -332,14 +360,15 @@ class Reproduction:
 
     def text(self) -> str:
         """Return the verdict for the terminal: keys, differences of each kind, and the verdict last."""
-        lines = [key.text() for key in self.keys]
+        lines = [self.reason] if self.reason is not None else [key.text() for key in self.keys]
         for kind in _KINDS:
             found = self._of_kind(kind)
+            printed = len(found) if kind == "input" else _PRINTED
             lines += [
-                f"{d.name}: recorded {d.recorded}, present {d.present} ({kind})" for d in found[:_PRINTED]
+                f"{d.name}: recorded {d.recorded}, present {d.present} ({kind})" for d in found[:printed]
             ]
-            if len(found) > _PRINTED:
-                lines.append(f"{len(found) - _PRINTED} more differ ({kind})")
+            if len(found) > printed:
+                lines.append(f"{len(found) - printed} more differ ({kind})")
         return "\n".join([*lines, f"verdict: {self.verdict.name}"])
 
     def _of_kind(self, kind: Kind) -> list[Difference]:

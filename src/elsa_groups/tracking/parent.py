@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
-from elsa_groups.data.interactions import Interactions
+from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.errors import InputError, InputsMissing
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
@@ -331,11 +331,41 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
 def _recorded_checkpoint(record: Record, folder: Path) -> Path:
     recorded = record.lineage["parent"]
     try:
-        if recorded["pinned"]:
+        if recorded["pinned"] and record.artifacts.has(recorded["pinned"]):
             return record.artifacts.download(recorded["pinned"], folder)
-        client = MlflowClient()
-        expected = "the parent that the groups were drawn from; its store may be another one"
-        run = existing_run(client, recorded["run_id"], what="parent", expected=expected)
-        return artifacts_of(client, run).download(CHECKPOINT, folder)
+        return _recorded_run(record).download(CHECKPOINT, folder)
     except InputError as error:
         raise InputsMissing(str(error)) from error
+
+
+def _recorded_run(record: Record) -> RunArtifacts:
+    """Return the artifacts of the ELSA run that groups were drawn from."""
+    client, run_id = MlflowClient(), record.lineage["parent"]["run_id"]
+    expected = "the parent that the groups were drawn from; its store may be another one"
+    return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
+
+
+def recorded_ids(record: Record, what: str) -> list[str] | None:
+    """Return the ids that groups were drawn from, in row order.
+
+    Parameters
+    ----------
+    record : Record
+        The groups run.
+    what : str
+        ``users`` or ``items``.
+
+    Returns
+    -------
+    list of str or None
+        None where neither run has them any more as they were recorded.
+    """
+    name = f"{what}.json"
+    try:
+        artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
+        with TemporaryDirectory() as folder:
+            ids: list[str] = json.loads(artifacts.download(name, Path(folder)).read_text(encoding="utf-8"))
+        is_recorded = order_digest(tuple(ids)) == record.lineage["data"][f"{what}_digest"]
+    except (InputError, ValueError, TypeError, AttributeError):
+        return None
+    return ids if is_recorded else None
