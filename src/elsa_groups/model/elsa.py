@@ -5,6 +5,7 @@ Shapes: B users of a batch, I items, d factors.
 
 import os
 import pickle
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,6 +231,7 @@ def _load_without_pickle(path: Path) -> object:
         IndexError,
         AttributeError,
         TypeError,
+        struct.error,
     ) as error:
         raise InputError(f"{expected}, came something else or a part of it; {again}") from error
 
