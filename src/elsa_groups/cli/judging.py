@@ -1,0 +1,147 @@
+"""What was recorded of a groups run beside what its store holds, and beside what was drawn again."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elsa_groups.cli import schema
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from elsa_groups.cli.drawing import Drawn
+    from elsa_groups.data.interactions import Interactions
+    from elsa_groups.groups.replay import Replay
+    from elsa_groups.record.verdict import Difference, Explain
+    from elsa_groups.tracking.load import Record
+    from elsa_groups.tracking.parent import Parent
+
+_SUMMARY = "groups/summary.json"
+
+
+def read_members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np.int64]]":
+    """Return the member arrays that are there and readable."""
+    import numpy as np
+
+    members = {}
+    for key in lineage["groups"]:
+        try:
+            with (folder / "groups" / f"{key}.npy").open("rb") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
+        except (OSError, ValueError):
+            continue
+        if array.ndim == 2 and array.dtype.kind in "iu":
+            members[key] = array.astype(np.int64)
+    return members
+
+
+def compare_beside(record: "Record", stored: Path, interactions: "Interactions") -> "tuple[Difference, ...]":
+    """Compare what the record tells of settings and data with what else the store has of them."""
+    import yaml
+
+    from elsa_groups.cli.writing import CONFIG
+    from elsa_groups.record.verdict import compare_ids, compare_settings
+    from elsa_groups.tracking.parent import recorded_ids
+
+    found: tuple[Difference, ...] = ()
+    for what, ids in (("users", interactions.user_ids), ("items", interactions.item_ids)):
+        if (recorded := recorded_ids(record, what)) is not None:
+            found += compare_ids(what, recorded, ids)
+    try:
+        config = yaml.safe_load((stored / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        config = None
+    # A file that is not there, or tells of no settings, is among the artifacts that differ.
+    return found + (
+        compare_settings(CONFIG, record.lineage["settings"], config) if isinstance(config, dict) else ()
+    )
+
+
+def compare_inputs(
+    lineage: dict[str, Any], asked: dict[str, Any], interactions: "Interactions", parent: "Parent | None"
+) -> "tuple[Difference, ...]":
+    """Compare what there is with the record where no groups could be drawn."""
+    from elsa_groups.record.schema import data_record
+    from elsa_groups.record.verdict import compare_lineages
+
+    present = {"data": data_record(interactions), "settings": asked}
+    if parent is not None:
+        present["parent"] = {"checkpoint_sha256": parent.checkpoint_sha256}
+    return compare_lineages({name: lineage[name] for name in present}, present)
+
+
+def compare_members(
+    lineage: dict[str, Any], stored: "dict[str, NDArray[np.int64]]"
+) -> "tuple[Difference, ...]":
+    """Compare the stored member arrays with the digests that were recorded of them."""
+    from elsa_groups.record.digests import array_digest
+    from elsa_groups.record.verdict import compare_files
+
+    recorded = {f"members of {key}": lineage["groups"][key]["sha256"] for key in lineage["groups"]}
+    present = {f"members of {key}": array_digest(members) for key, members in stored.items()}
+    return compare_files("stored", recorded, present)
+
+
+def explain_by(
+    asked: dict[str, Any], drawn: "Drawn", recorded: dict[str, Any], present: dict[str, Any]
+) -> "Explain":
+    """Return what replays a recorded group among the users as they are now."""
+    import numpy as np
+
+    from elsa_groups.groups.replay import replay_group
+
+    rows = drawn.embeddings.rows
+    place = np.full(present["data"]["n_users"], -1)
+    # Rows of other users name nobody here.
+    if recorded["data"]["users_digest"] == present["data"]["users_digest"]:
+        place[rows] = np.arange(len(rows))
+    keys = {
+        family.key(sizes): (family, sizes)
+        for family in schema.families_of(asked)
+        for sizes in family.compositions
+    }
+
+    def explain(key: str, group: int, members: "NDArray[np.int64]") -> "Replay":
+        known = (members >= 0) & (members < len(place))
+        return replay_group(
+            drawn.embeddings.vectors,
+            *keys[key],
+            group,
+            np.where(known, place[np.where(known, members, 0)], -1),
+            similar=drawn.thresholds.similar,
+            divergent=drawn.thresholds.divergent,
+            seed=asked["seed"],
+            **asked["sampling"],
+        )
+
+    return explain
+
+
+def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tuple[Difference, ...]":
+    """Compare the files in the store, and those made again, with the digests that were recorded."""
+    from elsa_groups.cli.writing import CODE_DIFF, CONFIG
+    from elsa_groups.record.digests import folder_digests
+    from elsa_groups.record.schema import LINEAGE
+    from elsa_groups.record.verdict import compare_files
+
+    recorded = lineage["artifacts"]
+    there = folder_digests(stored)
+    del there[LINEAGE]
+    # Settings and code are compared by themselves, a copy of the checkpoint too, and the summary holds times.
+    others = (CONFIG, CODE_DIFF, LINEAGE, lineage["parent"]["pinned"], _SUMMARY)
+    made = {path: digest for path, digest in folder_digests(again).items() if path not in others}
+    made |= {path: digest for path, digest in recorded.items() if path in others}
+    if _summary(stored) != _summary(again):
+        made[_SUMMARY] = folder_digests(again)[_SUMMARY]
+    return compare_files("stored", recorded, there) + compare_files("made again", recorded, made)
+
+
+def _summary(folder: Path) -> Any:
+    """Return the rows of a summary but for what drawing took, which no two runs share."""
+    try:
+        table = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

@@ -1,0 +1,32 @@
+"""From what a task raises to a last line on stderr and an exit code."""
+
+import pytest
+
+from elsa_groups.cli.lifecycle import _refuse_if_meant_to_be_read
+from elsa_groups.errors import Different, InputError, InputsMissing
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("x: expected y"), 1, "error: x: expected y"),
+        (Different("other groups"), 3, "error: other groups"),
+        (InputsMissing("no file"), 4, "error: no file"),
+        (
+            MemoryError("Unable to allocate 74 GiB"),
+            1,
+            "error: not enough memory (Unable to allocate 74 GiB); ask for fewer groups or users, or use a larger"
+            " machine",
+        ),
+    ],
+)
+def test_an_error_to_be_read_ends_with_its_code_and_its_message_last(capsys, error, code, line):
+    with pytest.raises(SystemExit) as end:
+        _refuse_if_meant_to_be_read(error)
+    assert end.value.code == code
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_any_other_error_is_left_to_be_raised(capsys):
+    _refuse_if_meant_to_be_read(ZeroDivisionError("a fault of the program"))
+    assert capsys.readouterr().err == ""
