@@ -15,8 +15,8 @@ from elsa_groups.errors import Different, InputError, InputsMissing
         (
             MemoryError("Unable to allocate 74 GiB"),
             1,
-            "error: not enough memory (Unable to allocate 74 GiB); ask for fewer groups or users, or use a larger"
-            " machine",
+            "error: not enough memory (Unable to allocate 74 GiB); ask for fewer groups or users, or use a"
+            " larger machine",
         ),
     ],
 )
