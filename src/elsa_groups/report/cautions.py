@@ -104,12 +104,12 @@ def find_cautions(
     return tuple(caution for caution in found if caution is not None)
 
 
-def _tell(rows: list[Row], badness: Callable[[Row], float], sentence: Callable[[Row], str]) -> str:
-    """Say a clause of each of the worst keys, and how many more there are."""
+def _tell(rows: list[Row], badness: Callable[[Row], float], numbers: Callable[[Row], str]) -> str:
+    """Name the worst keys with their numbers, and say how many more there are."""
     worst = sorted(rows, key=badness, reverse=True)
     more = len(worst) - _TOLD
-    clauses = [sentence(row) for row in worst[:_TOLD]]
-    return "; ".join(clauses + ([f"and of {more} more key{'s' if more > 1 else ''}"] if more > 0 else []))
+    told = [f"{row['key']} ({numbers(row)})" for row in worst[:_TOLD]]
+    return ", ".join(told) + (f" and {more} more key{'s' if more > 1 else ''}" if more > 0 else "")
 
 
 def _wrong_pairs(rows: list[Row]) -> Caution | None:
@@ -117,15 +117,15 @@ def _wrong_pairs(rows: list[Row]) -> Caution | None:
     if not wrong:
         return None
 
-    def sentence(row: Row) -> str:
+    def numbers(row: Row) -> str:
         n_wrong = round(row["wrong_pair_share"] * row["groups"])
-        return f"{n_wrong:,} of {row['groups']:,} of {row['key']} ({row['wrong_pair_share']:.1%})"
+        return f"{n_wrong:,} of {row['groups']:,} groups, {row['wrong_pair_share']:.1%}"
 
-    told = _tell(wrong, lambda row: row["wrong_pair_share"], sentence)
     return Caution(
         "Groups hold wrong pairs",
-        f"Two members are on the wrong side of their threshold in {told}: who joins need not meet it with"
-        " every member unless the family's linkage is all.",
+        "Two members or more are on the wrong side of their threshold in"
+        f" {_tell(wrong, lambda row: row['wrong_pair_share'], numbers)}. Whoever joins need not meet it with"
+        " every member, unless the family's linkage is all.",
     )
 
 
@@ -139,12 +139,16 @@ def _unrelated(divergent: float | None) -> Caution | None:
     return Caution(
         f"Divergent tastes are {kind}, not opposed",
         f"Pairs count as divergent up to a similarity of {divergent:.3f}, which is a cosine of"
-        f" {_signed(cosine)}: 0 is unrelated, and opposed tastes are well below.",
+        f" {signed(cosine)}: 0 is unrelated, and opposed tastes are well below.",
     )
 
 
-def _signed(number: float, digits: int = 3) -> str:
-    # A typographic minus, and no sign before a rounded zero.
+def signed(number: float, digits: int = 3) -> str:
+    """Return a number with its sign, the minus as wide as the plus; zero has none.
+
+    >>> signed(0.25, 1), signed(-0.0004), signed(-0.25)
+    ('+0.2', '0.000', '−0.250')
+    """
     rounded = round(number, digits) + 0.0
     return f"{'+' if rounded > 0 else ''}{rounded:.{digits}f}".replace("-", "−")
 
@@ -160,11 +164,11 @@ def _low_coverage(rows: list[Row], n_users: int) -> Caution | None:
     told = _tell(
         low,
         lambda row: by_chance(row) / row["user_coverage"],
-        lambda row: f"{row['user_coverage']:.1%} of {row['key']} against {by_chance(row):.1%}",
+        lambda row: f"{row['user_coverage']:.1%} against {by_chance(row):.1%}",
     )
     return Caution(
         "Few users take part",
-        f"Of the {n_users:,} users the groups reach fewer than as many random groups would: {told}.",
+        f"Fewer of the {n_users:,} users are reached than as many random groups would reach in {told}.",
     )
 
 
@@ -176,16 +180,14 @@ def _busy_user(rows: list[Row], n_users: int) -> Caution | None:
     if not busy:
         return None
 
-    def sentence(row: Row) -> str:
+    def numbers(row: Row) -> str:
         share = row["participation_max"] / row["groups"]
-        return (
-            f"{row['participation_max']:,} of {row['groups']:,} of {row['key']}"
-            f" ({share:.1%}, {times(row):.0f} times the average)"
-        )
+        many = f"{row['participation_max']:,} of {row['groups']:,} groups, {share:.1%}"
+        return f"{many}, {times(row):.0f} times the average"
 
     return Caution(
         "One user is drawn again and again",
-        f"A single user is in {_tell(busy, times, sentence)}.",
+        f"A single user takes part far more often than the average user in {_tell(busy, times, numbers)}.",
     )
 
 
@@ -196,13 +198,11 @@ def _restarts(rows: list[Row]) -> Caution | None:
     many = [row for row in rows if each(row) > MANY_RESTARTS]
     if not many:
         return None
-    told = _tell(
-        many, each, lambda row: f"{row['restarts']:,} for the {row['groups']:,} groups of {row['key']}"
-    )
+    told = _tell(many, each, lambda row: f"{row['restarts']:,} dropped for {row['groups']:,} groups")
     return Caution(
         "More attempts were dropped than finished",
-        f"Attempts that found no further member were dropped, {told}: users whom few others fit are rare"
-        " in these groups.",
+        f"Attempts that found no further member outnumber the groups in {told}. Users whom few others fit"
+        " are rare there.",
     )
 
 
@@ -213,9 +213,9 @@ def _duplicates(rows: list[Row]) -> Caution | None:
     told = _tell(
         twice,
         lambda row: row["duplicates"] / row["groups"],
-        lambda row: f"{row['duplicates']:,} of {row['groups']:,} of {row['key']}",
+        lambda row: f"{row['duplicates']:,} of {row['groups']:,} groups",
     )
-    return Caution("Groups are repeated", f"Another group has the same members as {told}.")
+    return Caution("Groups are repeated", f"Groups have the same members as an earlier one in {told}.")
 
 
 def _activity(rows: list[Row], activity: Mapping[str, Activity]) -> Caution | None:
@@ -223,14 +223,14 @@ def _activity(rows: list[Row], activity: Mapping[str, Activity]) -> Caution | No
     if not other:
         return None
 
-    def sentence(row: Row) -> str:
+    def numbers(row: Row) -> str:
         of = activity[row["key"]]
-        return f"{of.mean:.1f} in {row['key']} ({_signed(of.difference, 2)} standard deviations)"
+        return f"{of.mean:.1f} items, {signed(of.difference, 2)} standard deviations"
 
-    told = _tell(other, lambda row: abs(activity[row["key"]].difference), sentence)
+    told = _tell(other, lambda row: abs(activity[row["key"]].difference), numbers)
     users_mean = activity[other[0]["key"]].users_mean
     return Caution(
         "Members are not as active as users are",
-        f"A user has {users_mean:.1f} items on average, as members of random groups have, but a member has"
+        f"A history has {users_mean:.1f} items on average, among all users as in random groups, but not in"
         f" {told}.",
     )

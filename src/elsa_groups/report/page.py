@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
-from elsa_groups.report.cautions import Caution
+from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
 from elsa_groups.report.figures import Histogram
 from elsa_groups.report.tables import Row
@@ -31,11 +31,11 @@ _COLUMNS = (
     ("groups", "groups", "{:,}"),
     ("mean", "similarity_mean", "{:.3f}"),
     ("sd", "similarity_std", "{:.3f}"),
-    ("random mean", "similarity_random", "{:.3f}"),
-    ("groups with a wrong pair", "wrong_pair_share", "{:.1%}"),
+    ("random\nmean", "similarity_random", "{:.3f}"),
+    ("with a\nwrong pair", "wrong_pair_share", "{:.1%}"),
     ("accepted", "acceptance_rate", "{:.2%}"),
-    ("largest overlap", "member_overlap_max", "{:.2f}"),
-    ("users reached", "user_coverage", "{:.1%}"),
+    ("largest\noverlap", "member_overlap_max", "{:.2f}"),
+    ("users\nreached", "user_coverage", "{:.1%}"),
     ("restarts", "restarts", "{:,}"),
     ("duplicates", "duplicates", "{:,}"),
 )
@@ -132,17 +132,12 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"as": _as, "signed": _signed, "name": _name, "base64": _base64, "sizes": _sizes}
+    environment.filters |= {"as": _as, "signed": signed, "name": _name, "base64": _base64, "sizes": _sizes}
     return environment.get_template("page.html.jinja")
 
 
 def _as(value: Any, form: str) -> str:
     return form.format(value)
-
-
-def _signed(value: float) -> str:
-    # Zero has no sign, and a minus is as wide as a plus.
-    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−").replace("+0.000", "0.000")
 
 
 def _name(text: str) -> str:
