@@ -110,16 +110,16 @@ def render_page(
 def describe_histogram(histogram: Histogram) -> str:
     """Say in a sentence what a histogram shows."""
     h = histogram
-    parts = [
-        f"{name}, mean {series.mean:.3f}"
-        for name, series in (("Pairs within subgroups", h.within), ("pairs across", h.across))
-        if series is not None
-    ]
-    return (
+    told = (
         f"Histogram of the similarity of {h.groups.n_groups:,} groups of {h.key}, mean {h.groups.mean:.3f},"
         f" before that of {h.random.n_groups:,} random groups, mean {h.random.mean:.3f}; pairs are similar"
-        f" from {h.similar:.3f} and divergent up to {h.divergent:.3f}. {'; '.join(parts)}"
-    ).strip()
+        f" from {h.similar:.3f} and divergent up to {h.divergent:.3f}."
+    )
+    if h.within is not None:
+        told += f" Pairs within subgroups have mean {h.within.mean:.3f}."
+    if h.across is not None:
+        told += f" Pairs across subgroups have mean {h.across.mean:.3f}."
+    return told
 
 
 @cache
