@@ -290,7 +290,7 @@ def test_make_run_works_in_a_fresh_clone_with_a_clean_home(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_the_configuration(tmp_path):
+def test_the_wheel_carries_configuration_template_and_schema(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -306,6 +306,11 @@ def test_the_wheel_carries_the_configuration(tmp_path):
     (wheel,) = tmp_path.glob("elsa_groups-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     packed = {f"elsa_groups/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
+    package = (ROOT / "src" / "elsa_groups").rglob("*")
+    packed |= {
+        path.relative_to(ROOT / "src").as_posix() for path in package if path.suffix in (".json", ".jinja")
+    }
+    assert "elsa_groups/report/page.html.jinja" in packed
     assert packed <= names
 
 
