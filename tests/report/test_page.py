@@ -206,7 +206,7 @@ def test_the_head_says_what_was_asked_and_what_came(page_parts):
     n_wrong = sum(row["wrong_pair_share"] * row["groups"] for row in rows)
     assert [line.text for line in head.all("dd")] == [
         f"{n_pairs} pairs of 8 users and 8 items; groups are drawn from all users",
-        "similar 3 · opposing 2+1; similar from the 0.9 quantile of all pairs, divergent up to 0.95; seed 42",
+        "similar 3 · opposing 2+1; similar from the 0.9 quantile, divergent up to 0.95; seed 42",
         f"5 groups of 2 keys, from a mean similarity of {low['similarity_mean']:.3f} ({low['key']}) to"
         f" {high['similarity_mean']:.3f} ({high['key']}); {n_wrong:.0f} of them hold a wrong pair",
     ]
