@@ -243,6 +243,18 @@ def test_histograms_hold_every_group_and_open_as_pictures(files):
         assert picture.width == 1000
 
 
+def test_the_report_shows_the_first_groups_of_every_key(child, files):
+    page = (files / "report.html").read_text()
+    assert len(page) < 3_000_000
+    assert f"-P groups_run_id={child.info.run_id}<" in page
+    assert page.count("<img alt=") >= len(KEYS)
+    for key in KEYS:
+        for group in np.load(files / f"groups/{key}_ids.npy")[:2]:
+            assert all(f"<bdi>{user}</bdi>" in page for user in group)
+    wrong = [child.data.metrics[f"{key}/wrong_pair_share"] for key in KEYS]
+    assert ("Groups hold wrong pairs" in page) == (max(wrong) > 0)
+
+
 def test_lineage_names_what_made_the_groups(child, parent, files, parent_files):
     import hashlib
 
