@@ -106,7 +106,7 @@ def test_activity_is_another_beyond_a_fifth_of_a_standard_deviation(mean, sign):
     told = cautions(activity=Activity(mean, 30.0, 10.0))
     assert told == {
         "Members are not as active as users are": "A history has 30.0 items on average, among all users as in"
-        f" random groups, but not in similar_3 ({mean} items, {sign} standard deviations)."
+        f" random groups, but not in similar_3 ({mean} items, {sign} sd)."
     }
 
 

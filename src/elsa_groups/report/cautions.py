@@ -225,7 +225,7 @@ def _activity(rows: list[Row], activity: Mapping[str, Activity]) -> Caution | No
 
     def numbers(row: Row) -> str:
         of = activity[row["key"]]
-        return f"{of.mean:.1f} items, {signed(of.difference, 2)} standard deviations"
+        return f"{of.mean:.1f} items, {signed(of.difference, 2)} sd"
 
     told = _tell(other, lambda row: abs(activity[row["key"]].difference), numbers)
     users_mean = activity[other[0]["key"]].users_mean
