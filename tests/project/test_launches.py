@@ -281,7 +281,13 @@ def test_make_run_works_in_a_fresh_clone_with_a_clean_home(tmp_path):
     # Where `make test` has set up an environment, it is brought up to date instead of made once more.
     ours = [f"VENV={ROOT / '.venv'}"] if (ROOT / ".venv" / "run.stamp").exists() else []
     done = subprocess.run(
-        ["make", "run", *ours], cwd=clone, env=environment, capture_output=True, text=True, timeout=900, check=False
+        ["make", "run", *ours],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"^groups run: [0-9a-f]{32}$", done.stdout, re.M)
