@@ -11,6 +11,14 @@ class InputError(ValueError):
     code = 1
 
 
+class Absent(InputError):
+    """Something that was named is not there, or deleted."""
+
+
+class NotLogged(InputError):
+    """A tracking store did not take what was to be logged."""
+
+
 class Different(InputError):
     """Groups drawn again are not those that were recorded."""
 

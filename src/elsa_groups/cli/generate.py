@@ -10,12 +10,12 @@ from elsa_groups.errors import InputError
 from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from elsa_groups.cli.drawing import Drawn
     from elsa_groups.data.interactions import Interactions
-    from elsa_groups.record.code import Code
     from elsa_groups.report.tables import Row
     from elsa_groups.tracking.parent import Parent
     from elsa_groups.tracking.run import RunHandle
@@ -89,9 +89,11 @@ def generate_child(
         Processes that help, each by :func:`help_generate`.
     """
     from elsa_groups.cli.drawing import draw_all
+    from elsa_groups.cli.writing import write_artifacts, write_lineage
     from elsa_groups.record.code import find_code
-    from elsa_groups.report.tables import closing_table
-    from elsa_groups.tracking.run import dataset_input, tracked_run
+    from elsa_groups.report.tables import closing_table, summary_row
+    from elsa_groups.tracking.parent import pin_checkpoint
+    from elsa_groups.tracking.run import dataset_input, keep_if_not_logged, tracked_run, writing_folder
 
     started = time.perf_counter()
     settings = schema.part_for(settings, "generate")
@@ -104,8 +106,15 @@ def generate_child(
         dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
         run.log_inputs(dataset, parent.model_id)
         encoder = _announce(ranks, run.run_id, interactions, parent.encoder)
-        drawn = draw_all(settings, interactions, encoder, ranks)
-        rows = _log(run, settings, interactions, parent, drawn, code, started)
+        with writing_folder() as folder:
+            # Before hours of work, and while the parent is known to be there.
+            pinned = pin_checkpoint(parent, folder) if settings["pin"] else None
+            drawn = draw_all(settings, interactions, encoder, ranks)
+            write_artifacts(folder, run.run_id, settings, interactions, parent, drawn, code)
+            lineage = write_lineage(folder, run.run_id, settings, interactions, parent, drawn, code, pinned)
+            rows = [summary_row(result) for result in drawn.results]
+            with keep_if_not_logged(folder, run.run_id):
+                _log(run, folder, lineage, parent, rows, started)
     ranks.wait()
     print(closing_table(rows))
     print(f"parent run: {parent.run_id}")
@@ -114,40 +123,28 @@ def generate_child(
 
 def _log(
     run: "RunHandle",
-    settings: dict[str, Any],
-    interactions: "Interactions",
+    folder: "Path",
+    lineage: dict[str, Any],
     parent: "Parent",
-    drawn: "Drawn",
-    code: "Code",
+    rows: "list[Row]",
     started: float,
-) -> "list[Row]":
-    """Write everything to files, then log it, the lineage last, with which the run is complete."""
-    from elsa_groups.cli.writing import describe_groups, write_artifacts, write_lineage
+) -> None:
+    """Log what is in a folder and what was measured, the lineage last, with which the run is complete."""
+    from elsa_groups.cli.writing import describe_groups
     from elsa_groups.record.schema import LINEAGE, groups_digest
-    from elsa_groups.report.tables import metrics_of, summary_row
-    from elsa_groups.tracking.parent import pin_checkpoint
-    from elsa_groups.tracking.run import keep_if_not_logged, writing_folder
+    from elsa_groups.report.tables import metrics_of
 
-    rows = [summary_row(result) for result in drawn.results]
-    with writing_folder() as folder:
-        write_artifacts(folder, run.run_id, settings, interactions, parent, drawn, code)
-        pinned = pin_checkpoint(parent, folder) if settings["pin"] else None
-        lineage = write_lineage(folder, run.run_id, settings, interactions, parent, drawn, code, pinned)
-        with keep_if_not_logged(folder, run.run_id):
-            for row in rows:
-                run.log_metrics(metrics_of(row))
-            run.set_tags({"elsa_groups.digest": groups_digest(lineage)})
-            run.describe(describe_groups(lineage, parent.name))
-            run.log_files(folder, but=LINEAGE)
-            run.mark_tables("groups/summary.json")
-            # On the model's page these say which groups were drawn from it.
-            limits = {
-                f"threshold/{name}": getattr(drawn.thresholds, name) for name in ("similar", "divergent")
-            }
-            run.log_metrics(limits, model_id=parent.model_id)
-            run.log_metrics({"seconds/total": time.perf_counter() - started})
-            run.log_file(folder / LINEAGE)
-    return rows
+    for row in rows:
+        run.log_metrics(metrics_of(row))
+    run.set_tags({"elsa_groups.digest": groups_digest(lineage)})
+    run.describe(describe_groups(lineage, parent.name))
+    run.log_files(folder, but=LINEAGE)
+    run.mark_tables("groups/summary.json")
+    # On the model's page these say which groups were drawn from it.
+    limits = {f"threshold/{name}": lineage["thresholds"][name] for name in ("similar", "divergent")}
+    run.log_metrics(limits, model_id=parent.model_id)
+    run.log_metrics({"seconds/total": time.perf_counter() - started})
+    run.log_file(folder / LINEAGE)
 
 
 def help_generate(settings: dict[str, Any], interactions: "Interactions", ranks: Ranks) -> None:

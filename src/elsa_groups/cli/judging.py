@@ -1,6 +1,8 @@
 """What was recorded of a groups run beside what its store holds, and beside what was drawn again."""
 
 import json
+import tokenize
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from elsa_groups.cli.drawing import Drawn
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.replay import Replay
-    from elsa_groups.record.verdict import Difference, Explain
+    from elsa_groups.record.verdict import Difference, Explain, KeyVerdict
     from elsa_groups.tracking.load import Record
     from elsa_groups.tracking.parent import Parent
 
@@ -29,11 +31,23 @@ def read_members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np
         try:
             with (folder / "groups" / f"{key}.npy").open("rb") as file:
                 array = np.lib.format.read_array(file, allow_pickle=False)
-        except (OSError, ValueError):
+        except (OSError, ValueError, SyntaxError, tokenize.TokenError):
+            # numpy parses a header as Python would.
             continue
         if array.ndim == 2 and array.dtype.kind in "iu":
             members[key] = array.astype(np.int64)
     return members
+
+
+def in_recorded_rows(
+    members: "dict[str, NDArray[np.int64]]", recorded_ids: list[str] | None, present_ids: tuple[str, ...]
+) -> "dict[str, NDArray[np.int64]]":
+    """Return member arrays with each user's recorded row, and rows beyond all of these for users without."""
+    import numpy as np
+
+    row_of = {user: row for row, user in enumerate(recorded_ids or ())}
+    rows = np.array([row_of.get(user, len(row_of) + row) for row, user in enumerate(present_ids)])
+    return {key: rows[array] for key, array in members.items()}
 
 
 def compare_beside(record: "Record", stored: Path, interactions: "Interactions") -> "tuple[Difference, ...]":
@@ -69,6 +83,22 @@ def compare_inputs(
     if parent is not None:
         present["parent"] = {"checkpoint_sha256": parent.checkpoint_sha256}
     return compare_lineages({name: lineage[name] for name in present}, present)
+
+
+def hold_to_record(
+    keys: "tuple[KeyVerdict, ...]", lineage: dict[str, Any], regenerated: "dict[str, NDArray[np.int64]]"
+) -> "tuple[KeyVerdict, ...]":
+    """Call keys different whose members are those of the stored file, but not those that were recorded."""
+    from elsa_groups.record.digests import array_digest
+    from elsa_groups.record.verdict import Verdict
+
+    return tuple(
+        replace(key, verdict=Verdict.different)
+        if key.verdict == Verdict.identical
+        and array_digest(regenerated[key.key]) != lineage["groups"][key.key]["sha256"]
+        else key
+        for key in keys
+    )
 
 
 def compare_members(
@@ -123,7 +153,7 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tu
     from elsa_groups.cli.writing import CODE_DIFF, CONFIG, REPORT
     from elsa_groups.record.digests import folder_digests
     from elsa_groups.record.schema import LINEAGE
-    from elsa_groups.record.verdict import compare_files
+    from elsa_groups.record.verdict import Difference, compare_files
 
     recorded = lineage["artifacts"]
     there = folder_digests(stored)
@@ -135,7 +165,9 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tu
     made |= {path: digest for path, digest in recorded.items() if path in others}
     if _summary(stored) != _summary(again):
         made[_SUMMARY] = folder_digests(again)[_SUMMARY]
-    return compare_files("stored", recorded, there) + compare_files("made again", recorded, made)
+    before, now = recorded.get(CODE_DIFF), folder_digests(again).get(CODE_DIFF)
+    other_code = (Difference(CODE_DIFF, before, now, "environment"),) if before != now else ()
+    return compare_files("stored", recorded, there) + compare_files("made again", recorded, made) + other_code
 
 
 def _summary(folder: Path) -> Any:

@@ -1,6 +1,5 @@
 """Draw a recorded run's groups again from its record alone, and say whether they are the same."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from elsa_groups.cli.judging import (
     compare_inputs,
     compare_members,
     explain_by,
+    hold_to_record,
+    in_recorded_rows,
     read_members,
 )
 from elsa_groups.cli.lifecycle import run_entry_point
@@ -37,7 +38,7 @@ def main() -> None:
 
 def _reproduce(settings: dict[str, Any], _: list[str]) -> None:
     from elsa_groups.tracking.load import open_record
-    from elsa_groups.tracking.run import check_store, tracked_run
+    from elsa_groups.tracking.run import check_store, tracked_run, without_password
 
     check_store()
     record = open_record(settings["groups_run_id"])
@@ -55,22 +56,31 @@ def _reproduce(settings: dict[str, Any], _: list[str]) -> None:
             reproduction = _draw_again(record, settings, run)
         except InputsMissing as error:
             verdict = "inputs missing"
-            _log_verdict(run, verdict, {"verdict": verdict, "reason": str(error)}, f"verdict: {verdict}")
+            _log_verdict(
+                run,
+                record.run_id,
+                verdict,
+                {"verdict": verdict, "reason": without_password(str(error))},
+                f"verdict: {verdict}",
+            )
             raise
-        _log_verdict(run, reproduction.verdict.name, reproduction.as_dict(), reproduction.text())
+        _log_verdict(
+            run, record.run_id, reproduction.verdict.name, reproduction.as_dict(), reproduction.text()
+        )
         _conclude(reproduction, record.run_id, run.run_id, strict=settings["strict"])
 
 
-def _log_verdict(run: "RunHandle", verdict: str, content: dict[str, Any], text: str) -> None:
+def _log_verdict(run: "RunHandle", groups_run: str, verdict: str, content: dict[str, Any], text: str) -> None:
     from elsa_groups.record.files import write_json
     from elsa_groups.tracking.run import writing_folder
 
+    # First, since a store that is away must not cost the verdict.
+    print(text, flush=True)
     run.set_tags({"elsa_groups.verdict": verdict})
-    run.describe(f"```\n{text}\n```")
+    run.describe(f"Again: `mlflow run . -e reproduce -P groups_run_id={groups_run}`\n```\n{text[:6000]}\n```")
     with writing_folder() as folder:
         write_json(folder / VERDICT, content, indent=2)
         run.log_file(folder / VERDICT)
-    print(text)
     print(f"verdict run: {run.run_id}", flush=True)
 
 
@@ -92,7 +102,7 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
     from elsa_groups.cli.drawing import draw_all
     from elsa_groups.record.code import find_code
     from elsa_groups.record.verdict import Reproduction, compare_lineages, judge_groups
-    from elsa_groups.tracking.parent import recorded_parent
+    from elsa_groups.tracking.parent import recorded_ids, recorded_parent
     from elsa_groups.tracking.run import writing_folder
 
     lineage, code = record.lineage, find_code()
@@ -114,14 +124,19 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
             return Reproduction((), beside + compare_inputs(lineage, asked, interactions, parent), str(error))
         present = _write_again(again, run.run_id, asked, interactions, parent, drawn, code)
         recorded, regenerated = read_members(stored, lineage), read_members(again, present)
+        if lineage["data"]["users_digest"] != present["data"]["users_digest"]:
+            # The same row may be another user.
+            users = recorded_ids(record, "users")
+            regenerated = in_recorded_rows(regenerated, users, interactions.user_ids)
         keys = judge_groups(recorded, regenerated, explain_by(asked, drawn, lineage, present))
+        keys = hold_to_record(keys, lineage, regenerated)
         files = compare_members(lineage, recorded) + compare_artifacts(lineage, stored, again)
     return Reproduction(keys, beside + compare_lineages(lineage, present) + files)
 
 
 def _settings_again(lineage: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Return the recorded settings, with the places and means that were given for this machine."""
-    asked: dict[str, Any] = json.loads(json.dumps(lineage["settings"]))
+    asked = schema.complete_recorded(lineage["settings"])
     asked |= {name: settings[name] for name in ("threads", "device")}
     if settings["data_dir"] is not None:
         asked["data_dir"] = settings["data_dir"]

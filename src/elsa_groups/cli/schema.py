@@ -267,6 +267,24 @@ def complete(config: DictConfig) -> dict[str, Any]:
     return named
 
 
+def complete_recorded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that a groups run recorded, checked as those of a command line are.
+
+    Raises
+    ------
+    InputError
+        If they are not settings of entry point generate.
+    """
+    try:
+        conf = OmegaConf.structured(GenerateConf)
+        dataset = DATASETS[settings["dataset"]["name"]]
+        conf = OmegaConf.merge(conf, {"dataset": OmegaConf.structured(dataset)}, settings)
+        return complete(conf)  # type: ignore[arg-type]
+    except (OmegaConfBaseException, KeyError, TypeError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"settings of the record: {reason}; was lineage.json changed?") from error
+
+
 def _check_ranges(settings: dict[str, Any]) -> None:
     flat = as_params(settings, "")
     for name, (least, most) in _RANGES.items():

@@ -136,7 +136,7 @@ def _describe(
 def _overrides_of_train(overrides: list[str]) -> list[str]:
     """Return those that train takes, which main and its declared parameters may be given others beside."""
     names = {field.name for field in fields(schema.TrainConf)} - set(DECLARED)
-    return [part for part in overrides if re.split(r"[.=@]", part.lstrip("+~"))[0] in {*names, "experiment"}]
+    return [part for part in overrides if re.split(r"[.=@]", part.lstrip("+~"))[0] in names]
 
 
 def _log_artifacts(

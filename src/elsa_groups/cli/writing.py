@@ -60,18 +60,18 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", resul
     """Write the groups, the histogram and the overlaps of one key; return the histogram."""
     import numpy as np
 
-    from elsa_groups.record.files import write_json
+    from elsa_groups.record.files import write_array, write_json
     from elsa_groups.report.figures import count_similarities, draw_histogram, save_png
     from elsa_groups.report.page import Picture, describe_histogram
     from elsa_groups.report.tables import members_table, write_members, write_overlap
 
     key = result.groups.key
     users = drawn.embeddings.rows[result.groups.members]
-    np.save(folder / "groups" / f"{key}.npy", users)
+    write_array(folder / "groups" / f"{key}.npy", users)
     table = members_table(result.groups, users, interactions.user_ids)
     write_members(folder / "groups" / f"{key}.parquet", table)
     if len(users) <= _IDS_UP_TO:
-        np.save(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
+        write_array(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
     histogram = count_similarities(
         key,
         result.quality.similarity,

@@ -1,9 +1,12 @@
 """The code that runs: its commit, and what differs from it."""
 
+import logging
 import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 # What the groups depend on. Data, stores and notes beside it make no checkout dirty.
 _CODE = ("src", "conf", "MLproject", "conda.yaml", "requirements.txt", "pyproject.toml")
@@ -17,7 +20,8 @@ class Code:
     Attributes
     ----------
     commit : str or None
-        Git commit of the checkout; None for an installed package, whose version says it.
+        Git commit of the checkout; None for an installed package, whose version says it, and where
+        git cannot say.
     diff : bytes
         What differs from the commit, files that are not in it included, for ``git apply``; empty where
         nothing does. Beyond 10 MB it is cut.
@@ -34,16 +38,23 @@ class Code:
 def find_code() -> Code:
     """Return the code of the checkout that this package is in, if it is in one."""
     root = Path(__file__).resolve().parents[3]
-    commit = _git(root, "rev-parse", "HEAD") if (root / "MLproject").exists() else None
-    if commit is None:
+    if not (root / "MLproject").exists():
         return Code(None, b"")
-    return Code(commit.decode().strip(), _diff(root)[:_MAX_DIFF])
+    commit, diff = _git(root, "rev-parse", "HEAD"), _diff(root)
+    if commit is None or diff is None:
+        log.warning("code: git does not say which commit %s is, so it is not on record", root)
+        return Code(None, b"")
+    if len(diff) > _MAX_DIFF:
+        log.warning("code: the difference from the commit is %d bytes; %d are kept", len(diff), _MAX_DIFF)
+    return Code(commit.decode().strip(), diff[:_MAX_DIFF])
 
 
-def _diff(root: Path) -> bytes:
-    compare = ("diff", "--binary", "--no-ext-diff", "--no-color")
-    changed = _git(root, *compare, "HEAD", "--", *_CODE) or b""
-    new = _git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *_CODE) or b""
+def _diff(root: Path) -> bytes | None:
+    compare = ("diff", "--binary", "--no-ext-diff", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+    changed = _git(root, *compare, "HEAD", "--", *_CODE)
+    new = _git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *_CODE)
+    if changed is None or new is None:
+        return None
     names = [os.fsdecode(name) for name in new.split(b"\0") if name]
     # Compared with nothing, since the index is not ours to put them into; exit code 1 says that they differ.
     added = [_git(root, *compare, "--no-index", "--", os.devnull, name, fine=1) for name in names]

@@ -9,13 +9,12 @@ from urllib.request import url2pathname
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy.engine import make_url
 
-from elsa_groups.errors import InputError
-from elsa_groups.tracking.run import without_password
+from elsa_groups.errors import Absent, InputError
+from elsa_groups.tracking.run import first_line, without_password
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,8 @@ class RunArtifacts:
         """
         try:
             return [item.path for item in self._repository().list_artifacts(folder or None)]
-        except (MlflowException, OSError) as error:
+        except Exception as error:
+            # Each kind of storage has a library of its own, and errors of its own.
             raise InputError(f"run {self.run_id}: {self._unreadable(error)}") from error
 
     def has(self, path: str) -> bool:
@@ -67,19 +67,21 @@ class RunArtifacts:
 
         Raises
         ------
-        InputError
+        Absent
             If there is no such artifact, or nothing in the folder: MLflow itself returns an empty folder
             where it finds nothing.
+        InputError
+            If the artifacts cannot be reached.
         """
         to.mkdir(parents=True, exist_ok=True)
         if not (self.has(path) if path else self.names()):
-            raise InputError(f"run {self.run_id} has {self.absence(path)}")
+            raise Absent(f"run {self.run_id} has {self.absence(path)}")
         try:
             copy = Path(self._repository().download_artifacts(path, str(to)))
-        except (MlflowException, OSError) as error:
+        except Exception as error:
             raise InputError(f"run {self.run_id}, artifact {path}: {self._unreadable(error)}") from error
         if copy.is_dir() and not any(copy.iterdir()):
-            raise InputError(f"run {self.run_id} has {self.absence(path)}")
+            raise Absent(f"run {self.run_id} has {self.absence(path)}")
         return copy
 
     def absence(self, path: str) -> str:
@@ -126,11 +128,6 @@ def artifacts_of(client: MlflowClient, run: Run) -> RunArtifacts:
             log.info("run %s: its artifacts are in %s, no longer in %s", run_id, moved, folder)
             uri = moved.as_uri()
     return RunArtifacts(run_id, uri, store)
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says first, without the passwords of addresses."""
-    return without_password((str(error) or type(error).__name__).splitlines()[0])
 
 
 def _local_path(uri: str) -> Path | None:

@@ -1,6 +1,7 @@
 """Groups back from their run: found by what they belong to, and read with every digest checked."""
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 from elsa_groups.errors import InputError
 from elsa_groups.record.digests import array_digest, file_digest
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
-from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of, first_line
-from elsa_groups.tracking.run import DIGEST_LENGTH, without_password
+from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
+from elsa_groups.tracking.run import DIGEST_LENGTH, first_line, without_password
 from elsa_groups.tracking.search import (
     DATASET,
     KIND,
@@ -35,6 +36,8 @@ from elsa_groups.tracking.search import (
 
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset
+
+log = logging.getLogger(__name__)
 
 _EXPECTED = "the id of a groups run, as elsa_groups.find_groups() lists them"
 
@@ -248,7 +251,16 @@ def find_groups(
     condition = " and ".join([*tags, "attributes.status = 'FINISHED'"])
     with _open_store(tracking_uri) as client:
         runs = runs_newest_first(client, condition)
-        return [_found(run) for run in runs if why_incomplete(client, run) is None]
+        return [_found(run) for run in runs if _is_complete(client, run)]
+
+
+def _is_complete(client: MlflowClient, run: Run) -> bool:
+    try:
+        return why_incomplete(client, run) is None
+    except InputError as error:
+        # The storage of one run must not hide the others.
+        log.warning("find_groups: skipping run %s: %s", run.info.run_id, error)
+        return False
 
 
 @dataclass(frozen=True)

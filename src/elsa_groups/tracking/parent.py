@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from elsa_groups.data.interactions import Interactions, order_digest
-from elsa_groups.errors import InputError, InputsMissing
+from elsa_groups.errors import Absent, InputError, InputsMissing
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
 from elsa_groups.record.digests import file_digest
@@ -260,8 +260,7 @@ def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
     """Refuse a checkpoint that is not the one that its run logged, where the run says which that was."""
     if not artifacts.has(LINEAGE):
         return
-    lineage = json.loads(artifacts.download(LINEAGE, folder).read_text(encoding="utf-8"))
-    recorded = lineage.get("artifacts", {}).get(CHECKPOINT, digest)
+    recorded = _read_json(artifacts, LINEAGE, folder, dict).get("artifacts", {}).get(CHECKPOINT, digest)
     if digest != recorded:
         raise InputError(
             f"parent: {CHECKPOINT} of run {artifacts.run_id} is not the one that was logged (recorded sha256"
@@ -269,12 +268,28 @@ def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
         )
 
 
+def _read_json(artifacts: RunArtifacts, name: str, folder: Path, kind: type[Any]) -> Any:
+    """Read an artifact that holds a dict or a list."""
+    try:
+        content = json.loads(artifacts.download(name, folder).read_text(encoding="utf-8"))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        content = error
+    if not isinstance(content, kind):
+        raise InputError(
+            f"parent: {name} of run {artifacts.run_id} is damaged: expected a JSON {kind.__name__}, came"
+            f" {content!s:.60}; restore it, or train again"
+        )
+    return content
+
+
 def _check_ids(artifacts: RunArtifacts, ids: tuple[str, ...], what: str, folder: Path) -> bool:
     """Refuse ids that differ from the data's; return whether the run has them at all."""
     name = f"{what}.json"
     if not artifacts.has(name):
         return False
-    stored = json.loads(artifacts.download(name, folder).read_text(encoding="utf-8"))
+    stored = _read_json(artifacts, name, folder, list)
     if stored != list(ids):
         different = sum(a != b for a, b in zip(stored, ids, strict=False)) + abs(len(stored) - len(ids))
         raise InputError(
@@ -285,10 +300,19 @@ def _check_ids(artifacts: RunArtifacts, ids: tuple[str, ...], what: str, folder:
 
 
 def pin_checkpoint(parent: Parent, folder: Path) -> str:
-    """Copy a parent's checkpoint into a folder of artifacts; return its path there."""
+    """Copy a parent's checkpoint into a folder of artifacts; return its path there.
+
+    Raises
+    ------
+    InputError
+        If it is no longer there, or no longer what the item vectors were read from.
+    """
     client = MlflowClient()
     artifacts = artifacts_of(client, client.get_run(parent.run_id))
-    return artifacts.download(CHECKPOINT, folder / "parent").relative_to(folder).as_posix()
+    copy = artifacts.download(CHECKPOINT, folder / "parent")
+    if file_digest(copy) != parent.checkpoint_sha256:
+        raise InputError(f"pin: {CHECKPOINT} of run {parent.run_id} changed while it was read; try again")
+    return copy.relative_to(folder).as_posix()
 
 
 def recorded_parent(record: Record, interactions: Interactions) -> Parent:
@@ -334,7 +358,7 @@ def _recorded_checkpoint(record: Record, folder: Path) -> Path:
         if recorded["pinned"] and record.artifacts.has(recorded["pinned"]):
             return record.artifacts.download(recorded["pinned"], folder)
         return _recorded_run(record).download(CHECKPOINT, folder)
-    except InputError as error:
+    except Absent as error:
         raise InputsMissing(str(error)) from error
 
 

@@ -8,11 +8,11 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import mlflow
@@ -30,7 +30,7 @@ from mlflow.utils.mlflow_tags import (
 )
 from numpy.typing import NDArray
 
-from elsa_groups.errors import InputError, Killed
+from elsa_groups.errors import InputError, Killed, NotLogged
 
 log = logging.getLogger(__name__)
 
@@ -121,8 +121,11 @@ class RunHandle:
     def register_model(self, model_id: str, name: str, alias: str | None) -> None:
         """Make this run's LoggedModel the next version of a registered model, known by an alias if asked."""
         client = MlflowClient()
-        with suppress(MlflowException):
+        try:
             client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise InputError(f"register_as: {first_line(error)}; the run itself is complete") from error
         source = f"models:/{model_id}"
         version = client.create_model_version(name, source, self.run_id, model_id=model_id).version
         if alias:
@@ -171,9 +174,8 @@ def check_store() -> None:
         client.search_experiments(max_results=1)
         experiment = _named_experiment(client)
     except (MlflowException, ImportError) as error:
-        reason = without_password(str(error).splitlines()[0])
         raise InputError(
-            f"tracking store {store_uri()}: {reason}"
+            f"tracking store {store_uri()}: {first_line(error)}"
             " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a"
             " folder of runs)"
         ) from error
@@ -190,12 +192,18 @@ def store_uri() -> str:
 
 
 def without_password(text: str) -> str:
-    """Hide the passwords of the addresses in a text.
+    """Hide who logs in, and with what, in the addresses of a text.
 
     >>> without_password("no answer from http://ann:secret@host:5000/")
-    'no answer from http://ann:***@host:5000/'
+    'no answer from http://***@host:5000/'
     """
-    return re.sub(r"(//[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)
+    # Up to the last one: a password may hold the sign, too.
+    return re.sub(r"//[^\s\"'<>]*@", "//***@", text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, without the passwords of addresses."""
+    return without_password((str(error) or type(error).__name__).splitlines()[0])
 
 
 @contextmanager
@@ -222,38 +230,54 @@ def tracked_run(
     if experiment_id is None:
         experiment_id = launched.experiment_id if launched else _default_experiment()
     adopted = adopt and launched is not None and launched.experiment_id == experiment_id
-    if launched is not None and adopted:
-        run_id = launched.run_id
-    else:
-        run_id = client.create_run(experiment_id, tags=resolve_tags()).info.run_id
+    run_id = launched.run_id if launched and adopted else None
     try:
-        handle = RunHandle(run_id, experiment_id)
+        if run_id is None:
+            run_id = str(client.create_run(experiment_id, tags=resolve_tags()).info.run_id)
         if adopt and launched and not adopted:
             client.set_tag(launched.run_id, "elsa_groups.run", run_id)
+        handle = RunHandle(run_id, experiment_id)
         handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
         mlflow.start_run(run_id=run_id)
         yield handle
-    except BaseException as error:
-        _end(run_id, "KILLED" if isinstance(error, Killed) else "FAILED")
-        raise
-    else:
         mlflow.end_run("FINISHED")
+    except BaseException as error:
+        if run_id is not None:
+            _end(run_id, error)
+        if isinstance(error, MlflowException):
+            raise NotLogged(f"tracking store {store_uri()}: {first_line(error)}") from error
+        raise
     finally:
         # The end of any run makes MLflow forget the launched one, which another part still has to adopt.
         if launched and not adopted:
             os.environ["MLFLOW_RUN_ID"] = launched.run_id
 
 
-def _end(run_id: str, status: str) -> None:
-    """End a run that failed; a store that is away must not hide why it did."""
-    # It has had its chances; the library would try for minutes again.
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
+def _end(run_id: str, error: BaseException) -> None:
+    """End a run as what an error says; a store that is away must not hide that error."""
+    status = "KILLED" if isinstance(error, Killed) else "FAILED"
+    with _few_retries() if isinstance(error, (MlflowException, NotLogged)) else nullcontext():
+        try:
+            mlflow.end_run(status)
+            # A run that was not started yet is not the one that ended.
+            MlflowClient().set_terminated(run_id, status)
+        except Exception as reason:
+            log.warning("run %s could not be ended as %s: %s", run_id, status, first_line(reason))
+
+
+@contextmanager
+def _few_retries() -> Iterator[None]:
+    """Ask a store once more that has had its chances, and not for minutes again."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
     try:
-        mlflow.end_run(status)
-        # A run that was not started yet is not the one that ended.
-        MlflowClient().set_terminated(run_id, status)
-    except Exception as error:
-        log.warning("run %s could not be ended as %s: %s", run_id, status, str(error).splitlines()[0])
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager
@@ -265,16 +289,16 @@ def writing_folder() -> Iterator[Path]:
     InputError
         If the disk is full.
     """
-    with TemporaryDirectory(prefix="elsa-groups-") as name:
-        try:
+    try:
+        with TemporaryDirectory(prefix="elsa-groups-") as name:
             yield Path(name)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise InputError(
-                f"{name}: the groups could not be written ({error.strerror or error}); set TMPDIR to a folder"
-                " with more room"
-            ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"{gettempdir()}: files of the run could not be written ({error.strerror}); set TMPDIR to a"
+            " folder with more room"
+        ) from error
 
 
 @contextmanager
@@ -295,10 +319,9 @@ def keep_if_not_logged(folder: Path, run_id: str) -> Iterator[None]:
             where = f"its groups are kept in {kept}"
         except OSError as reason:
             where = f"its groups could not be kept in {kept} either ({reason.strerror or reason})"
-        reason_given = without_password(str(error).splitlines()[0])
-        raise InputError(
-            f"run {run_id}: not logged to {store_uri()} ({reason_given}); {where}. It is incomplete: the same"
-            " command logs the same groups to a new run"
+        raise NotLogged(
+            f"run {run_id}: not logged to {store_uri()} ({first_line(error)}); {where}. It is incomplete: the"
+            " same command logs the same groups to a new run"
         ) from error
 
 
@@ -327,7 +350,12 @@ def launched_run() -> RunHandle | None:
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
         return None
-    run = MlflowClient().get_run(run_id)
+    try:
+        run = MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise InputError(
+            f"MLFLOW_RUN_ID: expected a run of {store_uri()}, came {run_id} ({first_line(error)}); unset it"
+        ) from error
     is_free = run.info.status == "RUNNING" and "elsa_groups.kind" not in run.data.tags
     return RunHandle(run_id, run.info.experiment_id) if is_free else None
 

@@ -10,10 +10,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.entities import PagedList
 
-from elsa_groups.errors import InputError
+from elsa_groups.errors import Absent, InputError
 from elsa_groups.record.schema import LINEAGE
-from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of, first_line
-from elsa_groups.tracking.run import without_password
+from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
+from elsa_groups.tracking.run import first_line, without_password
 
 # Tags of our runs: what kind they are, and, on a run that `mlflow run` launched, the one that was written.
 KIND = "elsa_groups.kind"
@@ -60,18 +60,20 @@ def existing_run(client: MlflowClient, run_id: str, *, what: str, expected: str)
 
     Raises
     ------
+    Absent
+        If there is no such run, or it is deleted.
     InputError
-        If there is no such run, it is deleted, or the store does not answer.
+        If the store does not answer.
     """
     store = without_password(client.tracking_uri)
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code in _NO_SUCH_RUN:
-            raise InputError(f"{what}: no run {run_id!r} in {store}; expected {expected}") from error
+            raise Absent(f"{what}: no run {run_id!r} in {store}; expected {expected}") from error
         raise InputError(f"tracking store {store}: {first_line(error)}") from error
     if run.info.lifecycle_stage == "deleted":
-        raise InputError(
+        raise Absent(
             f"{what}: run {run_id} is deleted; `mlflow runs restore --run-id {run_id}` brings it back"
         )
     return run
