@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import pickle
 import shutil
 import signal
 import sqlite3
@@ -159,8 +158,7 @@ def save_unrecorded(place: Place, content: Any) -> None:
 
 
 def code_in_the_checkpoint(place: Place, _: pytest.MonkeyPatch) -> list[str]:
-    place.checkpoint.with_name("lineage.json").write_text("{}")
-    place.checkpoint.write_bytes(pickle.dumps({"model_state_dict": print}))
+    save_unrecorded(place, {"model_state_dict": print})
     return []
 
 

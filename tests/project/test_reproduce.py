@@ -595,11 +595,20 @@ class TestSettings:
             "settings.sampling.max_restarts in config.yaml",
         }
 
-    def test_another_digest_in_the_record_is_named(self, recorded):
+    def test_groups_that_are_not_those_recorded_are_different_although_the_store_has_them(self, recorded):
         recorded.edit("groups", "similar_2", "sha256", value="0" * 64)
         again = recorded.reproduce()
-        assert (again.code, again.verdict) == (0, "identical")
+        # What is stored and what is drawn agree, but neither is what was recorded.
+        assert (again.code, again.verdict) == (3, "different")
         assert again.unlike == {"stored members of similar_2"}
+
+    @pytest.mark.parametrize("settings", [{"seed": 42}, {"dataset": {"name": "Nowhere"}}, {"seed": "x"}])
+    def test_settings_that_are_none_are_an_error_that_says_so(self, recorded, settings):
+        recorded.edit("settings", value=settings)
+        again = recorded.reproduce()
+        assert again.code == 1
+        assert again.error.startswith("error: settings of the record: ")
+        assert recorded.store.running() == []
 
     def test_a_device_that_is_not_there_is_no_verdict(self, recorded):
         if torch.cuda.is_available():
