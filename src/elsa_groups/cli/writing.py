@@ -50,7 +50,8 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", resul
     import numpy as np
 
     from elsa_groups.record.files import write_json
-    from elsa_groups.report.figures import count_similarities, draw_histogram, save_png
+    from elsa_groups.report.histograms import count_similarities, draw_histogram
+    from elsa_groups.report.style import save_png
     from elsa_groups.report.tables import members_table, write_members, write_overlap
 
     key = result.groups.key

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from elsa_groups.report.figures import count_similarities, draw_histogram, save_png
+from elsa_groups.report.histograms import count_similarities, draw_histogram
+from elsa_groups.report.style import save_png
 
 SIMILAR, DIVERGENT = 0.72, 0.51
 
@@ -333,7 +334,8 @@ def test_drawing_needs_no_pyplot_and_importing_no_matplotlib(tmp_path):
 import sys
 from pathlib import Path
 import numpy as np
-from elsa_groups.report.figures import count_similarities, draw_histogram, save_png
+from elsa_groups.report.histograms import count_similarities, draw_histogram
+from elsa_groups.report.style import save_png
 assert "matplotlib" not in sys.modules
 counted = count_similarities("k", np.array([0.5]), np.array([0.4]), similar=0.6, divergent=0.3)
 save_png(draw_histogram(counted), Path({str(tmp_path / "figure.png")!r}))

@@ -1,16 +1,24 @@
-"""Figures: one style, readable at 500 px, the same bytes for the same numbers.
+"""Distribution of the similarity of a key's groups, beside random groups."""
 
-matplotlib is imported where a figure is drawn, through its objects alone: no pyplot.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from elsa_groups.report.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    add_legend,
+    default_settings,
+    label_thresholds,
+    mark_thresholds,
+    new_figure,
+    settle,
+    show_percent,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,16 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart; greys for the background.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-INK, GREY, GRID = "#202124", "#A9AFB5", "#ECEEF0"
-# Points and inches: 1,000 pixels wide, so that letters are still 12 pixels high at half of that.
-WIDTH, DPI = 5.0, 200
-TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 9.0, 8.5
-
 _BINS = 40
-# Width of a threshold's label, as a share of the axes.
-_LABEL_WIDTH = 0.29
 
 
 @dataclass(frozen=True)
@@ -151,17 +150,7 @@ def _edges(values: Floats) -> Floats:
     return np.linspace(low - pad, high + pad, _BINS + 1)
 
 
-@contextmanager
-def _default_settings() -> Iterator[None]:
-    """Draw by matplotlib's own defaults, so that no user's settings change a figure."""
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        yield
-
-
-@_default_settings()
+@default_settings()
 def draw_histogram(histogram: Histogram) -> "Figure":
     """Draw a histogram as shares of groups, the baseline behind, thresholds and means marked.
 
@@ -184,63 +173,18 @@ def draw_histogram(histogram: Histogram) -> "Figure":
         _fill(panels[1], h.edges, h.within, GREEN, f"within subgroups, mean {h.within.mean:.3f}")
     for axes in panels:
         axes.margins(x=0.02)
-        _finish(axes, above=0.09 if axes is panels[0] else 0.0)
-        axes.axvline(h.divergent, color=INK, linestyle=(0, (1, 1.5)), linewidth=1.2)
-        axes.axvline(h.similar, color=INK, linestyle=(0, (5, 2)), linewidth=1.2)
-    _label_thresholds(panels[0], h.divergent, h.similar)
+        show_percent(axes)
+        axes.set_ylabel("share of groups")
+        add_legend(axes, above=0.09 if axes is panels[0] else 0.0, reverse=True)
+        mark_thresholds(axes, h.divergent, h.similar)
+    label_thresholds(panels[0], h.divergent, h.similar)
     panels[-1].set_xlabel("group similarity: mean over pairs of (1 + cos) / 2")
-    _settle(figure)
+    settle(figure)
     return figure
 
 
 def _groups(count: int, kind: str = "") -> str:
     return f"{count:,} {kind} group{'s' if count != 1 else ''}".replace("  ", " ")
-
-
-def new_figure(title: str, n_panels: int) -> "tuple[Figure, list[Axes]]":
-    """Return a figure of panels one above the other in the common style, the horizontal axis shared.
-
-    Parameters
-    ----------
-    title : str
-        At the top left.
-    n_panels : int
-        Number of panels.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, 1.2 + 1.9 * n_panels), dpi=DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, fontweight="bold", color=INK)
-    panels: list[Axes] = list(figure.subplots(n_panels, sharex=True, squeeze=False)[:, 0])
-    for axes in panels:
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.spines["bottom"].set_color(GREY)
-        axes.grid(axis="y", color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(labelsize=SMALL_SIZE, color=GREY, labelcolor=INK)
-        axes.tick_params(axis="y", length=0)
-        axes.xaxis.label.set(size=TEXT_SIZE, color=INK)
-        axes.yaxis.label.set(size=TEXT_SIZE, color=INK)
-    return figure, panels
-
-
-def _settle(figure: "Figure") -> None:
-    """Lay out a finished figure once and for all: every drawing would start from the layout of the last."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-
-
-def _finish(axes: "Axes", above: float) -> None:
-    """Scale and label the shares, and put the legend ``above`` the axes, in shares of their height."""
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("share of groups")
-    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0 + above), ncols=2, frameon=False, fontsize=SMALL_SIZE,
-        labelcolor=INK, borderaxespad=0.2, borderpad=0.0, handlelength=1.4, columnspacing=1.5, reverse=True,
-    )  # fmt: skip
 
 
 def _fill(axes: "Axes", edges: Floats, series: Series, color: str, label: str) -> None:
@@ -250,26 +194,3 @@ def _fill(axes: "Axes", edges: Floats, series: Series, color: str, label: str) -
         [series.mean], [0.0], marker="^", markersize=7, color=color, markeredgecolor="white", clip_on=False,
         linestyle="none", zorder=5,
     )  # fmt: skip
-
-
-def _label_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
-    """Name both thresholds above their lines; labels that would meet or stick out are pushed apart."""
-    low, high = axes.get_xlim()
-    at = (np.array([divergent, similar]) - low) / (high - low)
-    half = _LABEL_WIDTH / 2
-    centres = at.clip(half, 1 - half)
-    if abs(centres[1] - centres[0]) < _LABEL_WIDTH:
-        apart = half if at[0] <= at[1] else -half
-        centres = centres.mean().clip(2 * half, 1 - 2 * half) + np.array([-apart, apart])
-    texts = (f"divergent ≤ {divergent:.3f}", f"similar ≥ {similar:.3f}")
-    for centre, text in zip(centres, texts, strict=True):
-        axes.text(
-            centre, 1.01, text, transform=axes.transAxes, ha="center", va="bottom", color=INK,
-            fontsize=SMALL_SIZE,
-        )  # fmt: skip
-
-
-@_default_settings()
-def save_png(figure: "Figure", path: Path) -> None:
-    """Write a PNG without date or software, so that the same figure gives the same bytes."""
-    figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})

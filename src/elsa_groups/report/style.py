@@ -1,0 +1,144 @@
+"""One style for all figures: readable at 500 px, the same bytes for the same numbers.
+
+matplotlib is imported where a figure is drawn, through its objects alone: no pyplot.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which people with any colour vision can tell apart; greys for the background.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+INK, GREY, GRID = "#202124", "#A9AFB5", "#ECEEF0"
+# Points and inches: 1,000 pixels wide, so that letters are still 12 pixels high at half of that.
+WIDTH, DPI = 5.0, 200
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 9.0, 8.5
+
+# Lines of the divergent and the similar threshold.
+DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
+
+# Width of a threshold's label, as a share of the axes.
+_LABEL_WIDTH = 0.29
+
+
+@contextmanager
+def default_settings() -> Iterator[None]:
+    """Draw by matplotlib's own defaults, so that no user's settings change a figure."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+def new_figure(
+    title: str,
+    n_panels: int,
+    *,
+    columns: int = 1,
+    panel_height: float = 1.9,
+    margin: float = 1.2,
+    sharex: bool = True,
+    sharey: bool = False,
+) -> "tuple[Figure, list[Axes]]":
+    """Return a figure of panels in the common style, one above the other or in rows of several.
+
+    Parameters
+    ----------
+    title : str
+        At the top left.
+    n_panels : int
+        Number of panels.
+    columns : int
+        Panels in a row; the last row may be shorter.
+    panel_height, margin : float
+        Height of a row of panels, and of all that is above and below the rows, in inches.
+    sharex, sharey : bool
+        Whether all panels have the same horizontal or vertical axis.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = -(-n_panels // columns)
+    size = (WIDTH, margin + panel_height * rows)
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, fontweight="bold", color=INK)
+    grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
+    panels: list[Axes] = list(grid.flat)
+    for axes in panels[n_panels:]:
+        axes.remove()
+    for axes in panels[max(0, n_panels - columns) : n_panels]:
+        # The lowest of a column, also where the last row does not reach it.
+        axes.tick_params(labelbottom=True)
+    for axes in panels[:n_panels]:
+        _put_in_style(axes)
+    return figure, panels[:n_panels]
+
+
+def _put_in_style(axes: "Axes") -> None:
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=SMALL_SIZE, color=GREY, labelcolor=INK)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.label.set(size=TEXT_SIZE, color=INK)
+    axes.yaxis.label.set(size=TEXT_SIZE, color=INK)
+
+
+def settle(figure: "Figure") -> None:
+    """Lay out a finished figure once and for all: every drawing would start from the layout of the last."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def show_percent(axes: "Axes") -> None:
+    """Write the vertical axis, shares from 0 up, in percent."""
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
+
+
+def add_legend(axes: "Axes", above: float, columns: int = 2, *, reverse: bool = False) -> None:
+    """Put the legend ``above`` the axes, in shares of their height."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0 + above), ncols=columns, frameon=False,
+        fontsize=SMALL_SIZE, labelcolor=INK, borderaxespad=0.2, borderpad=0.0, handlelength=1.4,
+        columnspacing=1.5, reverse=reverse,
+    )  # fmt: skip
+
+
+def mark_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
+    """Draw the divergent threshold as a dotted vertical line and the similar one as a dashed line."""
+    axes.axvline(divergent, color=INK, linestyle=DOTTED, linewidth=1.2)
+    axes.axvline(similar, color=INK, linestyle=DASHED, linewidth=1.2)
+
+
+def label_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
+    """Name both thresholds above their lines; labels that would meet or stick out are pushed apart."""
+    low, high = axes.get_xlim()
+    at = (np.array([divergent, similar]) - low) / (high - low)
+    half = _LABEL_WIDTH / 2
+    centres = at.clip(half, 1 - half)
+    if abs(centres[1] - centres[0]) < _LABEL_WIDTH:
+        apart = half if at[0] <= at[1] else -half
+        centres = centres.mean().clip(2 * half, 1 - 2 * half) + np.array([-apart, apart])
+    texts = (f"divergent ≤ {divergent:.3f}", f"similar ≥ {similar:.3f}")
+    for centre, text in zip(centres, texts, strict=True):
+        axes.text(
+            centre, 1.01, text, transform=axes.transAxes, ha="center", va="bottom", color=INK,
+            fontsize=SMALL_SIZE,
+        )  # fmt: skip
+
+
+@default_settings()
+def save_png(figure: "Figure", path: Path) -> None:
+    """Write a PNG without date or software, so that the same figure gives the same bytes."""
+    figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
