@@ -28,12 +28,18 @@ def write_artifacts(
     """Write every artifact of a groups run but its lineage."""
     from elsa_groups.record.files import write_json, write_yaml
     from elsa_groups.record.schema import thresholds_record
+    from elsa_groups.report.figures import figures_of
+    from elsa_groups.report.style import save_png
     from elsa_groups.report.tables import mlflow_table, summary_row
 
-    for name in ("groups", "histograms", "overlap"):
+    for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
     for result in drawn.results:
         _write_key(folder, interactions, drawn, result)
+    for picture in figures_of(
+        drawn.embeddings.vectors, drawn.results, drawn.thresholds, threads=drawn.threads
+    ):
+        save_png(picture.figure, folder / "figures" / f"{picture.name}.png")
     rows = [summary_row(result) for result in drawn.results]
     write_json(folder / "groups" / "summary.json", mlflow_table(rows))
     thresholds = thresholds_record(drawn.thresholds, settings["thresholds"])
@@ -50,7 +56,7 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", resul
     import numpy as np
 
     from elsa_groups.record.files import write_json
-    from elsa_groups.report.histograms import count_similarities, draw_histogram
+    from elsa_groups.report.histograms import count_result, draw_histogram
     from elsa_groups.report.style import save_png
     from elsa_groups.report.tables import members_table, write_members, write_overlap
 
@@ -61,15 +67,8 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", resul
     write_members(folder / "groups" / f"{key}.parquet", table)
     if len(users) <= _IDS_UP_TO:
         np.save(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
-    histogram = count_similarities(
-        key,
-        result.quality.similarity,
-        result.baseline,
-        similar=drawn.thresholds.similar,
-        divergent=drawn.thresholds.divergent,
-        within=result.quality.within if len(result.groups.sizes) > 1 else None,
-        across=result.quality.across if len(result.groups.sizes) > 1 else None,
-    )
+    limits = {"similar": drawn.thresholds.similar, "divergent": drawn.thresholds.divergent}
+    histogram = count_result(result, **limits)
     write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
     save_png(draw_histogram(histogram), folder / "histograms" / f"{key}.png")
     write_overlap(folder / "overlap" / f"{key}.csv", result.overlap, users.shape[1])
@@ -118,7 +117,7 @@ def _key_record(groups: "Groups", drawn: "Drawn") -> dict[str, Any]:
 
     users = drawn.embeddings.rows[groups.members]
     return {
-        "family": groups.key.removesuffix("".join(f"_{size}" for size in groups.sizes)),
+        "family": groups.family,
         "sizes": list(groups.sizes),
         "shape": list(users.shape),
         "sha256": array_digest(users),

@@ -19,6 +19,7 @@ from elsa_groups.report.style import (
     settle,
     show_percent,
 )
+from elsa_groups.report.tables import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,6 +136,20 @@ def count_similarities(
     )
 
 
+def count_result(result: Result, *, similar: float, divergent: float) -> Histogram:
+    """Count the group similarities of a key, and those within and across subgroups if it has several."""
+    several = len(result.groups.sizes) > 1
+    return count_similarities(
+        result.groups.key,
+        result.quality.similarity,
+        result.baseline,
+        similar=similar,
+        divergent=divergent,
+        within=result.quality.within if several else None,
+        across=result.quality.across if several else None,
+    )
+
+
 def _defined(values: Floats | None) -> Floats:
     return np.empty(0) if values is None else values[~np.isnan(values)]
 
@@ -181,6 +196,19 @@ def draw_histogram(histogram: Histogram) -> "Figure":
     panels[-1].set_xlabel("group similarity: mean over pairs of (1 + cos) / 2")
     settle(figure)
     return figure
+
+
+def describe_histogram(histogram: Histogram) -> str:
+    """Say in words and numbers what :func:`draw_histogram` shows."""
+    h = histogram
+    sides = {"within subgroups": h.within, "across them": h.across}
+    parts = [f"{name} {series.mean:.3f}" for name, series in sides.items() if series is not None]
+    return (
+        f"Histogram of the similarity of {_groups(h.groups.n_groups)} of {h.key}, mean"
+        f" {', '.join([f'{h.groups.mean:.3f}', *parts])}, beside {_groups(h.random.n_groups, 'random')}, mean"
+        f" {h.random.mean:.3f}. Thresholds: divergent at most {h.divergent:.3f}, similar at least"
+        f" {h.similar:.3f}."
+    )
 
 
 def _groups(count: int, kind: str = "") -> str:

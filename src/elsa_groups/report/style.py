@@ -3,14 +3,17 @@
 matplotlib is imported where a figure is drawn, through its objects alone: no pyplot.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from elsa_groups.report.tables import shorten
+
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -24,6 +27,11 @@ TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 9.0, 8.5
 # Lines of the divergent and the similar threshold.
 DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
 
+# Height of a row of a key, in inches, and the longest key that is written in full.
+ROW_HEIGHT, KEY_WIDTH = 0.3, 20
+
+# Of the title, and of a row of a legend below it, in inches.
+_TITLE_HEIGHT, _LEGEND_ROW = 0.26, 0.24
 # Width of a threshold's label, as a share of the axes.
 _LABEL_WIDTH = 0.29
 
@@ -83,6 +91,31 @@ def new_figure(
     return figure, panels[:n_panels]
 
 
+def new_rows(title: str, keys: Sequence[str], margin: float) -> "tuple[Figure, Axes]":
+    """Return a figure with a row for each key, the first on top, at heights 0, 1, ...
+
+    Parameters
+    ----------
+    title : str
+        At the top left.
+    keys : sequence of str
+        Keys, written on the left.
+    margin : float
+        Height of all that is above and below the rows, in inches.
+    """
+    figure, (axes,) = new_figure(title, 1, panel_height=ROW_HEIGHT * len(keys), margin=margin)
+    axes.set_yticks(range(len(keys)), [shorten(key, KEY_WIDTH) for key in keys])
+    axes.set_ylim(len(keys) - 0.5, -0.5)
+    return figure, axes
+
+
+def write_beside(axes: "Axes", row: int, text: str) -> None:
+    """Write a text to the right of a row."""
+    axes.text(
+        1.02, row, text, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=SMALL_SIZE
+    )
+
+
 def _put_in_style(axes: "Axes") -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(GREY)
@@ -92,6 +125,18 @@ def _put_in_style(axes: "Axes") -> None:
     axes.tick_params(axis="y", length=0)
     axes.xaxis.label.set(size=TEXT_SIZE, color=INK)
     axes.yaxis.label.set(size=TEXT_SIZE, color=INK)
+
+
+def name_axes(figure: "Figure", x: str, y: str = "") -> None:
+    """Name the axes that all panels have in common."""
+    figure.supxlabel(x, fontsize=TEXT_SIZE, color=INK)
+    if y:
+        figure.supylabel(y, fontsize=TEXT_SIZE, color=INK)
+
+
+def name_panel(axes: "Axes", key: str) -> None:
+    """Write the key of a panel above it."""
+    axes.set_title(shorten(key, KEY_WIDTH), loc="left", fontsize=SMALL_SIZE, color=INK)
 
 
 def settle(figure: "Figure") -> None:
@@ -113,6 +158,30 @@ def add_legend(axes: "Axes", above: float, columns: int = 2, *, reverse: bool = 
         fontsize=SMALL_SIZE, labelcolor=INK, borderaxespad=0.2, borderpad=0.0, handlelength=1.4,
         columnspacing=1.5, reverse=reverse,
     )  # fmt: skip
+
+
+def add_figure_legend(figure: "Figure", handles: "Sequence[Artist]", columns: int = 2) -> None:
+    """Put a legend between the title and all panels.
+
+    Parameters
+    ----------
+    figure : Figure
+        From :func:`new_figure`.
+    handles : sequence of Artist
+        What is explained, each by its own label.
+    columns : int
+        Entries in a row.
+    """
+    height = figure.get_figheight()
+    legend = figure.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(0.02, 1.0 - _TITLE_HEIGHT / height),
+        ncols=columns, frameon=False, fontsize=SMALL_SIZE, labelcolor=INK, borderaxespad=0.0, borderpad=0.0,
+        handlelength=1.4, columnspacing=1.5,
+    )  # fmt: skip
+    # The layout knows the title alone: a legend outside of panels it would put over it.
+    legend.set_in_layout(False)
+    rows = -(-len(handles) // columns)
+    figure.set_layout_engine("constrained", rect=(0.0, 0.0, 1.0, 1.0 - _LEGEND_ROW * rows / height))
 
 
 def mark_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
