@@ -19,6 +19,7 @@ from elsa_groups.report.style import (
     name_panel,
     new_figure,
     new_rows,
+    say_keys,
     settle,
     write_beside,
 )
@@ -131,21 +132,16 @@ def shorten_count(count: int) -> str:
 
 def describe_shared(shared: SharedMembers) -> str:
     """Say in words and numbers what :func:`draw_shared` shows."""
+    said = f"Table of how many pairs of groups share how many members, for {say_keys(shared.keys)}"
+    if not shared.shares.any():
+        return f"{said}: no pair shares any."
     any_shared = shared.shares.sum(axis=1)
-    low, high = int(any_shared.argmin()), int(any_shared.argmax())
-    most = [int(row.nonzero()[0].max()) if row.any() else -1 for row in shared.shares]
-    top = int(np.argmax(most))
-    if most[top] < 0:
-        return f"Table of the members that two groups share: none in any of {_keys(len(shared.keys))}."
+    row = int(any_shared.argmax())
+    most = int(shared.shares.nonzero()[1].max())
     return (
-        f"Table of how many pairs of groups share how many members. A share of {any_shared[low]:.2%}"
-        f" ({shared.keys[low]}) to {any_shared[high]:.2%} ({shared.keys[high]}) of the pairs of a key share"
-        f" any; the most shared are {shared.columns[most[top]]} ({shared.keys[top]})."
+        f"{said}. Of {shared.keys[row]} {any_shared[row]:.2%} of the pairs share one or more, the largest"
+        f" such share; the most members that a pair of any key shares are {shared.columns[most]}."
     )
-
-
-def _keys(count: int) -> str:
-    return f"{count} key{'s' if count != 1 else ''}"
 
 
 @dataclass(frozen=True)
@@ -224,7 +220,7 @@ def _binomial(n: int, p: float) -> Floats:
 @default_settings()
 def draw_participation(keys: Sequence[Participation]) -> "Figure":
     """Draw a panel for each key: users by the number of groups that they are in, chance behind."""
-    from matplotlib.ticker import MaxNLocator, NullLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     columns = min(3, len(keys))
     figure, panels = new_figure(
@@ -238,10 +234,11 @@ def draw_participation(keys: Sequence[Participation]) -> "Figure":
             key.expected, key.edges, baseline=None, color=ORANGE, linewidth=1.5, label="expected by chance"
         )
         axes.set_yscale("log")
-        name_panel(axes, key.key)
+        name_panel(axes, key.key, columns)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(LogLocator(numticks=6))
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(lambda count, _: shorten_count(round(count)))
+        axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
     panels[0].set_ylim(0.5, 2.0 * max(key.users.max() for key in keys))
     name_axes(figure, "groups that a user is in", "users")
     add_figure_legend(figure, [users, chance])
@@ -254,6 +251,6 @@ def describe_participation(keys: Sequence[Participation], n_users: int) -> str:
     top = max(keys, key=lambda key: key.busiest)
     return (
         f"Histograms of the number of groups that each of {n_users:,} users is in, for"
-        f" {_keys(len(keys))}, beside what chance would give. The busiest user is in {top.busiest:,} groups"
-        f" of {top.key}."
+        f" {say_keys([key.key for key in keys])}, beside what chance would give. The most groups that one"
+        f" user is in are {top.busiest:,}, of {top.key}."
     )

@@ -18,6 +18,8 @@ from elsa_groups.report.style import (
     name_axes,
     name_panel,
     new_figure,
+    say_keys,
+    say_range,
     settle,
 )
 from elsa_groups.report.tables import Result
@@ -72,7 +74,7 @@ def draw_sides(keys: Sequence[Sides], *, similar: float, divergent: float) -> "F
         panel_height={1: 2.6, 2: 2.0}.get(columns, 1.4), sharey=True,
     )  # fmt: skip
     for axes, sides in zip(panels, keys, strict=True):
-        name_panel(axes, sides.key)
+        name_panel(axes, sides.key, columns)
         if len(sides.within) <= _MOST_MARKS:
             axes.plot(sides.across, sides.within, ".", color=BLUE, alpha=0.5, markersize=5, markeredgewidth=0)
         else:
@@ -124,8 +126,10 @@ def _count_in_cells(axes: "Axes", sides: Sides) -> None:
 
 def describe_sides(keys: Sequence[Sides], *, similar: float, divergent: float) -> str:
     """Say in words and numbers what :func:`draw_sides` shows."""
-    means = "; ".join(f"{s.key} {s.within.mean():.3f} and {s.across.mean():.3f}" for s in keys)
+    within = say_range({sides.key: float(sides.within.mean()) for sides in keys})
+    across = say_range({sides.key: float(sides.across.mean()) for sides in keys})
     return (
-        f"Similarity within subgroups over that across them, for each group. Means: {means}."
+        f"Similarity within subgroups over that across them, for the groups of"
+        f" {say_keys([sides.key for sides in keys])}: mean within {within}, across {across}."
         f" Thresholds: similar at least {similar:.3f}, divergent at most {divergent:.3f}."
     )

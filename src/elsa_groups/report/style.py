@@ -3,7 +3,7 @@
 matplotlib is imported where a figure is drawn, through its objects alone: no pyplot.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +27,10 @@ TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 9.0, 8.5
 # Lines of the divergent and the similar threshold.
 DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
 
-# Height of a row of a key, in inches, and the longest key that is written in full.
-ROW_HEIGHT, KEY_WIDTH = 0.3, 20
+# Height of a row of a key, in inches, and the longest key that is written in full beside it.
+_ROW_HEIGHT, _KEY_WIDTH = 0.3, 20
+# Letters that fit above all panels of a row together.
+_PANEL_LETTERS = 48
 
 # Of the title, and of a row of a legend below it, in inches.
 _TITLE_HEIGHT, _LEGEND_ROW = 0.26, 0.24
@@ -103,8 +105,8 @@ def new_rows(title: str, keys: Sequence[str], margin: float) -> "tuple[Figure, A
     margin : float
         Height of all that is above and below the rows, in inches.
     """
-    figure, (axes,) = new_figure(title, 1, panel_height=ROW_HEIGHT * len(keys), margin=margin)
-    axes.set_yticks(range(len(keys)), [shorten(key, KEY_WIDTH) for key in keys])
+    figure, (axes,) = new_figure(title, 1, panel_height=_ROW_HEIGHT * len(keys), margin=margin)
+    axes.set_yticks(range(len(keys)), [shorten(key, _KEY_WIDTH) for key in keys])
     axes.set_ylim(len(keys) - 0.5, -0.5)
     return figure, axes
 
@@ -134,9 +136,9 @@ def name_axes(figure: "Figure", x: str, y: str = "") -> None:
         figure.supylabel(y, fontsize=TEXT_SIZE, color=INK)
 
 
-def name_panel(axes: "Axes", key: str) -> None:
-    """Write the key of a panel above it."""
-    axes.set_title(shorten(key, KEY_WIDTH), loc="left", fontsize=SMALL_SIZE, color=INK)
+def name_panel(axes: "Axes", key: str, columns: int) -> None:
+    """Write the key of a panel above it, one of ``columns`` in its row."""
+    axes.set_title(shorten(key, _PANEL_LETTERS // columns), loc="left", fontsize=SMALL_SIZE, color=INK)
 
 
 def settle(figure: "Figure") -> None:
@@ -205,6 +207,29 @@ def label_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
             centre, 1.01, text, transform=axes.transAxes, ha="center", va="bottom", color=INK,
             fontsize=SMALL_SIZE,
         )  # fmt: skip
+
+
+def say_range(means: Mapping[str, float]) -> str:
+    """Say the smallest and the largest of some means, and which keys have them.
+
+    >>> say_range({"similar_3": 0.9, "divergent_3": 0.49, "random_3": 0.57})
+    '0.490 (divergent_3) to 0.900 (similar_3)'
+    >>> say_range({"similar_3": 0.9})
+    '0.900'
+    """
+    low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
+    if len(means) == 1:
+        return f"{means[low]:.3f}"
+    return f"{means[low]:.3f} ({low}) to {means[high]:.3f} ({high})"
+
+
+def say_keys(keys: Sequence[str]) -> str:
+    """Name a key, or say how many there are.
+
+    >>> say_keys(["similar_3"]), say_keys(["similar_3", "similar_5"])
+    ('similar_3', '2 keys')
+    """
+    return keys[0] if len(keys) == 1 else f"{len(keys)} keys"
 
 
 @default_settings()

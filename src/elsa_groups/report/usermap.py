@@ -129,8 +129,9 @@ def draw_map(users: UserMap, examples: Sequence[Example]) -> "Figure":
     full marks, those of the others hollow or half ones. Without examples there is one map.
     """
     n_panels = max(1, len(examples))
+    columns = min(2, n_panels)
     figure, panels = new_figure(
-        f"{len(users.positions):,} users on their two main axes", n_panels, columns=min(2, n_panels),
+        f"{len(users.positions):,} users on their two main axes", n_panels, columns=columns,
         panel_height=2.0 if n_panels > 1 else 3.2, margin=0.9, sharex=False,
     )  # fmt: skip
     for axes in panels:
@@ -140,7 +141,7 @@ def draw_map(users: UserMap, examples: Sequence[Example]) -> "Figure":
         axes.set_aspect("equal", adjustable="datalim")
         axes.spines[:].set(visible=True, color=GREY)
     for axes, example in zip(panels, examples, strict=False):
-        name_panel(axes, example.key)
+        name_panel(axes, example.key, columns)
         for members, (color, marker) in zip(example.members, _MARKS, strict=False):
             _draw_group(axes, users.positions[members], example.subgroups, color, marker)
     name_axes(
@@ -174,7 +175,8 @@ def _draw_users(axes: "Axes", positions: NDArray[np.float64]) -> None:
     from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
     if len(positions) <= _MOST_DOTS:
-        axes.plot(*positions.T, ".", color=GREY, markersize=2.0, markeredgewidth=0)
+        size = np.clip(60.0 / np.sqrt(len(positions)), 2.0, 5.0)
+        axes.plot(*positions.T, ".", color=GREY, markersize=size, markeredgewidth=0)
         return
     counts, first, second = np.histogram2d(positions[:, 0], positions[:, 1], _CELLS)
     axes.pcolormesh(
