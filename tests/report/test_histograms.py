@@ -1,5 +1,4 @@
 import json
-import struct
 import subprocess
 import sys
 import warnings
@@ -12,8 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from elsa_groups.report.histograms import count_similarities, draw_histogram
+from elsa_groups.report.histograms import (
+    count_result,
+    count_similarities,
+    describe_histogram,
+    draw_histogram,
+)
 from elsa_groups.report.style import save_png
+
+from .conftest import make_result, png_size
 
 SIMILAR, DIVERGENT = 0.72, 0.51
 
@@ -43,12 +49,6 @@ def _vertical_lines(axes):
 def _marks(axes):
     """Positions on the axis that carry a single marker."""
     return sorted(float(line.get_xdata()[0]) for line in axes.lines if len(line.get_xdata()) == 1)
-
-
-def _png_size(path):
-    content = path.read_bytes()
-    assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    return struct.unpack(">II", content[16:24])
 
 
 shares = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20)
@@ -91,6 +91,30 @@ def test_undefined_parts_of_groups_are_not_counted():
 
     assert counted.within is None
     assert (counted.across.n_groups, counted.across.mean) == (2, 0.5)
+
+
+@pytest.mark.parametrize(("key", "parts"), [("similar_3", 0), ("duel_1_1", 1), ("opposing_2_1", 2)])
+def test_a_key_is_counted_with_the_parts_that_it_has(key, parts):
+    result = make_result(key)
+
+    counted = count_result(result, similar=SIMILAR, divergent=DIVERGENT)
+
+    assert counted.groups.mean == pytest.approx(result.quality.similarity.mean(), abs=1e-15)
+    assert counted.random.mean == pytest.approx(result.baseline.mean(), abs=1e-15)
+    assert [counted.across is not None, counted.within is not None] == [parts > 0, parts > 1]
+
+
+@pytest.mark.parametrize("subgroups", [False, True])
+def test_alt_text_says_every_mean_and_both_thresholds(subgroups):
+    counted = _histogram(subgroups=subgroups)
+
+    said = describe_histogram(counted)
+
+    for part in (counted.groups, counted.random, counted.within, counted.across):
+        assert part is None or f"{part.mean:.3f}" in said
+    assert f"75 groups of {counted.key}" in said
+    assert "at most 0.510, similar at least 0.720." in said
+    assert ("within" in said) is subgroups
 
 
 @pytest.mark.parametrize("empty", ["similarities", "random_similarities"])
@@ -254,7 +278,7 @@ def test_title_of_one_group_is_in_the_singular():
 def test_png_is_a_thousand_pixels_wide_and_gives_every_panel_the_same_room(tmp_path, subgroups, height):
     save_png(draw_histogram(_histogram(subgroups=subgroups)), tmp_path / "figure.png")
 
-    assert _png_size(tmp_path / "figure.png") == (1_000, height)
+    assert png_size(tmp_path / "figure.png") == (1_000, height)
 
 
 @pytest.mark.parametrize("subgroups", [False, True])
@@ -325,7 +349,7 @@ def test_extreme_histograms_draw_without_warnings(tmp_path, groups, random, thre
         )
         save_png(draw_histogram(counted), tmp_path / "figure.png")
 
-    assert _png_size(tmp_path / "figure.png")[0] == 1_000
+    assert png_size(tmp_path / "figure.png")[0] == 1_000
     assert counted.groups.n_groups == len(groups)
 
 

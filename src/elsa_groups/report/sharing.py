@@ -219,7 +219,7 @@ def _binomial(n: int, p: float) -> Floats:
 
 @default_settings()
 def draw_participation(keys: Sequence[Participation]) -> "Figure":
-    """Draw a panel for each key: users by the number of groups that they are in, chance behind."""
+    """Draw a panel for each key: users by the number of groups that they are in, chance as a line."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
     columns = min(3, len(keys))
