@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 DATA ?= data
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 .PHONY: run test lint bench
 

@@ -1,12 +1,25 @@
-"""Small independent formulas that several rooms are tested against."""
+"""Small independent formulas, and a page to look at, that several rooms are tested with."""
 
+import base64
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from elsa_groups.data.interactions import Interactions, Source
+from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
+from elsa_groups.groups.quality import measure_overlap, measure_quality
+from elsa_groups.model.embeddings import embed_users
+from elsa_groups.record.schema import data_record
+from elsa_groups.report.cautions import Caution
+from elsa_groups.report.examples import Histories, first_groups
+from elsa_groups.report.page import Picture
+from elsa_groups.report.tables import Result, summary_row
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile("seeded", derandomize=True, deadline=None)
@@ -81,3 +94,83 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+# What a stranger may call an item: markup, a way out of an attribute, the other direction, a novel.
+NAMES = (
+    "<script>alert(1)</script>",
+    '"><img src=http://there.example/x onerror=alert(1)>',
+    "Sigur Rós & Björk",
+    "Matrix, The (1999)",
+    "\u202eright to left",
+    "two\nlines\x07",
+    "long " * 40,
+    "{{ 7 * 7 }}",
+)
+
+
+def _page_parts() -> dict[str, Any]:
+    """Eight users of eight items in two camps, two keys of groups of them, and all that is told of these."""
+    rng = np.random.default_rng(7)
+    camps = np.repeat([0, 1], 4)
+    listened = rng.random((8, 8)) < np.where(camps[:, None] == camps, 0.8, 0.3)
+    listened[:, 2] = True
+    data = Interactions(
+        "Demo & more", csr_array(listened.astype(np.float32)), tuple(f"user-{u}" for u in range(8)),
+        tuple(f"item-{i}" for i in range(8)), NAMES, Source("generated:Demo", "5" * 64), 1, 1,
+    )  # fmt: skip
+    encoder = np.ascontiguousarray(np.eye(2)[camps] + 0.2 * rng.random((8, 2)), np.float32)
+    embeddings = embed_users(data.matrix, encoder, threads=1)
+    limits = {"similar": 0.98, "divergent": 0.95}
+    families = {
+        "similar": {"compositions": [[3]], "within": "similar", "across": "any", "linkage": "mean"},
+        "opposing": {"compositions": [[2, 1]], "within": "similar", "across": "divergent", "linkage": "all"},
+    }
+    rows, examples = [], {}
+    for name, sizes, n_groups in (("similar", (3,), 4), ("opposing", (2, 1), 1)):
+        rules = {part: Rule[families[name][part]] for part in ("within", "across")}
+        family = Family(name, (sizes,), **rules, linkage=Linkage.mean, n_groups=n_groups)
+        members = np.array([rng.permutation(8)[:3] for _ in range(n_groups)])
+        accounting = Accounting(*(np.full(n_groups, n) for n in (2_000, 30, 1_234)))
+        groups = Groups(family.key(sizes), members, sizes, accounting)
+        quality = measure_quality(embeddings.vectors, members, sizes, **rules, **limits)
+        overlap = measure_overlap(members, n_users=8, threshold=0.3)
+        rows.append(summary_row(Result(groups, quality, overlap, np.array([0.5, 0.75]), 1.5)))
+        histories = Histories(data, embeddings, encoder)
+        examples[groups.key] = first_groups(groups, family, histories, **limits)
+    asked = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": 0.1, "value": 0.95}}
+    record = {
+        "run_id": "0123456789abcdef0123456789abcdef",
+        "parent": {"run_id": "fedcba9876543210fedcba9876543210", "checkpoint_sha256": "c" * 64},
+        "data": data_record(data),
+        "thresholds": {
+            "asked": asked,
+            **limits,
+            "method": "exact",
+            "n_users": 8,
+            "pairs": 28,
+            "intervals": {},
+        },
+        "settings": {"seed": 42, "families": families},
+        "environment": {"code": {"commit": "d" * 40, "dirty": True}},
+    }
+    return {
+        "record": record,
+        "parent_name": "ELSA <of> Demo",
+        "rows": rows,
+        "cautions": (Caution("Look out", "There is 1 < 2."), Caution("And again", "There are 2.")),
+        "pictures": (
+            Picture("First & foremost", 'A "picture" of <nothing>', PIXEL),
+            Picture("Last", "Two", PIXEL),
+        ),
+        "examples": examples,
+    }
+
+
+@pytest.fixture
+def page_parts() -> dict[str, Any]:
+    """The arguments of a small page whose texts are hostile, for a test to change."""
+    return _page_parts()

@@ -137,7 +137,7 @@ def test_every_key_has_the_metrics_of_the_contract_and_no_others(child):
 
 def test_every_artifact_of_the_contract_is_there(files):
     found = {path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()}
-    expected = {"thresholds.json", "config.yaml", "lineage.json", "groups/summary.json"}
+    expected = {"thresholds.json", "config.yaml", "lineage.json", "groups/summary.json", "report.html"}
     for key in KEYS:
         expected |= {f"groups/{key}{end}" for end in (".npy", ".parquet", "_ids.npy")}
         expected |= {f"histograms/{key}.png", f"histograms/{key}.json", f"overlap/{key}.csv"}
@@ -251,6 +251,18 @@ def test_figures_open_as_pictures_of_one_width_and_are_in_the_lineage(files):
         picture = Image.open(io.BytesIO((files / f"figures/{name}.png").read_bytes()))
         assert (picture.format, picture.width) == ("PNG", 1000)
         assert f"figures/{name}.png" in lineage["artifacts"]
+
+
+def test_the_report_shows_the_first_groups_of_every_key(child, files):
+    page = (files / "report.html").read_text()
+    assert len(page) < 3_000_000
+    assert f"-P groups_run_id={child.info.run_id}<" in page
+    assert page.count("<img alt=") == len(FIGURES) + len(KEYS)
+    for key in KEYS:
+        for group in np.load(files / f"groups/{key}_ids.npy")[:2]:
+            assert all(f"<bdi>{user}</bdi>" in page for user in group)
+    wrong = [child.data.metrics[f"{key}/wrong_pair_share"] for key in KEYS]
+    assert ("Groups hold wrong pairs" in page) == (max(wrong) > 0)
 
 
 def test_lineage_names_what_made_the_groups(child, parent, files, parent_files):

@@ -278,8 +278,16 @@ def test_make_run_works_in_a_fresh_clone_with_a_clean_home(tmp_path):
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     drop = ("MLFLOW_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(drop)} | {"HOME": str(home)}
+    # Where `make test` has set up an environment, it is brought up to date instead of made once more.
+    ours = [f"VENV={ROOT / '.venv'}"] if (ROOT / ".venv" / "run.stamp").exists() else []
     done = subprocess.run(
-        ["make", "run"], cwd=clone, env=environment, capture_output=True, text=True, timeout=900, check=False
+        ["make", "run", *ours],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"^groups run: [0-9a-f]{32}$", done.stdout, re.M)
@@ -290,7 +298,7 @@ def test_make_run_works_in_a_fresh_clone_with_a_clean_home(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_the_configuration(tmp_path):
+def test_the_wheel_carries_configuration_template_and_schema(tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -306,6 +314,11 @@ def test_the_wheel_carries_the_configuration(tmp_path):
     (wheel,) = tmp_path.glob("elsa_groups-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     packed = {f"elsa_groups/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
+    package = (ROOT / "src" / "elsa_groups").rglob("*")
+    packed |= {
+        path.relative_to(ROOT / "src").as_posix() for path in package if path.suffix in (".json", ".jinja")
+    }
+    assert "elsa_groups/report/page.html.jinja" in packed
     assert packed <= names
 
 

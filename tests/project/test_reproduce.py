@@ -379,7 +379,7 @@ class TestFiles:
         assert again.unlike == {"stored groups/similar_2.npy"} | members
 
     def test_other_changed_files_are_named_and_fail_only_if_strict(self, recorded):
-        names = ["groups/similar_2.parquet", "groups/summary.json", "thresholds.json"]
+        names = ["groups/similar_2.parquet", "groups/summary.json", "report.html", "thresholds.json"]
         for name in names:
             with (recorded.files / name).open("ab") as file:
                 file.write(b"\n")

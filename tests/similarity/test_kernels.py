@@ -26,8 +26,7 @@ COMPILED = {"compiled_generic": {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURE
 VARIANTS = {
     **MKL,
     **COMPILED,
-    "openblas_prescott": {"OPENBLAS_CORETYPE": "Prescott"},
-    "torch_default": {"ATEN_CPU_CAPABILITY": "default"},
+    "libraries": {"OPENBLAS_CORETYPE": "Prescott", "ATEN_CPU_CAPABILITY": "default"},
     # Brackets come from compiled scores, and a sweep counts by tiles: they may disagree in any way.
     "old_machine": MKL["mkl_compatible"] | COMPILED["compiled_generic"],
 }

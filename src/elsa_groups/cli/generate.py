@@ -130,7 +130,7 @@ def _log(
 
     rows = [summary_row(result) for result in drawn.results]
     with writing_folder() as folder:
-        write_artifacts(folder, settings, interactions, parent, drawn, code)
+        write_artifacts(folder, run.run_id, settings, interactions, parent, drawn, code)
         pinned = pin_checkpoint(parent, folder) if settings["pin"] else None
         lineage = write_lineage(folder, run.run_id, settings, interactions, parent, drawn, code, pinned)
         with keep_if_not_logged(folder, run.run_id):

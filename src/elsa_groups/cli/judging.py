@@ -120,7 +120,7 @@ def explain_by(
 
 def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tuple[Difference, ...]":
     """Compare the files in the store, and those made again, with the digests that were recorded."""
-    from elsa_groups.cli.writing import CODE_DIFF, CONFIG
+    from elsa_groups.cli.writing import CODE_DIFF, CONFIG, REPORT
     from elsa_groups.record.digests import folder_digests
     from elsa_groups.record.schema import LINEAGE
     from elsa_groups.record.verdict import compare_files
@@ -128,8 +128,9 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tu
     recorded = lineage["artifacts"]
     there = folder_digests(stored)
     del there[LINEAGE]
-    # Settings and code are compared by themselves, a copy of the checkpoint too, and the summary holds times.
-    others = (CONFIG, CODE_DIFF, LINEAGE, lineage["parent"]["pinned"], _SUMMARY)
+    # Settings and code are compared by themselves, a copy of the checkpoint too; the summary holds times, and
+    # the report names its run.
+    others = (CONFIG, CODE_DIFF, LINEAGE, lineage["parent"]["pinned"], _SUMMARY, REPORT)
     made = {path: digest for path, digest in folder_digests(again).items() if path not in others}
     made |= {path: digest for path, digest in recorded.items() if path in others}
     if _summary(stored) != _summary(again):

@@ -174,7 +174,7 @@ def _write_again(
     from elsa_groups.cli.writing import write_artifacts, write_lineage
 
     folder.mkdir()
-    write_artifacts(folder, asked, interactions, parent, drawn, code)
+    write_artifacts(folder, run_id, asked, interactions, parent, drawn, code)
     return write_lineage(folder, run_id, asked, interactions, parent, drawn, code, None)
 
 

@@ -8,17 +8,20 @@ if TYPE_CHECKING:
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Groups
     from elsa_groups.record.code import Code
-    from elsa_groups.report.tables import Result
+    from elsa_groups.report.page import Picture
+    from elsa_groups.report.tables import Result, Row
     from elsa_groups.tracking.parent import Parent
 
 CONFIG = "config.yaml"
 CODE_DIFF = "code.diff"
+REPORT = "report.html"
 # Arrays of user ids take four bytes a letter: larger ones are in the parquet file alone.
 _IDS_UP_TO = 10_000
 
 
 def write_artifacts(
     folder: Path,
+    run_id: str,
     settings: dict[str, Any],
     interactions: "Interactions",
     parent: "Parent",
@@ -27,19 +30,13 @@ def write_artifacts(
 ) -> None:
     """Write every artifact of a groups run but its lineage."""
     from elsa_groups.record.files import write_json, write_yaml
-    from elsa_groups.record.schema import thresholds_record
-    from elsa_groups.report.figures import figures_of
-    from elsa_groups.report.style import save_png
+    from elsa_groups.record.schema import data_record, thresholds_record
     from elsa_groups.report.tables import mlflow_table, summary_row
 
     for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
-    for result in drawn.results:
-        _write_key(folder, interactions, drawn, result)
-    for picture in figures_of(
-        drawn.embeddings.vectors, drawn.results, drawn.thresholds, threads=drawn.threads
-    ):
-        save_png(picture.figure, folder / "figures" / f"{picture.name}.png")
+    pictures = _write_figures(folder / "figures", drawn)
+    pictures += [_write_key(folder, interactions, drawn, result) for result in drawn.results]
     rows = [summary_row(result) for result in drawn.results]
     write_json(folder / "groups" / "summary.json", mlflow_table(rows))
     thresholds = thresholds_record(drawn.thresholds, settings["thresholds"])
@@ -49,14 +46,39 @@ def write_artifacts(
         write_json(folder / "users.json", interactions.user_ids)
     if code.diff:
         (folder / CODE_DIFF).write_bytes(code.diff)
+    known = {
+        "run_id": run_id,
+        "parent": {"run_id": parent.run_id, "checkpoint_sha256": parent.checkpoint_sha256},
+        "data": data_record(interactions),
+        "thresholds": thresholds,
+        "settings": settings,
+        "environment": {"code": code.as_dict()},
+    }
+    _write_report(folder / REPORT, known, rows, pictures, interactions, parent, drawn)
 
 
-def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", result: "Result") -> None:
-    """Write the groups, the histogram and the overlaps of one key."""
+def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
+    """Write the figures of all keys together; return them."""
+    from elsa_groups.report.figures import figures_of
+    from elsa_groups.report.page import Picture
+    from elsa_groups.report.style import save_png
+
+    pictures = []
+    vectors = drawn.embeddings.vectors
+    for shown in figures_of(vectors, drawn.results, drawn.thresholds, threads=drawn.threads):
+        png = folder / f"{shown.name}.png"
+        save_png(shown.figure, png)
+        pictures.append(Picture(shown.title, shown.alt, png.read_bytes()))
+    return pictures
+
+
+def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", result: "Result") -> "Picture":
+    """Write the groups, the histogram and the overlaps of one key; return the histogram."""
     import numpy as np
 
     from elsa_groups.record.files import write_json
-    from elsa_groups.report.histograms import count_result, draw_histogram
+    from elsa_groups.report.histograms import count_result, describe_histogram, draw_histogram
+    from elsa_groups.report.page import Picture
     from elsa_groups.report.style import save_png
     from elsa_groups.report.tables import members_table, write_members, write_overlap
 
@@ -70,8 +92,51 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", resul
     limits = {"similar": drawn.thresholds.similar, "divergent": drawn.thresholds.divergent}
     histogram = count_result(result, **limits)
     write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
-    save_png(draw_histogram(histogram), folder / "histograms" / f"{key}.png")
+    png = folder / "histograms" / f"{key}.png"
+    save_png(draw_histogram(histogram), png)
     write_overlap(folder / "overlap" / f"{key}.csv", result.overlap, users.shape[1])
+    return Picture(f"Similarity of the groups of {key}", describe_histogram(histogram), png.read_bytes())
+
+
+def _write_report(
+    path: Path,
+    record: dict[str, Any],
+    rows: "list[Row]",
+    pictures: "list[Picture]",
+    interactions: "Interactions",
+    parent: "Parent",
+    drawn: "Drawn",
+) -> None:
+    """Write the page that tells what there is to see."""
+    from elsa_groups.cli.schema import families_of
+    from elsa_groups.groups.family import Rule
+    from elsa_groups.report.cautions import find_cautions, measure_activity
+    from elsa_groups.report.examples import Histories, first_groups
+    from elsa_groups.report.page import render_page
+
+    families = families_of(record["settings"])
+    family_of = {family.key(sizes): family for family in families for sizes in family.compositions}
+    similar, divergent = drawn.thresholds.similar, drawn.thresholds.divergent
+    histories = Histories(interactions, drawn.embeddings, parent.encoder)
+    keys = [result.groups for result in drawn.results]
+    asks_divergent = any(Rule.divergent in (family.within, family.across) for family in families)
+    page = render_page(
+        record,
+        parent_name=parent.name,
+        rows=rows,
+        cautions=find_cautions(
+            rows,
+            n_users=len(drawn.embeddings.rows),
+            divergent=divergent if asks_divergent else None,
+            activity={g.key: measure_activity(histories.lengths, g.members) for g in keys},
+        ),
+        pictures=pictures,
+        examples={
+            g.key: first_groups(g, family_of[g.key], histories, similar=similar, divergent=divergent)
+            for g in keys
+        },
+    )
+    path.write_text(page, encoding="utf-8", newline="\n")
 
 
 def write_lineage(

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure, and what is said of it.
+class RunFigure:
+    """A figure of a run, and what is said of it.
 
     Attributes
     ----------
@@ -48,14 +48,14 @@ class Picture:
     figure: "Figure"
 
     @classmethod
-    def of(cls, name: str, figure: "Figure", alt: str) -> "Picture":
+    def of(cls, name: str, figure: "Figure", alt: str) -> "RunFigure":
         """Take the title from the figure."""
         return cls(name, figure.get_suptitle(), alt, figure)
 
 
 def figures_of(
     vectors: NDArray[np.float32], results: Sequence[Result], thresholds: Thresholds, *, threads: int = 1
-) -> Iterator[Picture]:
+) -> Iterator[RunFigure]:
     """Yield the figures of a run in the order in which to look at them.
 
     ``pairs``, ``similarity``, ``within_across`` where a key has subgroups with pairs, ``overlap``,
@@ -79,19 +79,21 @@ def figures_of(
     """
     limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
     pairs = count_pairs(vectors, **limits, threads=threads)
-    yield Picture.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
+    yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
     if results:
         yield from _figures_of_keys(results, len(vectors), limits)
     users, examples = map_users(vectors), choose_examples(results)
-    yield Picture.of("map", draw_map(users, examples), describe_map(users, examples))
+    yield RunFigure.of("map", draw_map(users, examples), describe_map(users, examples))
 
 
-def _figures_of_keys(results: Sequence[Result], n_users: int, limits: dict[str, float]) -> Iterator[Picture]:
+def _figures_of_keys(
+    results: Sequence[Result], n_users: int, limits: dict[str, float]
+) -> Iterator[RunFigure]:
     summary = summarise_similarities(results, **limits)
-    yield Picture.of("similarity", draw_similarities(summary), describe_similarities(summary))
+    yield RunFigure.of("similarity", draw_similarities(summary), describe_similarities(summary))
     if sides := find_sides(results):
-        yield Picture.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
+        yield RunFigure.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
     shared = count_shared(results)
-    yield Picture.of("overlap", draw_shared(shared), describe_shared(shared))
+    yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
     keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]
-    yield Picture.of("participation", draw_participation(keys), describe_participation(keys, n_users))
+    yield RunFigure.of("participation", draw_participation(keys), describe_participation(keys, n_users))

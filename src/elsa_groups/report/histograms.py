@@ -199,16 +199,18 @@ def draw_histogram(histogram: Histogram) -> "Figure":
 
 
 def describe_histogram(histogram: Histogram) -> str:
-    """Say in words and numbers what :func:`draw_histogram` shows."""
+    """Say in a sentence what a histogram shows."""
     h = histogram
-    sides = {"within subgroups": h.within, "across them": h.across}
-    parts = [f"{name} {series.mean:.3f}" for name, series in sides.items() if series is not None]
-    return (
-        f"Histogram of the similarity of {_groups(h.groups.n_groups)} of {h.key}, mean"
-        f" {', '.join([f'{h.groups.mean:.3f}', *parts])}, beside {_groups(h.random.n_groups, 'random')}, mean"
-        f" {h.random.mean:.3f}. Thresholds: divergent at most {h.divergent:.3f}, similar at least"
-        f" {h.similar:.3f}."
+    told = (
+        f"Histogram of the similarity of {h.groups.n_groups:,} groups of {h.key}, mean {h.groups.mean:.3f},"
+        f" before that of {h.random.n_groups:,} random groups, mean {h.random.mean:.3f}; pairs are similar"
+        f" from {h.similar:.3f} and divergent up to {h.divergent:.3f}."
     )
+    if h.within is not None:
+        told += f" Pairs within subgroups have mean {h.within.mean:.3f}."
+    if h.across is not None:
+        told += f" Pairs across subgroups have mean {h.across.mean:.3f}."
+    return told
 
 
 def _groups(count: int, kind: str = "") -> str:

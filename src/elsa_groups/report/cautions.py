@@ -1,0 +1,236 @@
+"""What a reader of a run must be told before using its groups: pure functions of numbers at hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.report.tables import Row
+
+# A divergent pair whose cosine may be this high is not one of opposed tastes; above the second it is alike.
+OPPOSED_BELOW, ALIKE_ABOVE = -0.1, 0.1
+# Of the users that as many random groups would reach.
+LOW_COVERAGE = 0.8
+# Groups of the busiest user: at least so many, and more than so many times the average user's.
+BUSY_GROUPS, BUSY_TIMES = 5, 10.0
+# Dropped attempts for every group.
+MANY_RESTARTS = 1.0
+# In standard deviations of users: what Cohen, Statistical Power Analysis (1988), calls a small effect.
+ACTIVITY_DIFFERENCE = 0.2
+
+# Keys named one by one, the worst first.
+_TOLD = 4
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something to know before using the groups.
+
+    Attributes
+    ----------
+    title : str
+        In a few words.
+    text : str
+        A sentence with the numbers.
+    """
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Activity:
+    """History lengths of the members of a key beside those of all eligible users.
+
+    All users are the expectation of random groups, without their chance.
+
+    Attributes
+    ----------
+    mean : float
+        Over the members of all groups, each as often as drawn.
+    users_mean, users_std : float
+        Over all eligible users; population standard deviation.
+    """
+
+    mean: float
+    users_mean: float
+    users_std: float
+
+    @property
+    def difference(self) -> float:
+        """Difference of the means in standard deviations of users; 0 where all histories are as long."""
+        return (self.mean - self.users_mean) / self.users_std if self.users_std else 0.0
+
+
+def measure_activity(lengths: NDArray[np.int64], members: NDArray[np.int64]) -> Activity:
+    """Compare the members' history lengths with those of all eligible users.
+
+    Parameters
+    ----------
+    lengths : (n_users,) int64
+        Items in the history of each eligible user.
+    members : (n_groups, size) int64 in [0, n_users)
+        Places in ``lengths``.
+    """
+    return Activity(float(lengths[members].mean()), float(lengths.mean()), float(lengths.std()))
+
+
+def find_cautions(
+    rows: list[Row], *, n_users: int, divergent: float | None, activity: Mapping[str, Activity]
+) -> tuple[Caution, ...]:
+    """Return what must be said of a run, the gravest first; nothing where there is nothing to say.
+
+    Parameters
+    ----------
+    rows : list of Row
+        Summary rows.
+    n_users : int
+        Eligible users.
+    divergent : float in [0, 1] or None
+        The threshold, where a family asks for divergent pairs.
+    activity : mapping of str to Activity
+        By key.
+    """
+    found = (
+        _wrong_pairs(rows),
+        _unrelated(divergent),
+        _low_coverage(rows, n_users),
+        _busy_user(rows, n_users),
+        _restarts(rows),
+        _duplicates(rows),
+        _activity(rows, activity),
+    )
+    return tuple(caution for caution in found if caution is not None)
+
+
+def _tell(rows: list[Row], badness: Callable[[Row], float], numbers: Callable[[Row], str]) -> str:
+    """Name the worst keys with their numbers, and say how many more there are."""
+    worst = sorted(rows, key=badness, reverse=True)
+    more = len(worst) - _TOLD
+    told = [f"{row['key']} ({numbers(row)})" for row in worst[:_TOLD]]
+    return ", ".join(told) + (f" and {more} more key{'s' if more > 1 else ''}" if more > 0 else "")
+
+
+def _wrong_pairs(rows: list[Row]) -> Caution | None:
+    wrong = [row for row in rows if row["wrong_pair_share"] > 0]
+    if not wrong:
+        return None
+
+    def numbers(row: Row) -> str:
+        n_wrong = round(row["wrong_pair_share"] * row["groups"])
+        return f"{n_wrong:,} of {row['groups']:,} groups, {row['wrong_pair_share']:.1%}"
+
+    return Caution(
+        "Groups hold wrong pairs",
+        "Two members or more are on the wrong side of their threshold in"
+        f" {_tell(wrong, lambda row: row['wrong_pair_share'], numbers)}. Whoever joins need not meet it with"
+        " every member, unless the family's linkage is all.",
+    )
+
+
+def _unrelated(divergent: float | None) -> Caution | None:
+    if divergent is None:
+        return None
+    cosine = 2.0 * divergent - 1.0
+    if cosine < OPPOSED_BELOW:
+        return None
+    kind = "somewhat alike" if cosine > ALIKE_ABOVE else "unrelated"
+    return Caution(
+        f"Divergent tastes are {kind}, not opposed",
+        f"Pairs count as divergent up to a similarity of {divergent:.3f}, which is a cosine of"
+        f" {signed(cosine)}: 0 is unrelated, and opposed tastes are well below.",
+    )
+
+
+def signed(number: float, digits: int = 3) -> str:
+    """Return a number with its sign, the minus as wide as the plus; zero has none.
+
+    >>> signed(0.25, 1), signed(-0.0004), signed(-0.25)
+    ('+0.2', '0.000', '−0.250')
+    """
+    rounded = round(number, digits) + 0.0
+    return f"{'+' if rounded > 0 else ''}{rounded:.{digits}f}".replace("-", "−")
+
+
+def _low_coverage(rows: list[Row], n_users: int) -> Caution | None:
+    def by_chance(row: Row) -> float:
+        # Random groups miss a user independently of each other.
+        return float(1.0 - (1.0 - row["size"] / n_users) ** row["groups"])
+
+    low = [row for row in rows if row["user_coverage"] < LOW_COVERAGE * by_chance(row)]
+    if not low:
+        return None
+    told = _tell(
+        low,
+        lambda row: by_chance(row) / row["user_coverage"],
+        lambda row: f"{row['user_coverage']:.1%} against {by_chance(row):.1%}",
+    )
+    return Caution(
+        "Few users take part",
+        f"Fewer of the {n_users:,} users are reached than as many random groups would reach in {told}.",
+    )
+
+
+def _busy_user(rows: list[Row], n_users: int) -> Caution | None:
+    def times(row: Row) -> float:
+        return float(row["participation_max"] * n_users / (row["groups"] * row["size"]))
+
+    busy = [row for row in rows if row["participation_max"] >= BUSY_GROUPS and times(row) > BUSY_TIMES]
+    if not busy:
+        return None
+
+    def numbers(row: Row) -> str:
+        share = row["participation_max"] / row["groups"]
+        many = f"{row['participation_max']:,} of {row['groups']:,} groups, {share:.1%}"
+        return f"{many}, {times(row):.0f} times the average"
+
+    return Caution(
+        "One user is drawn again and again",
+        f"A single user takes part far more often than the average user in {_tell(busy, times, numbers)}.",
+    )
+
+
+def _restarts(rows: list[Row]) -> Caution | None:
+    def each(row: Row) -> float:
+        return float(row["restarts"] / row["groups"])
+
+    many = [row for row in rows if each(row) > MANY_RESTARTS]
+    if not many:
+        return None
+    told = _tell(many, each, lambda row: f"{row['restarts']:,} dropped for {row['groups']:,} groups")
+    return Caution(
+        "More attempts were dropped than finished",
+        f"Attempts that found no further member outnumber the groups in {told}. Users whom few others fit"
+        " are rare there.",
+    )
+
+
+def _duplicates(rows: list[Row]) -> Caution | None:
+    twice = [row for row in rows if row["duplicates"] > 0]
+    if not twice:
+        return None
+    told = _tell(
+        twice,
+        lambda row: row["duplicates"] / row["groups"],
+        lambda row: f"{row['duplicates']:,} of {row['groups']:,} groups",
+    )
+    return Caution("Groups are repeated", f"Groups have the same members as an earlier one in {told}.")
+
+
+def _activity(rows: list[Row], activity: Mapping[str, Activity]) -> Caution | None:
+    other = [row for row in rows if abs(activity[row["key"]].difference) > ACTIVITY_DIFFERENCE]
+    if not other:
+        return None
+
+    def numbers(row: Row) -> str:
+        of = activity[row["key"]]
+        return f"{of.mean:.1f} items, {signed(of.difference, 2)} sd"
+
+    told = _tell(other, lambda row: abs(activity[row["key"]].difference), numbers)
+    users_mean = activity[other[0]["key"]].users_mean
+    return Caution(
+        "Members are not as active as users are",
+        f"A history has {users_mean:.1f} items on average, among all users as in random groups, but not in"
+        f" {told}.",
+    )

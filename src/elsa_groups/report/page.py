@@ -1,0 +1,179 @@
+"""The page of a groups run: one HTML file that needs nothing else, no network and no script."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from elsa_groups import __version__
+from elsa_groups.report.cautions import Caution, signed
+from elsa_groups.report.examples import Example
+from elsa_groups.report.tables import Row
+
+# PNG bytes, which base64 makes a third more of: a page of any run stays below 3 MB.
+PICTURES_UP_TO = 1_800_000
+# Letters of a name; whoever put a novel there is cut.
+_NAME_LENGTH = 80
+
+_RULE = ("within", "across", "linkage")
+_TO_EACH_OTHER = {
+    "similar": "similar to each other",
+    "divergent": "divergent from each other",
+    "any": "anybody",
+}
+# Heading, name in the row, format.
+_COLUMNS = (
+    ("groups", "groups", "{:,}"),
+    ("mean", "similarity_mean", "{:.3f}"),
+    ("sd", "similarity_std", "{:.3f}"),
+    ("random\nmean", "similarity_random", "{:.3f}"),
+    ("with a\nwrong pair", "wrong_pair_share", "{:.1%}"),
+    ("accepted", "acceptance_rate", "{:.2%}"),
+    ("largest\noverlap", "member_overlap_max", "{:.2f}"),
+    ("users\nreached", "user_coverage", "{:.1%}"),
+    ("restarts", "restarts", "{:,}"),
+    ("duplicates", "duplicates", "{:,}"),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page.
+
+    Attributes
+    ----------
+    title : str
+        The caption.
+    alt : str
+        What it shows, for those who do not see it.
+    png : bytes
+        The picture.
+    """
+
+    title: str
+    alt: str
+    png: bytes
+
+
+def render_page(
+    record: Mapping[str, Any],
+    *,
+    parent_name: str,
+    rows: Sequence[Row],
+    cautions: Sequence[Caution],
+    pictures: Sequence[Picture],
+    examples: Mapping[str, Sequence[Example]],
+) -> str:
+    """Return the page as HTML, the same for the same arguments.
+
+    Parameters
+    ----------
+    record : mapping
+        Of the lineage record: run_id, parent, data, thresholds, settings and environment.code.
+    parent_name : str
+        Name of the parent run.
+    rows : sequence of Row
+        Summary rows.
+    cautions : sequence of Caution
+        What a reader must be told first.
+    pictures : sequence of Picture
+        Figures, embedded as long as they are below ``PICTURES_UP_TO`` bytes together.
+    examples : mapping of str to sequence of Example
+        Groups to judge, by key.
+
+    Notes
+    -----
+    All text is escaped: names of items and users are a stranger's. A content security policy in the page
+    itself keeps whatever should get through from loading or running.
+    """
+    shown = _fitting(pictures)
+    return _template().render(
+        record=record,
+        parent_name=parent_name,
+        rows=rows,
+        columns=_COLUMNS,
+        cautions=cautions,
+        pictures=shown,
+        n_more_pictures=len(pictures) - len(shown),
+        examples=examples,
+        rules=_rules(record["settings"]["families"]),
+        outcome=_outcome(rows),
+        version=__version__,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("elsa_groups", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"as": _as, "signed": signed, "name": _name, "base64": _base64, "sizes": _sizes}
+    return environment.get_template("page.html.jinja")
+
+
+def _as(value: Any, form: str) -> str:
+    return form.format(value)
+
+
+def _name(text: str) -> str:
+    """Return a stranger's text as one short line without control characters."""
+    line = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
+    return line if len(line) <= _NAME_LENGTH else f"{line[: _NAME_LENGTH - 1]}…"
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    return "+".join(map(str, sizes))
+
+
+def _fitting(pictures: Sequence[Picture]) -> list[Picture]:
+    shown: list[Picture] = []
+    room = PICTURES_UP_TO
+    for picture in pictures:
+        room -= len(picture.png)
+        if room < 0:
+            break
+        shown.append(picture)
+    return shown
+
+
+def _rules(families: Mapping[str, Any]) -> dict[str, str]:
+    """Say the rule of each key in words."""
+    return {
+        "_".join([name, *map(str, sizes)]): _rule(sizes, **{part: family[part] for part in _RULE})
+        for name, family in families.items()
+        for sizes in family["compositions"]
+    }
+
+
+def _rule(sizes: Sequence[int], *, within: str, across: str, linkage: str) -> str:
+    if len(sizes) == 1:
+        asked = [_TO_EACH_OTHER[within]]
+    else:
+        asked = [f"{within} within a subgroup"] if max(sizes) > 1 else []
+        asked += [f"{across} across subgroups"]
+    # A linkage links nothing where anybody may join.
+    by = [] if {within, across} == {"any"} else [f"{linkage} linkage"]
+    return ", ".join([f"{_sizes(sizes)} members", *asked, *by])
+
+
+def _outcome(rows: Sequence[Row]) -> dict[str, Any]:
+    by_similarity = sorted(rows, key=lambda row: float(row["similarity_mean"]))
+    return {
+        "groups": sum(row["groups"] for row in rows),
+        "wrong": sum(round(row["wrong_pair_share"] * row["groups"]) for row in rows),
+        "least": by_similarity[0],
+        "most": by_similarity[-1],
+    }

@@ -1,0 +1,146 @@
+"""What a reader is told, and at which numbers it begins."""
+
+import numpy as np
+import pytest
+
+from elsa_groups.report.cautions import Activity, find_cautions, measure_activity
+
+# Of 1,000 users, 100 groups of 3 leave one out with probability 0.997 ** 100.
+BY_CHANCE = 1 - 0.997**100
+CALM = {
+    "key": "similar_3",
+    "groups": 100,
+    "size": 3,
+    "wrong_pair_share": 0.0,
+    "user_coverage": BY_CHANCE,
+    "participation_max": 3,
+    "restarts": 0,
+    "duplicates": 0,
+}
+ALIKE = Activity(30.0, 30.0, 10.0)
+
+
+def cautions(*changes, n_users=1000, divergent=0.4, activity=ALIKE):
+    rows = [CALM | change for change in changes or [{}]]
+    found = find_cautions(
+        rows, n_users=n_users, divergent=divergent, activity={row["key"]: activity for row in rows}
+    )
+    return {caution.title: caution.text for caution in found}
+
+
+def test_there_is_nothing_to_say_of_calm_groups():
+    assert cautions() == {}
+
+
+def test_wrong_pairs_are_told_from_the_first():
+    told = cautions({"wrong_pair_share": 0.01})
+    assert told == {
+        "Groups hold wrong pairs": "Two members or more are on the wrong side of their threshold in similar_3"
+        " (1 of 100 groups, 1.0%). Whoever joins need not meet it with every member, unless the family's"
+        " linkage is all."
+    }
+
+
+@pytest.mark.parametrize(
+    ("divergent", "title"),
+    [
+        (0.4499, None),
+        (0.45, "Divergent tastes are unrelated, not opposed"),
+        (0.5499, "Divergent tastes are unrelated, not opposed"),
+        (0.5501, "Divergent tastes are somewhat alike, not opposed"),
+        (None, None),
+    ],
+)
+def test_divergent_is_called_what_its_cosine_is(divergent, title):
+    assert list(cautions(divergent=divergent)) == ([title] if title else [])
+
+
+def test_the_cosine_of_divergent_is_said():
+    (text,) = cautions(divergent=0.498).values()
+    assert "similarity of 0.498, which is a cosine of −0.004:" in text
+
+
+def test_coverage_is_low_below_four_fifths_of_what_chance_reaches():
+    assert cautions({"user_coverage": 0.8 * BY_CHANCE}) == {}
+    told = cautions({"user_coverage": 0.8 * BY_CHANCE - 1e-9})
+    assert told == {
+        "Few users take part": "Fewer of the 1,000 users are reached than as many random groups would reach"
+        " in similar_3 (20.8% against 26.0%)."
+    }
+
+
+def test_a_user_is_busy_at_more_than_ten_times_the_average():
+    # 3,000 groups of 3 among 1,000 users: 9 each on average.
+    many = {"groups": 3000, "user_coverage": 1.0}
+    assert cautions(many | {"participation_max": 90}) == {}
+    told = cautions(many | {"participation_max": 91})
+    assert told == {
+        "One user is drawn again and again": "A single user takes part far more often than the average user"
+        " in similar_3 (91 of 3,000 groups, 3.0%, 10 times the average)."
+    }
+
+
+def test_a_user_of_few_groups_is_not_busy():
+    # 0.3 groups each on average.
+    assert cautions({"participation_max": 4}) == {}
+    assert list(cautions({"participation_max": 5})) == ["One user is drawn again and again"]
+
+
+def test_restarts_are_many_when_they_outnumber_the_groups():
+    assert cautions({"restarts": 100}) == {}
+    (text,) = cautions({"restarts": 101}).values()
+    assert "outnumber the groups in similar_3 (101 dropped for 100 groups)" in text
+
+
+def test_duplicates_are_told_from_the_first():
+    told = cautions({"duplicates": 1})
+    assert told == {
+        "Groups are repeated": "Groups have the same members as an earlier one in"
+        " similar_3 (1 of 100 groups)."
+    }
+
+
+@pytest.mark.parametrize(("mean", "sign"), [(32.5, "+0.25"), (27.5, "−0.25")])
+def test_activity_is_another_beyond_a_fifth_of_a_standard_deviation(mean, sign):
+    assert cautions(activity=Activity(32.0, 30.0, 10.0)) == {}
+    told = cautions(activity=Activity(mean, 30.0, 10.0))
+    assert told == {
+        "Members are not as active as users are": "A history has 30.0 items on average, among all users as in"
+        f" random groups, but not in similar_3 ({mean} items, {sign} sd)."
+    }
+
+
+def test_activity_counts_a_member_as_often_as_drawn():
+    # Lengths 10, 20, 60: mean 30, squares of 20, 10, 30 over 3.
+    measured = measure_activity(np.array([10, 20, 60]), np.array([[0, 2], [1, 2]]))
+    assert (measured.mean, measured.users_mean) == (37.5, 30.0)
+    assert measured.users_std == pytest.approx((1400 / 3) ** 0.5, rel=1e-12)
+    assert measured.difference == pytest.approx(7.5 / (1400 / 3) ** 0.5, rel=1e-12)
+
+
+def test_histories_of_one_length_differ_in_nothing():
+    assert measure_activity(np.array([5, 5, 5]), np.array([[0, 1]])).difference == 0.0
+
+
+def test_the_worst_keys_are_named_and_the_others_counted():
+    shares = (0.1, 0.5, 0.2, 0.9, 0.3, 0.0)
+    (text,) = cautions(*({"key": f"k_{n}", "wrong_pair_share": s} for n, s in enumerate(shares))).values()
+    named = [word for word in text.split() if word.startswith("k_")]
+    assert named == ["k_3", "k_1", "k_4", "k_2"]
+    assert "20.0%) and 1 more key." in text
+
+
+def test_cautions_come_in_one_order():
+    everything = {
+        "wrong_pair_share": 0.5,
+        "user_coverage": 0.01,
+        "participation_max": 60,
+        "restarts": 500,
+        "duplicates": 40,
+    }
+    told = find_cautions(
+        [CALM | everything], n_users=1000, divergent=0.5, activity={"similar_3": Activity(1, 9, 2)}
+    )
+    assert [caution.title.split()[0] for caution in told] == [
+        "Groups", "Divergent", "Few", "One", "More", "Groups", "Members",
+    ]  # fmt: skip
