@@ -22,6 +22,7 @@ KEYS = {
     "opposing_4_1": (4, 1),
     "random_3": (3,),
 }
+FIGURES = ("pairs", "similarity", "within_across", "overlap", "participation", "map")
 COMMON = {
     "groups",
     "similarity_mean",
@@ -140,6 +141,7 @@ def test_every_artifact_of_the_contract_is_there(files):
     for key in KEYS:
         expected |= {f"groups/{key}{end}" for end in (".npy", ".parquet", "_ids.npy")}
         expected |= {f"histograms/{key}.png", f"histograms/{key}.json", f"overlap/{key}.csv"}
+    expected |= {f"figures/{name}.png" for name in FIGURES}
     # What differs from the commit is kept where something does.
     dirty = json.loads((files / "lineage.json").read_text())["environment"]["code"].get("dirty")
     assert found == expected | ({"code.diff"} if dirty else set())
@@ -243,11 +245,19 @@ def test_histograms_hold_every_group_and_open_as_pictures(files):
         assert picture.width == 1000
 
 
+def test_figures_open_as_pictures_of_one_width_and_are_in_the_lineage(files):
+    lineage = json.loads((files / "lineage.json").read_text())
+    for name in FIGURES:
+        picture = Image.open(io.BytesIO((files / f"figures/{name}.png").read_bytes()))
+        assert (picture.format, picture.width) == ("PNG", 1000)
+        assert f"figures/{name}.png" in lineage["artifacts"]
+
+
 def test_the_report_shows_the_first_groups_of_every_key(child, files):
     page = (files / "report.html").read_text()
     assert len(page) < 3_000_000
     assert f"-P groups_run_id={child.info.run_id}<" in page
-    assert page.count("<img alt=") >= len(KEYS)
+    assert page.count("<img alt=") == len(FIGURES) + len(KEYS)
     for key in KEYS:
         for group in np.load(files / f"groups/{key}_ids.npy")[:2]:
             assert all(f"<bdi>{user}</bdi>" in page for user in group)

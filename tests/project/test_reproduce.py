@@ -27,7 +27,7 @@ from mlflow.cli import gc
 from elsa_groups.data.load import load
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.report import figures
+from elsa_groups.report import figures, histograms, style
 from elsa_groups.similarity.scores import reference_similarities
 
 from .conftest import ROOT, Launch, Store
@@ -72,8 +72,9 @@ def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = N
         patch.setenv("MLFLOW_TRACKING_URI", store.uri)
         patch.chdir(cwd or store.folder)
         patch.setattr(sys, "argv", [entry_point, *arguments])
-        patch.setattr(figures, "draw_histogram", repr)
-        patch.setattr(figures, "save_png", lambda text, path: path.write_text(text))
+        patch.setattr(figures, "figures_of", lambda *_, **__: [])
+        patch.setattr(histograms, "draw_histogram", repr)
+        patch.setattr(style, "save_png", lambda text, path: path.write_text(text))
         try:
             importlib.import_module(f"elsa_groups.cli.{entry_point}").main()
         except SystemExit as end:

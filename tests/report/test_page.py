@@ -6,12 +6,10 @@ from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from elsa_groups.report.examples import ITEMS_SHOWN
-from elsa_groups.report.figures import count_similarities
-from elsa_groups.report.page import PICTURES_UP_TO, Picture, describe_histogram, render_page
+from elsa_groups.report.page import PICTURES_UP_TO, Picture, render_page
 
 VOID = {"meta", "img", "br"}
 UNDEFINED = "–undefined"
@@ -291,17 +289,3 @@ def test_the_same_run_gives_the_same_bytes(page_parts):
     page = render_page(**page_parts)
     assert page == render_page(**page_parts)
     assert page.endswith("</html>\n")
-
-
-def test_a_histogram_is_told_in_a_sentence():
-    values = {"similar": 0.9, "divergent": 0.1}
-    plain = count_similarities("k_3", np.array([0.5, 0.7]), np.full(1000, 0.4), **values)
-    assert describe_histogram(plain) == (
-        "Histogram of the similarity of 2 groups of k_3, mean 0.600, before that of 1,000 random groups, mean"
-        " 0.400; pairs are similar from 0.900 and divergent up to 0.100."
-    )
-    parts = {"within": np.array([0.8, 0.6]), "across": np.array([0.2, 0.4])}
-    two = count_similarities("k_2_1", np.array([0.5, 0.7]), np.full(9, 0.4), **values, **parts)
-    assert describe_histogram(two).endswith(
-        " Pairs within subgroups have mean 0.700. Pairs across subgroups have mean 0.300."
-    )

@@ -33,9 +33,10 @@ def write_artifacts(
     from elsa_groups.record.schema import data_record, thresholds_record
     from elsa_groups.report.tables import mlflow_table, summary_row
 
-    for name in ("groups", "histograms", "overlap"):
+    for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
-    pictures = [_write_key(folder, interactions, drawn, result) for result in drawn.results]
+    pictures = _write_figures(folder / "figures", drawn)
+    pictures += [_write_key(folder, interactions, drawn, result) for result in drawn.results]
     rows = [summary_row(result) for result in drawn.results]
     write_json(folder / "groups" / "summary.json", mlflow_table(rows))
     thresholds = thresholds_record(drawn.thresholds, settings["thresholds"])
@@ -56,13 +57,29 @@ def write_artifacts(
     _write_report(folder / REPORT, known, rows, pictures, interactions, parent, drawn)
 
 
+def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
+    """Write the figures of all keys together; return them."""
+    from elsa_groups.report.figures import figures_of
+    from elsa_groups.report.page import Picture
+    from elsa_groups.report.style import save_png
+
+    pictures = []
+    vectors = drawn.embeddings.vectors
+    for shown in figures_of(vectors, drawn.results, drawn.thresholds, threads=drawn.threads):
+        png = folder / f"{shown.name}.png"
+        save_png(shown.figure, png)
+        pictures.append(Picture(shown.title, shown.alt, png.read_bytes()))
+    return pictures
+
+
 def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", result: "Result") -> "Picture":
     """Write the groups, the histogram and the overlaps of one key; return the histogram."""
     import numpy as np
 
     from elsa_groups.record.files import write_array, write_json
-    from elsa_groups.report.figures import count_similarities, draw_histogram, save_png
-    from elsa_groups.report.page import Picture, describe_histogram
+    from elsa_groups.report.histograms import count_result, describe_histogram, draw_histogram
+    from elsa_groups.report.page import Picture
+    from elsa_groups.report.style import save_png
     from elsa_groups.report.tables import members_table, write_members, write_overlap
 
     key = result.groups.key
@@ -72,15 +89,8 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", resul
     write_members(folder / "groups" / f"{key}.parquet", table)
     if len(users) <= _IDS_UP_TO:
         write_array(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
-    histogram = count_similarities(
-        key,
-        result.quality.similarity,
-        result.baseline,
-        similar=drawn.thresholds.similar,
-        divergent=drawn.thresholds.divergent,
-        within=result.quality.within if len(result.groups.sizes) > 1 else None,
-        across=result.quality.across if len(result.groups.sizes) > 1 else None,
-    )
+    limits = {"similar": drawn.thresholds.similar, "divergent": drawn.thresholds.divergent}
+    histogram = count_result(result, **limits)
     write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
     png = folder / "histograms" / f"{key}.png"
     save_png(draw_histogram(histogram), png)
@@ -172,7 +182,7 @@ def _key_record(groups: "Groups", drawn: "Drawn") -> dict[str, Any]:
 
     users = drawn.embeddings.rows[groups.members]
     return {
-        "family": groups.key.removesuffix("".join(f"_{size}" for size in groups.sizes)),
+        "family": groups.family,
         "sizes": list(groups.sizes),
         "shape": list(users.shape),
         "sha256": array_digest(users),

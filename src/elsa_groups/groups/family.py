@@ -127,6 +127,11 @@ class Groups:
     accounting: Accounting
 
     @property
+    def family(self) -> str:
+        """Name of the family: the key without its sizes."""
+        return self.key.removesuffix("".join(f"_{size}" for size in self.sizes))
+
+    @property
     def subgroup_of_position(self) -> NDArray[np.int64]:
         """Subgroup number of each position, shape (size,)."""
         return np.repeat(np.arange(len(self.sizes)), self.sizes)

@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from elsa_groups import __version__
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
-from elsa_groups.report.figures import Histogram
 from elsa_groups.report.tables import Row
 
 # PNG bytes, which base64 makes a third more of: a page of any run stays below 3 MB.
@@ -105,21 +104,6 @@ def render_page(
         outcome=_outcome(rows),
         version=__version__,
     )
-
-
-def describe_histogram(histogram: Histogram) -> str:
-    """Say in a sentence what a histogram shows."""
-    h = histogram
-    told = (
-        f"Histogram of the similarity of {h.groups.n_groups:,} groups of {h.key}, mean {h.groups.mean:.3f},"
-        f" before that of {h.random.n_groups:,} random groups, mean {h.random.mean:.3f}; pairs are similar"
-        f" from {h.similar:.3f} and divergent up to {h.divergent:.3f}."
-    )
-    if h.within is not None:
-        told += f" Pairs within subgroups have mean {h.within.mean:.3f}."
-    if h.across is not None:
-        told += f" Pairs across subgroups have mean {h.across.mean:.3f}."
-    return told
 
 
 @cache

@@ -184,12 +184,16 @@ def closing_table(rows: list[Row]) -> str:
     ]
     numbers = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
     room = _CLOSING_WIDTH - sum(2 + len(column[0]) for column in numbers)
-    keys = ["", "key", *(_shorten(row["key"], room) for row in rows)]
+    keys = ["", "key", *(shorten(row["key"], room) for row in rows)]
     keys = [cell.ljust(max(map(len, keys))) for cell in keys]
     return "\n".join("  ".join(line) for line in zip(keys, *numbers, strict=True))
 
 
-def _shorten(text: str, width: int) -> str:
-    """Cut the middle out of a text, as keys tell families at their start and sizes at their end."""
+def shorten(text: str, width: int) -> str:
+    """Cut the middle out of a text, as keys tell families at their start and sizes at their end.
+
+    >>> shorten("opposing_with_a_long_name_3_2", 15)
+    'opposin…ame_3_2'
+    """
     half = (width - 1) // 2
     return text if len(text) <= width else f"{text[: width - 1 - half]}…{text[-half:]}"
