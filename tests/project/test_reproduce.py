@@ -499,6 +499,15 @@ class TestData:
         assert f"data.users on one side only: recorded ['{gone}'], present [] (input)" in again.launch.out
         assert again.content["keys"]["similar_2"]["verdict"] == "different"
 
+    def test_the_same_rows_of_other_users_are_different(self, recorded, tmp_path):
+        changed = tmp_path / EVENTS
+        # As many users in the same order, under other names.
+        write_events(changed, [(f"x{user}", item) for user, item in histories()])
+        again = recorded.reproduce(f"path={changed}")
+        assert (again.code, again.verdict) == (3, "different")
+        assert {entry["verdict"] for entry in again.content["keys"].values()} == {"different"}
+        assert "data.users_digest" in again.names("input")
+
     def test_a_dropped_user_with_whom_an_item_goes_is_named_though_nothing_can_be_drawn(
         self, recorded, tmp_path
     ):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from mlflow.entities import RunStatus, ViewType
 
@@ -110,3 +111,21 @@ def test_an_unknown_experiment_is_refused_before_any_work(client, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
     with pytest.raises(InputError, match="77"):
         check_store()
+
+
+def test_each_run_becomes_one_version_of_a_registered_model_under_its_alias(client):
+    runs = []
+    for _ in range(2):
+        with tracked_run("ELSA") as run:
+            model_id = run.log_elsa_model(np.eye(4, 3, dtype=np.float32))
+        run.register_model(model_id, "listeners", "good")
+        run.register_model(model_id, "listeners", None)
+        runs.append(run.run_id)
+    versions = client.search_model_versions("name = 'listeners'")
+    assert {(each.version, each.run_id) for each in versions} == {(1, runs[0]), (2, runs[1])}
+    assert client.get_model_version_by_alias("listeners", "good").version == 2
+
+
+def test_a_name_that_no_model_may_have_is_an_error_that_says_so(client):
+    with pytest.raises(InputError, match="register_as: "), tracked_run("ELSA") as run:
+        run.register_model("m-1", "a/b:c", None)

@@ -42,11 +42,11 @@ def read_members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np
 def in_recorded_rows(
     members: "dict[str, NDArray[np.int64]]", recorded_ids: list[str] | None, present_ids: tuple[str, ...]
 ) -> "dict[str, NDArray[np.int64]]":
-    """Return member arrays with each user's recorded row, and rows beyond all of these for users without."""
+    """Return member arrays with each user's recorded row, and negative numbers for users without one."""
     import numpy as np
 
     row_of = {user: row for row, user in enumerate(recorded_ids or ())}
-    rows = np.array([row_of.get(user, len(row_of) + row) for row, user in enumerate(present_ids)])
+    rows = np.array([row_of.get(user, -1 - row) for row, user in enumerate(present_ids)])
     return {key: rows[array] for key, array in members.items()}
 
 

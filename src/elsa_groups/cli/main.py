@@ -1,10 +1,14 @@
 """Take the parent ELSA run, or train one if none fits; then generate groups into a child run of it."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli.generate import check_settings, generate_child
 from elsa_groups.cli.lifecycle import run_entry_point
+from elsa_groups.errors import InputError
+
+if TYPE_CHECKING:
+    from elsa_groups.tracking.parent import Parent
 
 log = logging.getLogger("elsa_groups.cli")
 
@@ -24,13 +28,29 @@ def _main(settings: dict[str, Any], overrides: list[str]) -> None:
     check_store()
     check_parent(settings["parent"])
     interactions = load_interactions(settings)
-    reference = settings["parent"]
+    reference, trained = settings["parent"], False
     if reference == NEWEST:
         run = find_newest(interactions, _asked_of_model(settings, overrides))
+        trained = run is None
         if run is None:
             log.info("parent: no finished ELSA run on these data and settings; training one")
         reference = run.info.run_id if run else train_parent(settings, interactions, overrides, adopt=False)
-    generate_child(settings, interactions, resolve_parent(reference, interactions, seed=settings["seed"]))
+    parent = resolve_parent(reference, interactions, seed=settings["seed"])
+    if settings["register_as"] and not trained:
+        _register(parent, settings)
+    generate_child(settings, interactions, parent)
+
+
+def _register(parent: "Parent", settings: dict[str, Any]) -> None:
+    """Register a parent that was found; one that is trained here registers itself."""
+    from elsa_groups.tracking.run import RunHandle
+
+    if parent.model_id is None:
+        raise InputError(
+            f"register_as: run {parent.run_id} has no LoggedModel; leave it out, or train a parent here"
+        )
+    run = RunHandle(parent.run_id, parent.experiment_id)
+    run.register_model(parent.model_id, settings["register_as"], settings["register_alias"])
 
 
 def _asked_of_model(settings: dict[str, Any], overrides: list[str]) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from elsa_groups.cli import schema
+from elsa_groups.cli.arguments import conf_dir
 from elsa_groups.cli.generate import check_settings
 from elsa_groups.cli.judging import (
     compare_artifacts,
@@ -142,6 +145,12 @@ def _settings_again(lineage: dict[str, Any], settings: dict[str, Any]) -> dict[s
         asked["data_dir"] = settings["data_dir"]
     if settings["path"] is not None:
         asked["dataset"]["path"] = settings["path"]
+    if asked["dataset"].get("urls"):
+        # Whoever made the record must not choose what is fetched here.
+        published = yaml.safe_load(
+            (conf_dir() / "dataset" / f"{asked['dataset']['name']}.yaml").read_text("utf-8")
+        )
+        asked["dataset"]["urls"] = published["urls"]
     return asked
 
 

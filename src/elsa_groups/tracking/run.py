@@ -119,18 +119,35 @@ class RunHandle:
         return str(info.model_id)
 
     def register_model(self, model_id: str, name: str, alias: str | None) -> None:
-        """Make this run's LoggedModel the next version of a registered model, known by an alias if asked."""
+        """Make this run's LoggedModel a version of a registered model, once, known by an alias if asked.
+
+        Raises
+        ------
+        InputError
+            If MLflow does not take the name or the alias.
+        """
+        client = MlflowClient()
+        try:
+            versions = client.search_model_versions(f"name = '{name}' and run_id = '{self.run_id}'")
+            version = versions[0].version if versions else self._new_version(model_id, name)
+            if alias:
+                client.set_registered_model_alias(name, alias, str(version))
+        except MlflowException as error:
+            raise InputError(
+                f"register_as: {first_line(error)}; run {self.run_id} itself is complete, give another name"
+            ) from error
+        log.info("registered as models:/%s/%s%s", name, version, f" and @{alias}" if alias else "")
+
+    def _new_version(self, model_id: str, name: str) -> int:
         client = MlflowClient()
         try:
             client.create_registered_model(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise InputError(f"register_as: {first_line(error)}; the run itself is complete") from error
-        source = f"models:/{model_id}"
-        version = client.create_model_version(name, source, self.run_id, model_id=model_id).version
-        if alias:
-            client.set_registered_model_alias(name, alias, version)
-        log.info("registered as models:/%s/%s%s", name, version, f" and @{alias}" if alias else "")
+                raise
+        return int(
+            client.create_model_version(name, f"models:/{model_id}", self.run_id, model_id=model_id).version
+        )
 
     def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
         """Log a dataset, and the LoggedModel if there is one, as inputs."""
