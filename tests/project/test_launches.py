@@ -210,6 +210,19 @@ def test_a_signal_to_the_entry_point_under_mlflow_run_ends_failed(demo):
     assert store.running() == []
 
 
+def test_a_signal_to_the_process_group_of_mlflow_run_ends_killed(demo):
+    store, _ = demo
+    overrides = f"overrides={' '.join(ENDLESS)}"
+    command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", "local", "-e", "generate"]
+    with endless(store, [*command, "-P", "dataset=Demo", "-P", overrides]) as process:
+        newest = store.client.search_runs(["0"], order_by=["attributes.start_time DESC"])[0]
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert store.client.get_run(newest.info.run_id).info.status == "KILLED"
+    assert store.running() == []
+
+
 def pids_of(module: str) -> list[int]:
     """Processes whose own command is python -m module, not the shell that started it."""
     found = []

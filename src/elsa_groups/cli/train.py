@@ -4,6 +4,7 @@ import logging
 import re
 import shlex
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
@@ -13,7 +14,7 @@ from elsa_groups.cli.lifecycle import run_entry_point
 if TYPE_CHECKING:
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.data.split import Split
-    from elsa_groups.model.training import Trained
+    from elsa_groups.model.training import EpochReport, Trained
     from elsa_groups.record.code import Code
     from elsa_groups.tracking.run import RunHandle
 
@@ -51,7 +52,7 @@ def train_parent(
         Whether the run that `mlflow run` launched is to be the parent; main keeps it for the groups.
     """
     from elsa_groups.data.split import split_users
-    from elsa_groups.model.training import EpochReport, TrainingSettings, find_device, train
+    from elsa_groups.model.training import TrainingSettings, find_device, train
     from elsa_groups.record.code import find_code
     from elsa_groups.tracking.run import dataset_input, tracked_run
 
@@ -68,22 +69,13 @@ def train_parent(
         run.log_inputs(
             dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "training")
         )
-
-        def on_epoch(report: EpochReport) -> None:
-            metrics = {
-                "train/loss": report.train_loss,
-                "valid/ndcg_at_20": report.valid_ndcg_at_20,
-                "valid/recall_at_20": report.valid_recall_at_20,
-            }
-            run.log_metrics(metrics, step=report.epoch)
-
         trained = train(
             interactions.matrix,
             split,
             settings=training,
             seed=settings["seed"],
             device=settings["device"],
-            on_epoch=on_epoch,
+            on_epoch=partial(_log_epoch, run),
         )
         scores = {"test/ndcg_at_20": trained.test_ndcg_at_20, "test/recall_at_20": trained.test_recall_at_20}
         run.log_metrics(scores)
@@ -99,6 +91,15 @@ def train_parent(
         *(scores[name] for name in sorted(scores)),
     )
     return run.run_id
+
+
+def _log_epoch(run: "RunHandle", report: "EpochReport") -> None:
+    metrics = {
+        "train/loss": report.train_loss,
+        "valid/ndcg_at_20": report.valid_ndcg_at_20,
+        "valid/recall_at_20": report.valid_recall_at_20,
+    }
+    run.log_metrics(metrics, step=report.epoch)
 
 
 def _contract_params(settings: dict[str, Any], interactions: "Interactions") -> dict[str, Any]:
