@@ -133,10 +133,11 @@ def _log(
     from elsa_groups.cli.writing import describe_groups
     from elsa_groups.record.schema import LINEAGE, groups_digest
     from elsa_groups.report.tables import metrics_of
+    from elsa_groups.tracking.run import DIGEST
 
     for row in rows:
         run.log_metrics(metrics_of(row))
-    run.set_tags({"elsa_groups.digest": groups_digest(lineage)})
+    run.set_tags({DIGEST: groups_digest(lineage)})
     run.describe(describe_groups(lineage, parent.name))
     run.log_files(folder, but=LINEAGE)
     run.mark_tables("groups/summary.json")
@@ -201,11 +202,13 @@ def _run_name(settings: dict[str, Any]) -> str:
 
 
 def _tags(parent: "Parent", interactions: "Interactions") -> dict[str, str]:
+    from elsa_groups.tracking.run import DATASET, KIND, PARENT, USER_SET
+
     return {
-        "elsa_groups.kind": "groups",
-        "elsa_groups.parent": parent.run_id,
-        "elsa_groups.dataset": interactions.dataset,
-        "elsa_groups.user_set": "all",
+        KIND: "groups",
+        PARENT: parent.run_id,
+        DATASET: interactions.dataset,
+        USER_SET: "all",
     }
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from elsa_groups.tracking.parent import Parent
     from elsa_groups.tracking.run import RunHandle
 
-VERDICT = "verdict.json"
+VERDICT_FILE = "verdict.json"
 
 
 def main() -> None:
@@ -41,7 +41,14 @@ def main() -> None:
 
 def _reproduce(settings: dict[str, Any], _: list[str]) -> None:
     from elsa_groups.tracking.load import open_record
-    from elsa_groups.tracking.run import check_store, tracked_run, without_password
+    from elsa_groups.tracking.run import (
+        DATASET,
+        KIND,
+        REPRODUCES,
+        check_store,
+        tracked_run,
+        without_password,
+    )
 
     check_store()
     record = open_record(settings["groups_run_id"])
@@ -49,9 +56,9 @@ def _reproduce(settings: dict[str, Any], _: list[str]) -> None:
     with tracked_run(name, parent=record.run_id, experiment_id=record.experiment_id) as run:
         run.set_tags(
             {
-                "elsa_groups.kind": "verdict",
-                "elsa_groups.reproduces": record.run_id,
-                "elsa_groups.dataset": record.lineage["data"]["dataset"],
+                KIND: "verdict",
+                REPRODUCES: record.run_id,
+                DATASET: record.lineage["data"]["dataset"],
             }
         )
         run.log_params(schema.as_params(settings))
@@ -75,15 +82,15 @@ def _reproduce(settings: dict[str, Any], _: list[str]) -> None:
 
 def _log_verdict(run: "RunHandle", groups_run: str, verdict: str, content: dict[str, Any], text: str) -> None:
     from elsa_groups.record.files import write_json
-    from elsa_groups.tracking.run import writing_folder
+    from elsa_groups.tracking.run import VERDICT, writing_folder
 
     # First, since a store that is away must not cost the verdict.
     print(text, flush=True)
-    run.set_tags({"elsa_groups.verdict": verdict})
+    run.set_tags({VERDICT: verdict})
     run.describe(f"Again: `mlflow run . -e reproduce -P groups_run_id={groups_run}`\n```\n{text[:6000]}\n```")
     with writing_folder() as folder:
-        write_json(folder / VERDICT, content, indent=2)
-        run.log_file(folder / VERDICT)
+        write_json(folder / VERDICT_FILE, content, indent=2)
+        run.log_file(folder / VERDICT_FILE)
     print(f"verdict run: {run.run_id}", flush=True)
 
 
@@ -94,7 +101,9 @@ def _conclude(reproduction: "Reproduction", groups_run: str, verdict_run: str, *
     if reproduction.reason is not None:
         raise Different(f"groups of run {groups_run} cannot be drawn again: {reproduction.reason}")
     if reproduction.verdict == Verdict.different:
-        raise Different(f"groups of run {groups_run} came out different; {VERDICT} of {verdict_run} says how")
+        raise Different(
+            f"groups of run {groups_run} came out different; {VERDICT_FILE} of {verdict_run} says how"
+        )
     if strict and reproduction.unlike:
         names = ", ".join(difference.name for difference in reproduction.unlike)
         raise Different(f"strict: the groups of run {groups_run} are the same, but not {names}")

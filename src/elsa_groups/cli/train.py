@@ -54,7 +54,7 @@ def train_parent(
     from elsa_groups.data.split import split_users
     from elsa_groups.model.training import TrainingSettings, find_device, train
     from elsa_groups.record.code import find_code
-    from elsa_groups.tracking.run import dataset_input, tracked_run
+    from elsa_groups.tracking.run import DATASET, KIND, dataset_input, tracked_run
 
     settings = schema.part_for(settings, "train")
     ratios = {name: settings[name] for name in ("val_ratio", "test_ratio")}
@@ -64,7 +64,7 @@ def train_parent(
     code = find_code()
     with tracked_run(f"ELSA {interactions.dataset} d={training.factors}", adopt=adopt) as run:
         log.info("training ELSA on %d users: parent run %s", len(split.train), run.run_id)
-        run.set_tags({"elsa_groups.kind": "elsa", "elsa_groups.dataset": interactions.dataset})
+        run.set_tags({KIND: "elsa", DATASET: interactions.dataset})
         run.log_params(_contract_params(settings, interactions) | schema.as_params(settings))
         run.log_inputs(
             dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "training")

@@ -23,16 +23,16 @@ from elsa_groups.errors import InputError
 from elsa_groups.record.digests import array_digest, file_digest
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.run import DIGEST_LENGTH, first_line, without_password
-from elsa_groups.tracking.search import (
+from elsa_groups.tracking.run import (
     DATASET,
+    DIGEST_LENGTH,
     KIND,
     PARENT,
     WRITTEN,
-    existing_run,
-    runs_newest_first,
-    why_incomplete,
+    first_line,
+    without_password,
 )
+from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
 
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset

@@ -21,8 +21,8 @@ from elsa_groups.record.digests import file_digest
 from elsa_groups.record.schema import LINEAGE
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.run import DIGEST_LENGTH, param_text, store_uri
-from elsa_groups.tracking.search import KIND, PARENT, existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text, store_uri
+from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
 
 log = logging.getLogger(__name__)
 

@@ -34,6 +34,17 @@ from elsa_groups.errors import InputError, Killed, NotLogged
 
 log = logging.getLogger(__name__)
 
+# Tags of our runs: what kind they are, what they belong to, and, on a run that `mlflow run` launched, the one
+# that was written.
+KIND = "elsa_groups.kind"
+DATASET = "elsa_groups.dataset"
+PARENT = "elsa_groups.parent"
+USER_SET = "elsa_groups.user_set"
+DIGEST = "elsa_groups.digest"
+REPRODUCES = "elsa_groups.reproduces"
+VERDICT = "elsa_groups.verdict"
+WRITTEN = "elsa_groups.run"
+
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
 
@@ -252,7 +263,7 @@ def tracked_run(
         if run_id is None:
             run_id = str(client.create_run(experiment_id, tags=resolve_tags()).info.run_id)
         if adopt and launched and not adopted:
-            client.set_tag(launched.run_id, "elsa_groups.run", run_id)
+            client.set_tag(launched.run_id, WRITTEN, run_id)
         handle = RunHandle(run_id, experiment_id)
         handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
         mlflow.start_run(run_id=run_id)
@@ -373,7 +384,7 @@ def launched_run() -> RunHandle | None:
         raise InputError(
             f"MLFLOW_RUN_ID: expected a run of {store_uri()}, came {run_id} ({first_line(error)}); unset it"
         ) from error
-    is_free = run.info.status == "RUNNING" and "elsa_groups.kind" not in run.data.tags
+    is_free = run.info.status == "RUNNING" and KIND not in run.data.tags
     return RunHandle(run_id, run.info.experiment_id) if is_free else None
 
 

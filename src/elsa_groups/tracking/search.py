@@ -15,12 +15,6 @@ from elsa_groups.record.schema import LINEAGE
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import first_line, without_password
 
-# Tags of our runs: what kind they are, and, on a run that `mlflow run` launched, the one that was written.
-KIND = "elsa_groups.kind"
-PARENT = "elsa_groups.parent"
-DATASET = "elsa_groups.dataset"
-WRITTEN = "elsa_groups.run"
-
 _NO_SUCH_RUN = {ErrorCode.Name(code) for code in (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST)}
 
 
