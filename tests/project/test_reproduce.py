@@ -263,7 +263,7 @@ class TestLaunched:
         assert len(again.content["keys"]) == 8
         assert again.unlike == set()
         # The clone has the commit that drew the groups, and none of its changes that are not committed.
-        assert again.names("environment") <= {"environment.code.dirty"}
+        assert again.names("environment") <= {"environment.code.dirty", "code.diff"}
         status = ["git", "-C", str(clone), "status", "--porcelain", "--ignored"]
         left = subprocess.run(status, capture_output=True, text=True, check=True).stdout.split()
         assert [path for path in left[1::2] if "__pycache__" not in path] == []
