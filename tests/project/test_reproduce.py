@@ -582,6 +582,13 @@ class TestSettings:
         assert again.unlike == {"settings.seed in config.yaml", "stored config.yaml"}
         assert again.entry("input", "settings.seed in config.yaml") == (42, 43)
 
+    def test_a_changed_list_of_the_parents_users_is_named(self, recorded):
+        path = recorded.checkpoint.with_name("users.json")
+        path.write_text(json.dumps(json.loads(path.read_text())[::-1]))
+        again = recorded.reproduce()
+        assert (again.code, again.verdict) == (0, "identical")
+        assert again.unlike == {"stored order of users.json"}
+
     def test_families_and_keys_that_were_added_or_taken_out_are_different(self, recorded):
         recorded.edit("settings", "families", "similar", "compositions", value=[[3]])
         again = recorded.reproduce()

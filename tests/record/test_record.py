@@ -223,6 +223,7 @@ def _parent(interactions):
         artifacts={"checkpoint.ckpt": "cd" * 32},
         code=CLEAN,
         device="cpu",
+        threads=2,
     )
 
 
@@ -270,7 +271,7 @@ def test_lineage_of_a_parent_has_all_its_keys(interactions):
     assert lineage["data"] == data_record(interactions)
     assert lineage["settings"] == {"seed": 1, "model": {"factors": 256}}
     assert lineage["artifacts"] == {"checkpoint.ckpt": "cd" * 32}
-    assert lineage["environment"] == environment_record(CLEAN, device="cpu")
+    assert lineage["environment"] == environment_record(CLEAN, device="cpu", threads=2)
 
 
 def test_lineage_of_groups_has_all_its_keys(interactions):
@@ -316,9 +317,9 @@ def test_lineage_is_read_back_from_json_as_it_was(interactions, tmp_path, build)
 def test_environment_names_python_platform_and_packages(monkeypatch):
     monkeypatch.setattr(schema, "_PACKAGES", ("elsa-groups", "numpy", "pytest", "no-such-package-here"))
 
-    environment = environment_record(CLEAN, device="cuda")
+    environment = environment_record(CLEAN, device="cuda", threads=1)
 
-    assert set(environment) == {"code", "python", "platform", "packages", "device"}
+    assert set(environment) == {"code", "python", "platform", "packages", "device", "threads"}
     assert environment["code"] == {"commit": "c0" * 20, "dirty": False}
     assert environment["device"] == "cuda"
     assert environment["python"] == platform.python_version()
@@ -331,7 +332,7 @@ def test_environment_names_python_platform_and_packages(monkeypatch):
 
 
 def test_environment_names_the_packages_that_numbers_depend_on():
-    packages = environment_record(CLEAN, device="cpu")["packages"]
+    packages = environment_record(CLEAN, device="cpu", threads=1)["packages"]
 
     assert {"elsa-groups", "mlflow", "torch", "numpy", "numba", "scipy"} <= set(packages)
 

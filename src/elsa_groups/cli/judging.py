@@ -40,7 +40,9 @@ def read_members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np
 
 
 def in_recorded_rows(
-    members: "dict[str, NDArray[np.int64]]", recorded_ids: list[str] | None, present_ids: tuple[str, ...]
+    members: "dict[str, NDArray[np.int64]]",
+    recorded_ids: tuple[str, ...] | None,
+    present_ids: tuple[str, ...],
 ) -> "dict[str, NDArray[np.int64]]":
     """Return member arrays with each user's recorded row, and negative numbers for users without one."""
     import numpy as np
@@ -55,13 +57,20 @@ def compare_beside(record: "Record", stored: Path, interactions: "Interactions")
     import yaml
 
     from elsa_groups.cli.writing import CONFIG
-    from elsa_groups.record.verdict import compare_ids, compare_settings
-    from elsa_groups.tracking.parent import recorded_ids
+    from elsa_groups.data.interactions import order_digest
+    from elsa_groups.record.verdict import compare_files, compare_ids, compare_settings
+    from elsa_groups.tracking.parent import is_recorded, stored_ids
 
     found: tuple[Difference, ...] = ()
     for what, ids in (("users", interactions.user_ids), ("items", interactions.item_ids)):
-        if (recorded := recorded_ids(record, what)) is not None:
-            found += compare_ids(what, recorded, ids)
+        if (stored_now := stored_ids(record, what)) is None:
+            continue
+        if is_recorded(record, what, stored_now):
+            found += compare_ids(what, stored_now, ids)
+        else:
+            name = f"order of {what}.json"
+            digests = record.lineage["data"][f"{what}_digest"], order_digest(stored_now)
+            found += compare_files("stored", *({name: digest} for digest in digests))
     try:
         config = yaml.safe_load((stored / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

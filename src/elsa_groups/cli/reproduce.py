@@ -114,7 +114,7 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
     from elsa_groups.cli.drawing import draw_all
     from elsa_groups.record.code import find_code
     from elsa_groups.record.verdict import Reproduction, compare_lineages, judge_groups
-    from elsa_groups.tracking.parent import recorded_ids, recorded_parent
+    from elsa_groups.tracking.parent import is_recorded, recorded_parent, stored_ids
     from elsa_groups.tracking.run import writing_folder
 
     lineage, code = record.lineage, find_code()
@@ -138,8 +138,9 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
         recorded, regenerated = read_members(stored, lineage), read_members(again, present)
         if lineage["data"]["users_digest"] != present["data"]["users_digest"]:
             # The same row may be another user.
-            users = recorded_ids(record, "users")
-            regenerated = in_recorded_rows(regenerated, users, interactions.user_ids)
+            users = stored_ids(record, "users")
+            recorded_users = users if is_recorded(record, "users", users) else None
+            regenerated = in_recorded_rows(regenerated, recorded_users, interactions.user_ids)
         keys = judge_groups(recorded, regenerated, explain_by(asked, drawn, lineage, present))
         keys = hold_to_record(keys, lineage, regenerated)
         files = compare_members(lineage, recorded) + compare_artifacts(lineage, stored, again)

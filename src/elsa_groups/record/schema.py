@@ -40,6 +40,7 @@ def parent_lineage(
     artifacts: dict[str, str],
     code: Code,
     device: str,
+    threads: int,
 ) -> dict[str, Any]:
     """Return the record of an ELSA run: what its item vectors were trained from, and with what.
 
@@ -55,8 +56,8 @@ def parent_lineage(
         SHA-256 by artifact path.
     code : Code
         The code that ran.
-    device : str
-        Where it was trained.
+    device, threads : str, int
+        What trained it.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def parent_lineage(
         "data": data_record(interactions),
         "settings": settings,
         "artifacts": artifacts,
-        "environment": environment_record(code, device=device),
+        "environment": environment_record(code, device=device, threads=threads),
     }
     return check_lineage(record)
 
@@ -164,16 +165,16 @@ def thresholds_record(thresholds: "Thresholds", targets: dict[str, Any]) -> dict
     }
 
 
-def environment_record(code: Code, *, device: str, threads: int | None = None) -> dict[str, Any]:
+def environment_record(code: Code, *, device: str, threads: int) -> dict[str, Any]:
     """Describe what ran: code, python, platform, packages, and on what."""
-    record = {
+    return {
         "code": code.as_dict(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "packages": {name: installed for name in _PACKAGES if (installed := _version(name))},
         "device": device,
+        "threads": threads,
     }
-    return record if threads is None else record | {"threads": threads}
 
 
 def _version(package: str) -> str | None:

@@ -18,7 +18,7 @@ from elsa_groups.errors import Absent, InputError, InputsMissing
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
 from elsa_groups.record.digests import file_digest
-from elsa_groups.record.schema import LINEAGE
+from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text, store_uri
@@ -127,7 +127,11 @@ def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | N
 def _why_unusable(client: MlflowClient, run: Run) -> str | None:
     """Say why a run is not over as it should be; of another's we only know its status."""
     if KIND in run.data.tags:
-        return why_incomplete(client, run)
+        try:
+            return why_incomplete(client, run)
+        except InputError as error:
+            # The storage of one run must not hide the others.
+            return str(error)
     return None if run.info.status == "FINISHED" else f"it is {run.info.status}"
 
 
@@ -205,7 +209,8 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
     with TemporaryDirectory() as folder:
         checkpoint = artifacts.download(CHECKPOINT, Path(folder))
         digest = file_digest(checkpoint)
-        _check_recorded(artifacts, digest, Path(folder))
+        if KIND in run.data.tags:
+            _check_recorded(artifacts, digest, Path(folder))
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
         ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
@@ -257,10 +262,14 @@ def _check_digest(run: Run, interactions: Interactions) -> None:
 
 
 def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
-    """Refuse a checkpoint that is not the one that its run logged, where the run says which that was."""
-    if not artifacts.has(LINEAGE):
-        return
-    recorded = _read_json(artifacts, LINEAGE, folder, dict).get("artifacts", {}).get(CHECKPOINT, digest)
+    """Refuse a checkpoint that is not the one that its run, one of ours, logged."""
+    try:
+        lineage = check_lineage(_read_json(artifacts, LINEAGE, folder, dict))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it, or train again") from error
+    recorded = lineage["artifacts"].get(CHECKPOINT)
     if digest != recorded:
         raise InputError(
             f"parent: {CHECKPOINT} of run {artifacts.run_id} is not the one that was logged (recorded sha256"
@@ -369,8 +378,8 @@ def _recorded_run(record: Record) -> RunArtifacts:
     return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
 
 
-def recorded_ids(record: Record, what: str) -> list[str] | None:
-    """Return the ids that groups were drawn from, in row order.
+def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
+    """Return the ids that are stored with the groups, or with their parent, in row order.
 
     Parameters
     ----------
@@ -381,15 +390,19 @@ def recorded_ids(record: Record, what: str) -> list[str] | None:
 
     Returns
     -------
-    list of str or None
-        None where neither run has them any more as they were recorded.
+    tuple of str or None
+        As they are now, whatever was recorded; None where neither run has a list of them.
     """
     name = f"{what}.json"
     try:
         artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
         with TemporaryDirectory() as folder:
-            ids: list[str] = json.loads(artifacts.download(name, Path(folder)).read_text(encoding="utf-8"))
-        is_recorded = order_digest(tuple(ids)) == record.lineage["data"][f"{what}_digest"]
-    except (InputError, ValueError, TypeError, AttributeError):
+            ids = json.loads(artifacts.download(name, Path(folder)).read_text(encoding="utf-8"))
+    except (InputError, ValueError):
         return None
-    return ids if is_recorded else None
+    return tuple(map(str, ids)) if isinstance(ids, list) else None
+
+
+def is_recorded(record: Record, what: str, ids: tuple[str, ...] | None) -> bool:
+    """Return whether ids are those that the groups were drawn from, in their order."""
+    return ids is not None and order_digest(ids) == record.lineage["data"][f"{what}_digest"]
