@@ -49,14 +49,14 @@ def test_ratio_out_of_range_is_an_error(ratio: float) -> None:
 def test_hold_out_parts_make_up_the_rows() -> None:
     sizes = [0, 1, 2, 3, 5, 7, 8, 10, 50]
     matrix = histories(sizes)
-    inputs, targets = hold_out(matrix, range(len(sizes)), share=0.2, seed=3)
+    inputs, targets = hold_out(matrix, range(len(sizes)), target_ratio=0.2, seed=3)
     assert np.array_equal((inputs + targets).toarray(), matrix.toarray())
     assert np.diff(targets.indptr).tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 10]
     assert inputs.dtype == targets.dtype == np.float32
 
 
 def test_one_item_always_stays() -> None:
-    inputs, targets = hold_out(histories([2, 3, 10]), [0, 1, 2], share=0.99, seed=0)
+    inputs, targets = hold_out(histories([2, 3, 10]), [0, 1, 2], target_ratio=0.99, seed=0)
     assert np.diff(inputs.indptr).tolist() == [1, 1, 1]
     assert np.diff(targets.indptr).tolist() == [1, 2, 9]
 
@@ -77,7 +77,7 @@ def test_rows_and_seeds_draw_differently() -> None:
 
 def test_every_item_is_hidden_equally_often() -> None:
     matrix = csr_array(np.ones((5000, 20), dtype=np.float32))
-    _, targets = hold_out(matrix, np.arange(5000), share=0.2, seed=11)
+    _, targets = hold_out(matrix, np.arange(5000), target_ratio=0.2, seed=11)
     # binomial(5000, 0.2): standard deviation 28; five of them on either side
     assert np.abs(targets.sum(axis=0) - 1000).max() < 141
 
@@ -87,7 +87,7 @@ def test_no_rows_give_empty_parts() -> None:
     assert inputs.shape == targets.shape == (0, 50)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
-def test_share_out_of_range_is_an_error(share: float) -> None:
-    with pytest.raises(InputError, match="share: expected a share of items in"):
-        hold_out(histories([3]), [0], share=share, seed=0)
+@pytest.mark.parametrize("ratio", [0.0, 1.0, float("nan")])
+def test_share_out_of_range_is_an_error(ratio: float) -> None:
+    with pytest.raises(InputError, match="target_ratio: expected a share of items in"):
+        hold_out(histories([3]), [0], target_ratio=ratio, seed=0)
