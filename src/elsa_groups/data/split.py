@@ -112,7 +112,9 @@ def check_target_ratio(target_ratio: float) -> None:
         It is not in (0, 1).
     """
     if not 0 < target_ratio < 1:
-        raise InputError(f"target_ratio: expected a share of items in (0, 1), came {target_ratio}; correct it")
+        raise InputError(
+            f"target_ratio: expected a share of items in (0, 1), came {target_ratio}; correct it"
+        )
 
 
 def _part(picked: csr_array, sizes: NDArray[np.int64], kept: NDArray[np.bool_]) -> csr_array:
