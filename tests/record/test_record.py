@@ -243,6 +243,7 @@ def _groups(interactions, threads=3):
         run_id="child",
         parent=PARENT,
         interactions=interactions,
+        users={"n_users": 3, "sha256": "ab" * 32, "n_trained": None, "file_sha256": None},
         thresholds=thresholds_record(Thresholds(0.72, 0.51, "exact", 3, 3), {}),
         settings={"seed": 1},
         groups={"similar_3": SIMILAR},
