@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
 from elsa_groups.data.split import hold_out, split_users
@@ -66,6 +69,35 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     _, everyone = hold_out(matrix, np.arange(30), seed=5)
     _, some = hold_out(matrix, [17, 4], seed=5)
     assert np.array_equal(some.toarray(), everyone.toarray()[[17, 4]])
+
+
+ZERO_OR_ONE = st.sampled_from([0, 1])
+
+
+@given(
+    dense=arrays(
+        np.float32, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.sampled_from([0, 1])
+    ),
+    ratio=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**64 - 1),
+    data=st.data(),
+)
+def test_parts_are_disjoint_make_up_each_history_and_know_no_other_user(dense, ratio, seed, data) -> None:
+    row = data.draw(st.integers(0, len(dense) - 1))
+    others = data.draw(arrays(np.float32, dense.shape, elements=ZERO_OR_ONE))
+    others[row] = dense[row]
+    everyone = np.arange(len(dense))
+    inputs, targets = (
+        part.toarray() for part in hold_out(csr_array(dense), everyone, target_ratio=ratio, seed=seed)
+    )
+    assert np.array_equal(inputs + targets, dense)
+    assert not (inputs * targets).any()
+    # Python rounds a half to the even number too.
+    sizes = [int(size) for size in dense.sum(axis=1)]
+    expected = [min(max(round(ratio * size), 1), size - 1) if size > 1 else 0 for size in sizes]
+    assert targets.sum(axis=1).tolist() == expected
+    _, elsewhere = hold_out(csr_array(others), everyone, target_ratio=ratio, seed=seed)
+    assert np.array_equal(elsewhere.toarray()[row], targets[row])
 
 
 def test_rows_and_seeds_draw_differently() -> None:

@@ -284,6 +284,7 @@ def test_lineage_of_groups_has_all_its_keys(interactions):
         "run_id",
         "parent",
         "data",
+        "users",
         "thresholds",
         "settings",
         "groups",
