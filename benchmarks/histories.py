@@ -1,6 +1,7 @@
 """Groups of a run drawn from full histories, judged by inputs alone: who would no longer be a group?
 
-`python -m benchmarks.histories RUN_ID [TARGET_RATIO]` prints a row for each key of one subgroup and mean linkage.
+`python -m benchmarks.histories RUN_ID [TARGET_RATIO]` prints a row for each key of one subgroup drawn by mean
+linkage.
 """
 
 import sys
@@ -59,7 +60,10 @@ def _judge(embeddings: Any, limits: Any, rows: NDArray[np.int64], rule: Rule) ->
     size = rows.shape[1]
 
     def meets(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return values >= limits.similar if rule == Rule.similar else values <= limits.divergent
+        met: NDArray[np.bool_] = (
+            values >= limits.similar if rule == Rule.similar else values <= limits.divergent
+        )
+        return met
 
     first, second = np.triu_indices(size, 1)
     mean = similarity[:, first, second].mean(axis=1)

@@ -223,6 +223,12 @@ def test_the_head_says_which_users_and_how_many_members_the_model_knows(page_par
     assert lines[3] == "ELSA was trained on 90.0% of them"
 
 
+def test_thresholds_say_whose_pairs_they_are_of_if_not_of_those_drawn_from(page_parts):
+    assert "28 pairs of users." in read(page_parts).text
+    page_parts["record"]["thresholds"]["asked"]["users"] = "train"
+    assert "28 pairs of users (thresholds.users=train)." in read(page_parts).text
+
+
 def test_thresholds_say_how_they_were_found(page_parts):
     assert table_of(read(page_parts), "limits")[1:] == [
         ["similar", "≥ 0.980000", "+0.960", "0.9 quantile", "exact"],
