@@ -66,7 +66,6 @@ def draw_all(
 
     from elsa_groups.cli.population import embed_population
     from elsa_groups.similarity.scores import coarsen
-    from elsa_groups.similarity.thresholds import find_thresholds
 
     work: dict[str, Any] = {
         "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
@@ -76,8 +75,29 @@ def draw_all(
     embeddings = population.embeddings
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
-    similar, divergent = schema.targets_of(settings)
     device = _sweep_device(settings["device"], ranks)
+    thresholds = _thresholds_of(settings, population, device, work)
+    work |= {"coarse": coarsen(embeddings.vectors)}
+    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
+    hidden = True if ranks.rank else None
+    results = []
+    with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
+        for key in progress:
+            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
+            if not ranks.rank:
+                result = _measure_key(settings, embeddings, thresholds, key[0], *drawn)
+                trained_share = population.trained_share(result.groups.members)
+                results.append(replace(result, trained_share=trained_share))
+    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu")
+
+
+def _thresholds_of(
+    settings: dict[str, Any], population: "Population", device: "torch.device | None", work: dict[str, Any]
+) -> "Thresholds":
+    """Find the thresholds over the pairs of the users who make them."""
+    from elsa_groups.similarity.thresholds import find_thresholds
+
+    similar, divergent = schema.targets_of(settings)
     options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
     thresholds = find_thresholds(
         population.compared,
@@ -92,18 +112,7 @@ def draw_all(
         "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
         thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
     )  # fmt: skip
-    work |= {"coarse": coarsen(embeddings.vectors)}
-    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
-    hidden = True if ranks.rank else None
-    results = []
-    with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
-        for key in progress:
-            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
-            if not ranks.rank:
-                result = _measure_key(settings, embeddings, thresholds, key[0], *drawn)
-                trained_share = population.trained_share(result.groups.members)
-                results.append(replace(result, trained_share=trained_share))
-    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu")
+    return thresholds
 
 
 def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
