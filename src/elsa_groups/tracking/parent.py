@@ -374,7 +374,11 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
 
 def _recorded_split(record: Record, interactions: Interactions) -> Split | None:
     """Return the parent's split by the present rows of its users; None if it is gone, or not to be read."""
-    pinned, users = record.lineage["parent"]["pinned"], stored_ids(record, "users")
+    pinned = record.lineage["parent"]["pinned"]
+    users: tuple[str, ...] | None = interactions.user_ids
+    if not is_recorded(record, "users", users):
+        # Other users are there now: their recorded rows are known by ids alone.
+        users = stored_ids(record, "users")
     if users is None or not is_recorded(record, "users", users):
         return None
     kept = f"{pinned.rpartition('/')[0]}/{SPLIT}" if pinned else ""
