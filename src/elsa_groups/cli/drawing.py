@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from elsa_groups.cli.population import Chosen, Population
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Family, Groups
     from elsa_groups.model.embeddings import Embeddings
@@ -29,8 +30,8 @@ class Drawn:
 
     Attributes
     ----------
-    embeddings : Embeddings
-        Users that could be drawn.
+    population : Population
+        Users and histories.
     thresholds : Thresholds
         What similar and divergent meant.
     results : list of Result
@@ -41,35 +42,65 @@ class Drawn:
         Where all pairs were compared: ``cpu`` or ``cuda``; nothing depends on it.
     """
 
-    embeddings: "Embeddings"
+    population: "Population"
     thresholds: "Thresholds"
     results: "list[Result]"
     threads: int
     device: str
 
+    @property
+    def embeddings(self) -> "Embeddings":
+        """Users that could be drawn."""
+        return self.population.embeddings
+
 
 def draw_all(
-    settings: dict[str, Any], interactions: "Interactions", encoder: "NDArray[np.float32]", ranks: Ranks
+    settings: dict[str, Any],
+    interactions: "Interactions",
+    encoder: "NDArray[np.float32]",
+    chosen: "Chosen",
+    ranks: Ranks,
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from tqdm import tqdm
 
-    from elsa_groups.model.embeddings import embed_users
+    from elsa_groups.cli.population import embed_population
     from elsa_groups.similarity.scores import coarsen
-    from elsa_groups.similarity.thresholds import find_thresholds
 
     work: dict[str, Any] = {
         "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
         "ranks": ranks,
     }
-    embeddings = embed_users(interactions.matrix, encoder, threads=work["threads"])
+    population = embed_population(settings, interactions, encoder, chosen, threads=work["threads"])
+    embeddings = population.embeddings
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
-    similar, divergent = schema.targets_of(settings)
     device = _sweep_device(settings["device"], ranks)
+    thresholds = _thresholds_of(settings, population, device, work)
+    work |= {"coarse": coarsen(embeddings.vectors)}
+    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
+    hidden = True if ranks.rank else None
+    results = []
+    with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
+        for key in progress:
+            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
+            if not ranks.rank:
+                result = _measure_key(settings, embeddings, thresholds, key[0], *drawn)
+                trained_share = population.trained_share(result.groups.members)
+                results.append(replace(result, trained_share=trained_share))
+    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu")
+
+
+def _thresholds_of(
+    settings: dict[str, Any], population: "Population", device: "torch.device | None", work: dict[str, Any]
+) -> "Thresholds":
+    """Find the thresholds over the pairs of the users who make them."""
+    from elsa_groups.similarity.thresholds import find_thresholds
+
+    similar, divergent = schema.targets_of(settings)
     options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
     thresholds = find_thresholds(
-        embeddings.vectors,
+        population.compared,
         similar=similar,
         divergent=divergent,
         seed=settings["seed"],
@@ -81,16 +112,7 @@ def draw_all(
         "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
         thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
     )  # fmt: skip
-    work |= {"coarse": coarsen(embeddings.vectors)}
-    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
-    hidden = True if ranks.rank else None
-    results = []
-    with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
-        for key in progress:
-            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
-            if not ranks.rank:
-                results.append(_measure_key(settings, embeddings, thresholds, key[0], *drawn))
-    return Drawn(embeddings, thresholds, results, work["threads"], "cuda" if device else "cpu")
+    return thresholds
 
 
 def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":

@@ -167,9 +167,10 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tu
     recorded = lineage["artifacts"]
     there = folder_digests(stored)
     del there[LINEAGE]
-    # Settings and code are compared by themselves, a copy of the checkpoint too; the summary holds times, and
-    # the report names its run.
-    others = (CONFIG, CODE_DIFF, LINEAGE, lineage["parent"]["pinned"], _SUMMARY, REPORT)
+    # Settings and code are compared by themselves, copies of the parent's files too; the summary holds times,
+    # and the report names its run.
+    pinned = [path for path in recorded if path.startswith("parent/")]
+    others = (CONFIG, CODE_DIFF, LINEAGE, *pinned, _SUMMARY, REPORT)
     made = {path: digest for path, digest in folder_digests(again).items() if path not in others}
     made |= {path: digest for path, digest in recorded.items() if path in others}
     if _summary(stored) != _summary(again):

@@ -82,6 +82,7 @@ def groups_lineage(
     run_id: str,
     parent: dict[str, Any],
     interactions: Interactions,
+    users: dict[str, Any],
     thresholds: dict[str, Any],
     settings: dict[str, Any],
     groups: dict[str, Any],
@@ -100,6 +101,9 @@ def groups_lineage(
         Run id, LoggedModel id, digest and own copy of the checkpoint, and how the item order was established.
     interactions : Interactions
         The data.
+    users : dict
+        Who could be drawn: how many, the digest of their rows, how many the parent was trained on, and the
+        digest of the file that listed them.
     thresholds : dict
         From :func:`thresholds_record`.
     settings : dict
@@ -124,6 +128,7 @@ def groups_lineage(
         "run_id": run_id,
         "parent": parent,
         "data": data_record(interactions),
+        "users": users,
         "thresholds": thresholds,
         "settings": settings,
         "groups": groups,

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.data.split import Split
 from elsa_groups.errors import Absent, InputError, InputsMissing
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
@@ -23,6 +24,7 @@ from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text, store_uri
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.split import SPLIT, follow_users, read_split
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class Parent:
         How the order of items was established: ``items.json`` or ``loss``.
     has_users : bool
         Whether it logged users.json, whose rows the groups name.
+    split : Split or None
+        Rows of the users that it was trained, validated and tested on, where it logged them.
     """
 
     run_id: str
@@ -59,6 +63,7 @@ class Parent:
     checkpoint_sha256: str
     item_order: str
     has_users: bool
+    split: Split | None = None
 
 
 def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> Parent:
@@ -214,6 +219,8 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
         ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
+    # Without ids nobody knows whose rows they are.
+    split = read_split(artifacts, interactions.n_users) if has_users else None
     if not ordered:
         order = check_item_order(interactions.matrix, encoder, seed=seed)
         log.info(
@@ -231,6 +238,7 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         digest,
         "items.json" if ordered else "loss",
         has_users,
+        split,
     )
 
 
@@ -309,7 +317,7 @@ def _check_ids(artifacts: RunArtifacts, ids: tuple[str, ...], what: str, folder:
 
 
 def pin_checkpoint(parent: Parent, folder: Path) -> str:
-    """Copy a parent's checkpoint into a folder of artifacts; return its path there.
+    """Copy a parent's checkpoint, and its split, into a folder of artifacts; return the former's path there.
 
     Raises
     ------
@@ -321,6 +329,8 @@ def pin_checkpoint(parent: Parent, folder: Path) -> str:
     copy = artifacts.download(CHECKPOINT, folder / "parent")
     if file_digest(copy) != parent.checkpoint_sha256:
         raise InputError(f"pin: {CHECKPOINT} of run {parent.run_id} changed while it was read; try again")
+    if parent.split is not None:
+        artifacts.download(SPLIT, copy.parent)
     return copy.relative_to(folder).as_posix()
 
 
@@ -358,7 +368,28 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         digest,
         recorded["item_order"],
         has_users="users.json" not in record.lineage["artifacts"],
+        split=_recorded_split(record, interactions),
     )
+
+
+def _recorded_split(record: Record, interactions: Interactions) -> Split | None:
+    """Return the parent's split by the present rows of its users; None if it is gone, or not to be read."""
+    pinned = record.lineage["parent"]["pinned"]
+    users: tuple[str, ...] | None = interactions.user_ids
+    if not is_recorded(record, "users", users):
+        # Other users are there now: their recorded rows are known by ids alone.
+        users = stored_ids(record, "users")
+    if users is None or not is_recorded(record, "users", users):
+        return None
+    kept = f"{pinned.rpartition('/')[0]}/{SPLIT}" if pinned else ""
+    try:
+        if kept and record.artifacts.has(kept):
+            split = read_split(record.artifacts, len(users), path=kept)
+        else:
+            split = read_split(_recorded_run(record), len(users))
+    except InputError:
+        return None
+    return split and follow_users(split, users, interactions.user_ids)
 
 
 def _recorded_checkpoint(record: Record, folder: Path) -> Path:
