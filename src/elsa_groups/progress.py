@@ -1,6 +1,6 @@
 """Bars that tell how far a piece of work is: on a terminal, and nowhere else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any
 
 from tqdm import tqdm
@@ -32,12 +32,14 @@ def progress(
     hidden : bool
         Never show it, as on ranks other than 0.
     """
+    total = len(tasks) if total is None and isinstance(tasks, Sized) else total
     return tqdm(
         tasks,
         desc=label,
         unit=f" {unit}",
         total=total,
-        unit_scale=True,
+        # 12.3k, but not 12.0.
+        unit_scale=total is not None and total >= 1000,
         disable=True if hidden else None,
         leave=False,
         delay=_DELAY_SECONDS,

@@ -71,7 +71,7 @@ def train_parent(
         run.log_inputs(
             dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "training")
         )
-        with stage("training", "users") as done:
+        with stage("training", "users over all epochs") as done:
             trained = train(
                 interactions.matrix,
                 split,
