@@ -160,7 +160,7 @@ def epochs_here(
     """Yield our unit item vectors after each epoch."""
     trainer = Trainer(histories.shape[1], settings, seed=seed, device=torch.device("cpu"))
     while True:
-        trainer.run_epoch(histories, np.arange(histories.shape[0]), label="epoch")
+        trainer.run_epoch(histories, np.arange(histories.shape[0]), on_step=lambda n_users: None)
         yield trainer.encoder()
 
 

@@ -21,6 +21,8 @@ from elsa_groups.report.examples import Histories, first_groups
 from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result, summary_row
 
+from .launches import Store
+
 # The same examples in every run, however slow the machine is.
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
@@ -94,6 +96,22 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
+    """Make a store, its tables in place: concurrent first uses of a fresh SQLite file race."""
+
+    def make() -> Store:
+        folder = tmp_path_factory.mktemp("store")
+        store = Store(folder, f"sqlite:///{folder}/mlflow.db")
+        with pytest.MonkeyPatch.context() as patch:
+            # The default experiment keeps its artifacts beside where its tables were made.
+            patch.chdir(folder)
+            store.client.search_experiments()
+        return store
+
+    return make
 
 
 PIXEL = base64.b64decode(

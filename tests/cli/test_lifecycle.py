@@ -1,9 +1,12 @@
 """From what a task raises to a last line on stderr and an exit code."""
 
+import logging
+
 import pytest
 
-from elsa_groups.cli.lifecycle import _refuse_if_meant_to_be_read
+from elsa_groups.cli.lifecycle import _quiet_libraries, _refuse_if_meant_to_be_read
 from elsa_groups.errors import Different, InputError, InputsMissing
+from elsa_groups.similarity.ranks import ONE
 
 
 @pytest.mark.parametrize(
@@ -30,3 +33,27 @@ def test_an_error_to_be_read_ends_with_its_code_and_its_message_last(capsys, err
 def test_any_other_error_is_left_to_be_raised(capsys):
     _refuse_if_meant_to_be_read(ZeroDivisionError("a fault of the program"))
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def loggers():
+    """Levels of loggers, put back in the end."""
+    known = [logging.getLogger(name) for name in (None, "elsa_groups", "torch")]
+    before = [logger.level for logger in known]
+    yield
+    for logger, level in zip(known, before, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_everything_means_everything_of_ours(loggers, monkeypatch, everything):
+    for name in ("MLFLOW_LOGGING_LEVEL", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
+        monkeypatch.delenv(name, raising=False)
+    # As Hydra leaves them.
+    logging.getLogger().setLevel(logging.DEBUG if everything else logging.WARNING)
+    logging.getLogger("elsa_groups").setLevel(logging.INFO)
+
+    _quiet_libraries(ONE, everything=everything)
+
+    assert logging.getLogger("elsa_groups.groups.sampling").isEnabledFor(logging.DEBUG) == everything
+    assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)

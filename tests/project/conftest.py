@@ -1,124 +1,20 @@
-"""A temporary MLflow store, and the project launched into it as a user would."""
+"""Stores that whole launches log to."""
 
 import os
 import pwd
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mlflow
 import pytest
-from mlflow import MlflowClient
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared"
+from ..launches import ROOT, SHARED, Launch, Store, free_port, served
 
-
-@dataclass(frozen=True)
-class Launch:
-    """What a launched process left: exit code, output, and the id in its last line."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def last_id(self) -> str:
-        return self.out.strip().splitlines()[-1].rpartition(" ")[2]
-
-
-@dataclass(frozen=True)
-class Store:
-    """An MLflow store in a folder of its own, and MLflow's variables that its launches need."""
-
-    folder: Path
-    uri: str
-    variables: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def client(self) -> MlflowClient:
-        return MlflowClient(self.uri)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        keep = "MLFLOW_ENV_ROOT"
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_") or k == keep}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
-        return clean | self.variables | {"MLFLOW_TRACKING_URI": self.uri, "PATH": path}
-
-    def mlflow_run(self, *arguments: str, env_manager: str = "local", timeout: int = 600) -> Launch:
-        command = [sys.executable, "-m", "mlflow", "run", str(ROOT), "--env-manager", env_manager, *arguments]
-        return self._launch(command, self.environment, timeout)
-
-    def python(self, entry_point: str, *arguments: str, timeout: int = 600) -> Launch:
-        command = [sys.executable, "-m", f"elsa_groups.cli.{entry_point}", *arguments]
-        return self._launch(command, self.environment | {"PYTHONPATH": str(ROOT / "src")}, timeout)
-
-    def _launch(self, command: list[str], environment: dict[str, str], timeout: int) -> Launch:
-        done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=timeout
-        )
-        return Launch(done.returncode, done.stdout, done.stderr)
-
-    def artifact(self, run_id: str, path: str, to: Path) -> Path:
-        return Path(self.client.download_artifacts(run_id, path, str(to)))
-
-    def running(self) -> list[str]:
-        experiments = [e.experiment_id for e in self.client.search_experiments()]
-        runs = self.client.search_runs(experiments, "attributes.status = 'RUNNING'")
-        return [run.info.run_id for run in runs]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def served(store: Store, backend: str, port: int | None = None) -> Iterator[Store]:
-    """The store behind `mlflow server`, which also carries its artifacts; ended in the end."""
-    port = port or free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    kept = ["--backend-store-uri", backend, "--artifacts-destination", str(store.folder / "kept")]
-    environment = {k: v for k, v in store.environment.items() if k != "MLFLOW_TRACKING_URI"}
-    # Its workers for other tasks take as long to start as the server itself.
-    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    log = store.folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [*command, *kept, "--workers", "1"], cwd=store.folder, env=environment, start_new_session=True,
-            stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        remote = replace(store, uri=f"http://127.0.0.1:{port}")
-        wait_for(f"{remote.uri}/health", server, log)
-        yield remote
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + 120
-    while server.poll() is None and time.monotonic() < end:
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"no answer from {url}: {log.read_text()[-3000:]}")
+__all__ = ["ROOT", "SHARED", "Launch", "Store", "free_port", "served"]
 
 
 @pytest.fixture(scope="session")
@@ -154,22 +50,6 @@ def postgres() -> Iterator[str]:
     finally:
         ask("pg_ctl", "stop", "-m", "immediate")
         shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    """Make a store, its tables in place: concurrent first uses of a fresh SQLite file race."""
-
-    def make() -> Store:
-        folder = tmp_path_factory.mktemp("store")
-        uri = f"sqlite:///{folder}/mlflow.db"
-        with pytest.MonkeyPatch.context() as patch:
-            # The default experiment keeps its artifacts beside where its tables were made.
-            patch.chdir(folder)
-            MlflowClient(uri).search_experiments()
-        return Store(folder, uri)
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,10 @@ def test_one_group_leaves_out_what_is_undefined_and_stays_json():
     json.dumps(row, allow_nan=False)
 
 
+def test_what_the_ui_compares_first_is_the_mean_similarity():
+    assert mlflow_table([summary_row(result(FOUR))])["columns"][:2] == ["key", "similarity_mean"]
+
+
 def test_metrics_are_those_of_the_contract():
     metrics = metrics_of(summary_row(result(FOUR)))
     assert sorted(metrics) == sorted(f"similar_3/{name}" for name in CONTRACT)
@@ -175,11 +179,11 @@ def test_the_closing_table_lines_up():
     rows = [summary_row(result(FOUR)), summary_row(result([[0, 1, 2]], key="a_3"))]
     above, titles, first, second = closing_table(rows).splitlines()
     assert titles.split() == [
-        "key", "groups", "similarity", "random", "pair", "max", "coverage", "accepted", "restarts", "seconds",
+        "key", "groups", "similarity", "random", "pair", "max", "restarts", "seconds",
     ]  # fmt: skip
     assert above.split() == ["wrong", "overlap"]
     assert first.split() == [
-        "similar_3", "4", "0.500", "0.500", "25.0%", "1.00", "75.0%", "15.00%", "6", "1.50",
+        "similar_3", "4", "0.500", "0.500", "25.0%", "1.00", "6", "1.50",
     ]  # fmt: skip
     # One group overlaps with none.
     assert second.split()[5] == "-"
@@ -191,7 +195,7 @@ def test_the_closing_table_fits_its_width_whatever_the_key():
     rows = [summary_row(result(FOUR, key=f"{'listeners' * 12}_{size}_1")) for size in (2, 4)]
     rows[0] |= {"groups": 1_000_000, "restarts": 123_456_789, "seconds": 12345.67}
     lines = closing_table(rows).splitlines()
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
     shown = [line.split()[0] for line in lines[2:]]
     assert shown == ["listene…rs_2_1", "listene…rs_4_1"]
 

@@ -153,3 +153,15 @@ def test_a_folder_of_artifacts_that_cannot_be_made_is_refused_before_there_is_a_
     ):
         pass
     assert client.search_runs([home]) == []
+
+
+@pytest.mark.parametrize(
+    ("store", "expected"),
+    [
+        ("http://ann:secret@host:5000/", "http://***@host:5000/#/experiments/7/runs/r"),
+        ("sqlite:////a b/mlflow.db", "mlflow ui --backend-store-uri 'sqlite:////a b/mlflow.db'"),
+    ],
+)
+def test_a_run_says_how_to_see_it_without_passwords(client, monkeypatch, store, expected):
+    monkeypatch.setattr("mlflow.get_tracking_uri", lambda: store)
+    assert RunHandle("r", "7").how_to_see() == expected

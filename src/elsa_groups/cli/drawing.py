@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
+from elsa_groups.cli.stages import stage
+from elsa_groups.progress import progress
 from elsa_groups.similarity.ranks import Ranks
 from elsa_groups.similarity.work import available_threads
 
@@ -62,8 +64,6 @@ def draw_all(
     ranks: Ranks,
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
-    from tqdm import tqdm
-
     from elsa_groups.cli.population import embed_population
     from elsa_groups.similarity.scores import coarsen
 
@@ -71,23 +71,27 @@ def draw_all(
         "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
         "ranks": ranks,
     }
-    population = embed_population(settings, interactions, encoder, chosen, threads=work["threads"])
-    embeddings = population.embeddings
+    with stage("embedding", "users") as done:
+        population = embed_population(settings, interactions, encoder, chosen, threads=work["threads"])
+        embeddings = population.embeddings
+        done.count = len(embeddings.vectors)
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
     device = _sweep_device(settings["device"], ranks)
     thresholds = _thresholds_of(settings, population, device, work)
     work |= {"coarse": coarsen(embeddings.vectors)}
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
-    hidden = True if ranks.rank else None
+    with stage("groups and random ones", "groups") as done:
+        drawn = [_draw_key(settings, embeddings, thresholds, *key, work=work) for key in keys]
+        done.count = sum(len(each.members) for groups, random, _ in drawn for each in (groups, random))
     results = []
-    with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
-        for key in progress:
-            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
-            if not ranks.rank:
-                result = _measure_key(settings, embeddings, thresholds, key[0], *drawn)
+    if not ranks.rank:
+        with stage("measuring", "groups") as measured:
+            for key, each in progress(list(zip(keys, drawn, strict=True)), label="measuring", unit="key"):
+                result = _measure_key(settings, embeddings, thresholds, key[0], *each)
                 trained_share = population.trained_share(result.groups.members)
                 results.append(replace(result, trained_share=trained_share))
+            measured.count = done.count
     return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu")
 
 
@@ -99,15 +103,17 @@ def _thresholds_of(
 
     similar, divergent = schema.targets_of(settings)
     options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
-    thresholds = find_thresholds(
-        population.compared,
-        similar=similar,
-        divergent=divergent,
-        seed=settings["seed"],
-        device=device,
-        **work,
-        **options,
-    )
+    with stage("thresholds", "pairs") as done:
+        thresholds = find_thresholds(
+            population.compared,
+            similar=similar,
+            divergent=divergent,
+            seed=settings["seed"],
+            device=device,
+            **work,
+            **options,
+        )
+        done.count = thresholds.pairs
     log.info(
         "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
         thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
@@ -148,6 +154,11 @@ def _draw_key(
     }
     groups = draw_groups(embeddings.vectors, family, sizes, **options)
     seconds = time.perf_counter() - started
+    draws = groups.accounting
+    log.debug(
+        "%s: %d draws, %d accepted, %d restarts, %.3f s",
+        groups.key, draws.draws.sum(), draws.accepted.sum(), draws.restarts.sum(), seconds,
+    )  # fmt: skip
     anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
     n_random = max(settings["baseline"]["n_groups"], family.n_groups)
     random = draw_groups(embeddings.vectors, anyone, sizes, stream="baseline", n_groups=n_random, **options)

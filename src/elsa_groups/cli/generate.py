@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
 from elsa_groups.cli.lifecycle import run_entry_point
+from elsa_groups.cli.stages import stage
 from elsa_groups.errors import InputError
 from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
 
@@ -120,10 +121,12 @@ def generate_child(
             write_artifacts(folder, run.run_id, settings, interactions, parent, drawn, code)
             lineage = write_lineage(folder, run.run_id, settings, interactions, parent, drawn, code, pinned)
             rows = [summary_row(result) for result in drawn.results]
-            with keep_if_not_logged(folder, run.run_id):
+            with stage("logging", "files") as done, keep_if_not_logged(folder, run.run_id):
                 _log(run, folder, lineage, parent, rows, started)
+                done.count = 1 + len(lineage["artifacts"])
     ranks.wait()
     print(closing_table(rows))
+    print(f"to see it: {run.how_to_see()}")
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)
 

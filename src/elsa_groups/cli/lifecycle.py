@@ -20,6 +20,13 @@ Task = Callable[[dict[str, Any], list[str]], None]
 # one that is still there after so many seconds failed alone.
 _GIVE_WAY = 10
 
+# MLflow's own variables: no word of tables it makes, no bars, no addresses but ours.
+_MLFLOW_SAYS = {
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
 
 def run_entry_point(name: str, task: Task) -> None:
     """Run a task with the configuration that the command line describes.
@@ -42,7 +49,10 @@ def run_entry_point(name: str, task: Task) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from omegaconf import DictConfig
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
+    # Who reads a file or a pipe wants each line when it is said.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     schema.register()
     ranks = launched_ranks()
     try:
@@ -54,9 +64,9 @@ def run_entry_point(name: str, task: Task) -> None:
         _refuse(error)
 
     def run(config: DictConfig) -> None:
-        _handle_signals()
-        _quiet_libraries(ranks)
         launch = HydraConfig.get()
+        _handle_signals()
+        _quiet_libraries(ranks, everything=launch.verbose is True)
         sweeps = launch.mode == RunMode.MULTIRUN
         if sweeps and launch.job.num > 0:
             # The run that `mlflow run` made is the first job's.
@@ -64,7 +74,9 @@ def run_entry_point(name: str, task: Task) -> None:
         try:
             if sweeps and ranks.size > 1:
                 raise InputError("torchrun: expected one job, came a multirun; start each job by itself")
-            task(schema.complete(config), list(launch.overrides.task))
+            # What is logged must not run into a bar.
+            with logging_redirect_tqdm():
+                task(schema.complete(config), list(launch.overrides.task))
         except Exception as error:
             _give_way(ranks)
             if ranks.size > 1 or not sweeps:
@@ -127,10 +139,17 @@ def _handle_signals() -> None:
         signal.signal(number, end)
 
 
-def _quiet_libraries(ranks: Ranks) -> None:
-    """Keep what a user cannot act on, and what rank 0 says for all, out of the terminal."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for name in ("mlflow", "alembic", "torch"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _quiet_libraries(ranks: Ranks, *, everything: bool) -> None:
+    """Keep what a user cannot act on, and what rank 0 says for all, out of the terminal.
+
+    Where everything is to be told (``hydra.verbose=true``), it is everything of ours: Hydra means all
+    loggers, and those of libraries would bury it.
+    """
+    for name, value in _MLFLOW_SAYS.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("torch").setLevel(logging.WARNING)
+    if everything:
+        logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger("elsa_groups").setLevel(logging.DEBUG)
     if ranks.rank:
         logging.getLogger("elsa_groups").setLevel(logging.WARNING)

@@ -40,7 +40,10 @@ def _main(settings: dict[str, Any], overrides: list[str]) -> None:
         trained = run is None
         if run is None:
             log.info("parent: no finished ELSA run on these data and settings; training one")
-        reference = run.info.run_id if run else train_parent(settings, interactions, overrides, adopt=False)
+        if run is not None:
+            reference = run.info.run_id
+        else:
+            reference = train_parent(settings, interactions, overrides, adopt=False).run_id
     parent = resolve_parent(reference, interactions, seed=settings["seed"])
     if settings["register_as"] and not trained:
         _register(parent, settings)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import DECLARED
 from elsa_groups.cli.lifecycle import run_entry_point
+from elsa_groups.cli.stages import stage
 
 if TYPE_CHECKING:
     from elsa_groups.data.interactions import Interactions
@@ -31,14 +32,15 @@ def _train(settings: dict[str, Any], overrides: list[str]) -> None:
     from elsa_groups.tracking.run import check_store
 
     check_store()
-    run_id = train_parent(settings, load_interactions(settings), overrides)
-    print(f"parent run: {run_id}")
+    run = train_parent(settings, load_interactions(settings), overrides)
+    print(f"to see it: {run.how_to_see()}")
+    print(f"parent run: {run.run_id}", flush=True)
 
 
 def train_parent(
     settings: dict[str, Any], interactions: "Interactions", overrides: list[str], *, adopt: bool = True
-) -> str:
-    """Train and log a parent run; return its id.
+) -> "RunHandle":
+    """Train and log a parent run; return it.
 
     Parameters
     ----------
@@ -69,19 +71,22 @@ def train_parent(
         run.log_inputs(
             dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "training")
         )
-        trained = train(
-            interactions.matrix,
-            split,
-            settings=training,
-            seed=settings["seed"],
-            device=settings["device"],
-            on_epoch=partial(_log_epoch, run),
-        )
+        with stage("training", "users over all epochs") as done:
+            trained = train(
+                interactions.matrix,
+                split,
+                settings=training,
+                seed=settings["seed"],
+                device=settings["device"],
+                on_epoch=partial(_log_epoch, run),
+            )
+            done.count = len(trained.reports) * len(split.train)
         scores = {"test/ndcg_at_20": trained.test_ndcg_at_20, "test/recall_at_20": trained.test_recall_at_20}
         run.log_metrics(scores)
         run.describe(_describe(settings, interactions, overrides, scores["test/ndcg_at_20"]))
-        model_id = run.log_elsa_model(trained.encoder)
-        _log_artifacts(run, settings, interactions, split, trained, model_id, code, device.type)
+        with stage("logging"):
+            model_id = run.log_elsa_model(trained.encoder)
+            _log_artifacts(run, settings, interactions, split, trained, model_id, code, device.type)
     # Not before the run is over: a version is there to be used.
     if settings["register_as"]:
         run.register_model(model_id, settings["register_as"], settings["register_alias"])
@@ -90,7 +95,7 @@ def train_parent(
         run.run_id,
         *(scores[name] for name in sorted(scores)),
     )
-    return run.run_id
+    return run
 
 
 def _log_epoch(run: "RunHandle", report: "EpochReport") -> None:
@@ -100,6 +105,10 @@ def _log_epoch(run: "RunHandle", report: "EpochReport") -> None:
         "valid/recall_at_20": report.valid_recall_at_20,
     }
     run.log_metrics(metrics, step=report.epoch)
+    log.debug(
+        "epoch %d: loss %.4f, validation nDCG@20 %.4f, %.2f s",
+        report.epoch, report.train_loss, report.valid_ndcg_at_20, report.seconds,
+    )  # fmt: skip
 
 
 def _contract_params(settings: dict[str, Any], interactions: "Interactions") -> dict[str, Any]:

@@ -4,6 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elsa_groups.cli.stages import stage
+from elsa_groups.progress import progress
+
 if TYPE_CHECKING:
     from elsa_groups.cli.drawing import Drawn
     from elsa_groups.cli.population import Population
@@ -22,6 +25,7 @@ USER_FILE = "user_file.txt"
 _IDS_UP_TO = 10_000
 
 
+@stage("figures and report")
 def write_artifacts(
     folder: Path,
     run_id: str,
@@ -39,7 +43,8 @@ def write_artifacts(
     for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
     pictures = _write_figures(folder / "figures", drawn)
-    pictures += [_write_key(folder, interactions, drawn, result) for result in drawn.results]
+    results = progress(drawn.results, label="files and figures", unit="key")
+    pictures += [_write_key(folder, interactions, drawn, result) for result in results]
     rows = [summary_row(result) for result in drawn.results]
     write_json(folder / "groups" / "summary.json", mlflow_table(rows))
     thresholds = thresholds_record(drawn.thresholds, settings["thresholds"])

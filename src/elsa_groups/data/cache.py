@@ -77,6 +77,7 @@ def store_pairs(entry: Path, pairs: Pairs) -> None:
         digests = {name: hex_digest(part / f"{name}.parquet", "sha256") for name in _TABLES}
         (part / _DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
         part.rename(entry)
+        log.debug("filtered pairs kept in %s", entry)
     except OSError as error:
         if not entry.is_dir():
             log.info("no cache kept in %s (%s)", entry.parent, error.strerror or error)

@@ -20,6 +20,7 @@ from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
+from elsa_groups.progress import progress
 from elsa_groups.similarity.philox import almost_uniform_below, block, stream_key, uniform_below
 from elsa_groups.similarity.prefetch import prefetch_row
 from elsa_groups.similarity.ranks import ONE, Ranks
@@ -343,8 +344,11 @@ def draw_groups(
             arguments: tuple[Any, ...] = (*law, first, max_draws or 0, max_restarts, *outcome)
             if not _draw_groups(*arguments):
                 stop[0] = 1
+            # The other ranks are about as far.
+            bar.update(ranks.size * len(restarts[part]))
 
-    run_workers(worker, ranks.share(range(0, count, step)), threads=threads, stop=stop)
+    with progress(label=f"{stream} {key}", unit="group", total=count, hidden=ranks.rank > 0) as bar:
+        run_workers(worker, ranks.share(range(0, count, step)), threads=threads, stop=stop)
     if ranks.sum(stop)[0]:
         attempt = _deepest_attempt(law, size, max_draws)
         reason = explain_starvation(

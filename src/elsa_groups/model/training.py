@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from tqdm import tqdm
 
 from elsa_groups.data.split import Split, hold_out
 from elsa_groups.errors import InputError
 from elsa_groups.model.elsa import Batch, loss_and_gradient
 from elsa_groups.model.ranking import ndcg_at_k, recall_at_k, top_k
 from elsa_groups.model.vectors import unit_rows
+from elsa_groups.progress import progress
 
 CUTOFF = 20
 
@@ -147,15 +147,18 @@ def train(
     valid = hold_out(matrix, split.val, seed=seed)
     reports: list[EpochReport] = []
     best_epoch = 0
-    while len(reports) < settings.epochs and len(reports) - best_epoch < settings.patience:
-        started = time.perf_counter()
-        loss = trainer.run_epoch(matrix, split.train, label=f"epoch {len(reports) + 1}/{settings.epochs}")
-        seconds = time.perf_counter() - started
-        encoder = trainer.encoder()
-        reports.append(EpochReport(len(reports) + 1, loss, *evaluate(encoder, *valid), seconds))
-        on_epoch(reports[-1])
-        if best_epoch == 0 or reports[-1].valid_ndcg_at_20 > reports[best_epoch - 1].valid_ndcg_at_20:
-            best_epoch, best = len(reports), encoder
+    # Patience may end it sooner.
+    with progress(label="training", unit="user", total=settings.epochs * len(split.train)) as bar:
+        while len(reports) < settings.epochs and len(reports) - best_epoch < settings.patience:
+            bar.set_description(f"epoch {len(reports) + 1} of {settings.epochs}", refresh=False)
+            started = time.perf_counter()
+            loss = trainer.run_epoch(matrix, split.train, on_step=bar.update)
+            seconds = time.perf_counter() - started
+            encoder = trainer.encoder()
+            reports.append(EpochReport(len(reports) + 1, loss, *evaluate(encoder, *valid), seconds))
+            on_epoch(reports[-1])
+            if best_epoch == 0 or reports[-1].valid_ndcg_at_20 > reports[best_epoch - 1].valid_ndcg_at_20:
+                best_epoch, best = len(reports), encoder
     test = hold_out(matrix, split.test, seed=seed)
     return Trained(best, tuple(reports), best_epoch, *evaluate(best, *test))
 
@@ -237,15 +240,17 @@ class Trainer:
         self._optimiser = torch.optim.Adam([self._weights], lr=settings.learning_rate, fused=True)
         self._batch_size = settings.batch_size
 
-    def run_epoch(self, matrix: csr_array, users: NDArray[np.int64], *, label: str) -> float:
-        """Take one step for each batch of users in random order; return the mean loss."""
+    def run_epoch(
+        self, matrix: csr_array, users: NDArray[np.int64], *, on_step: Callable[[int], object]
+    ) -> float:
+        """Take one step for each batch of users in random order, and tell its size; return the mean loss."""
         total = torch.zeros((), device=self._weights.device)
-        batches = list(self._batches(users))
-        for rows in tqdm(batches, desc=label, leave=False, disable=None):
+        for rows in self._batches(users):
             batch = Batch.of(matrix[rows], self._weights.device)
             loss, self._weights.grad = loss_and_gradient(self._weights.detach(), batch)
             self._optimiser.step()
             total += loss * len(rows)
+            on_step(len(rows))
         return float(total) / len(users)
 
     def encoder(self) -> NDArray[np.float32]:

@@ -282,6 +282,7 @@ def _exact_quantiles(
     errors = _BRACKET_ERRORS
     while missing := [q for q in quantiles if q not in found]:
         brackets, expected = _brackets(vectors, missing, errors, seed=seed, threads=threads, ranks=ranks)
+        log.debug("thresholds: brackets %s of cosine, about %.0f pairs inside", brackets, expected)
         try:
             # Better now than at the end of a sweep; a little less than expected may still be too many.
             if expected > _MAX_INSIDE * ranks.size:

@@ -14,9 +14,9 @@ from itertools import combinations_with_replacement
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from elsa_groups.compiled import compiled
+from elsa_groups.progress import progress
 from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import reference_cosine
 from elsa_groups.similarity.work import SharedTasks, run_workers
@@ -199,11 +199,10 @@ def _all_pairs(rows: torch.Tensor, ranks: Ranks, size: int = TILE) -> Iterator[F
     """Yield this rank's tiles of the upper triangle."""
     blocks = [(block, size * i) for i, block in enumerate(rows.split(size))]
     total = len(range(ranks.rank, len(blocks) * (len(blocks) + 1) // 2, ranks.size))
-    hidden = True if ranks.rank else None
-    with tqdm(total=total, desc="all pairs", unit="tile", disable=hidden, leave=False) as progress:
+    with progress(label="all pairs", unit="tile", total=total, hidden=ranks.rank > 0) as bar:
         for (left, u0), (right, v0) in ranks.share(combinations_with_replacement(blocks, 2)):
             yield left, right, u0, v0
-            progress.update()
+            bar.update()
 
 
 def tally_sample(

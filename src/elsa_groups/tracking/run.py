@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -161,6 +162,13 @@ class RunHandle:
         return int(
             client.create_model_version(name, f"models:/{model_id}", self.run_id, model_id=model_id).version
         )
+
+    def how_to_see(self) -> str:
+        """Return the address of the run's page, or the command that serves it if the store is no server."""
+        store = store_uri()
+        if not store.startswith("http"):
+            return shlex.join(["mlflow", "ui", "--backend-store-uri", store])
+        return f"{store.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
     def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
         """Log a dataset, and the LoggedModel if there is one, as inputs."""
