@@ -92,7 +92,7 @@ def render_page(
     itself keeps whatever should get through from loading or running.
     """
     shown = _fitting(pictures)
-    return _template().render(
+    return open_template("page.html.jinja").render(
         record=record,
         parent_name=parent_name,
         rows=rows,
@@ -109,7 +109,8 @@ def render_page(
 
 
 @cache
-def _template() -> Template:
+def open_template(name: str) -> Template:
+    """Return a template of this room, all that is filled into it escaped."""
     environment = Environment(
         loader=PackageLoader("elsa_groups", "report"),
         autoescape=True,
@@ -119,7 +120,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"as": _as, "signed": signed, "name": _name, "base64": _base64, "sizes": _sizes}
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)
 
 
 def _as(value: Any, form: str) -> str:
