@@ -1,6 +1,7 @@
 """The page of a groups run: one HTML file that needs nothing else, no network and no script."""
 
 import base64
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def render_page(
     All text is escaped: names of items and users are a stranger's. A content security policy in the page
     itself keeps whatever should get through from loading or running.
     """
-    shown = _fitting(pictures)
+    shown = fitting(pictures)
     return open_template("page.html.jinja").render(
         record=record,
         parent_name=parent_name,
@@ -120,6 +121,7 @@ def open_template(name: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"as": _as, "signed": signed, "name": _name, "base64": _base64, "sizes": _sizes}
+    environment.filters |= {"percent": _percent, "breakable": _breakable}
     return environment.get_template(name)
 
 
@@ -133,6 +135,15 @@ def _name(text: str) -> str:
     return line if len(line) <= _NAME_LENGTH else f"{line[: _NAME_LENGTH - 1]}…"
 
 
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else f"{100 * share:.0f}"
+
+
+def _breakable(path: str) -> str:
+    """Put the parts of a dotted path below each other."""
+    return path.replace(".", ".\n")
+
+
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
@@ -141,7 +152,8 @@ def _sizes(sizes: Sequence[int]) -> str:
     return "+".join(map(str, sizes))
 
 
-def _fitting(pictures: Sequence[Picture]) -> list[Picture]:
+def fitting(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return the first pictures that are below ``PICTURES_UP_TO`` bytes together."""
     shown: list[Picture] = []
     room = PICTURES_UP_TO
     for picture in pictures:

@@ -1,0 +1,283 @@
+"""Metrics of several runs: over each numeric setting that differs, or run by run where none does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from elsa_groups.record.comparison import Varying, say_value
+from elsa_groups.report.comparison import Comparison
+from elsa_groups.report.figures import RunFigure
+from elsa_groups.report.style import (
+    BLUE,
+    DASHED,
+    DOTTED,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    add_figure_legend,
+    default_settings,
+    name_axes,
+    name_panel,
+    new_figure,
+    say_keys,
+    settle,
+    show_percent,
+)
+from elsa_groups.report.tables import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# A figure for each of the first of them; the tables have all.
+FIGURES_UP_TO = 4
+# Rows of runs that one still looks at.
+DOTS_UP_TO = 40
+NAMES = {
+    "similarity_mean": "mean similarity",
+    "similarity_random": "mean of random groups",
+    "wrong_pair_share": "groups with a wrong pair",
+    "acceptance_rate": "candidates accepted",
+    "member_overlap_mean": "mean overlap",
+    "member_overlap_max": "largest overlap",
+    "user_coverage": "users reached",
+    "within_mean": "within subgroups",
+    "across_mean": "across subgroups",
+    "threshold/similar": "similar threshold",
+    "threshold/divergent": "divergent threshold",
+}
+_SHARES = ("wrong_pair_share", "acceptance_rate", "user_coverage")
+# The baseline is the same whatever is set, but for the size of groups.
+_NOT_DRAWN = ("similarity_random",)
+# Okabe and Ito's others, after those that the families of the notebook have.
+_COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", INK)
+_LINES = ("solid", DASHED, DOTTED, (0, (5, 1.5, 1, 1.5)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_COLUMNS = 2
+_LEGEND_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a key is drawn: its family's colour, and a line and a marker for its sizes."""
+
+    color: str
+    line: Any
+    marker: str
+
+
+def looks_of(comparison: Comparison) -> dict[str, Look]:
+    """Return the look of each key; families that ask for nothing are grey."""
+    families = list(dict.fromkeys(comparison.families.values()))
+    asking = [family for family in families if not _asks_nothing(comparison, family)]
+    colors = {family: _COLORS[number % len(_COLORS)] for number, family in enumerate(asking)}
+    looks, sizes = {}, dict.fromkeys(families, 0)
+    for key, family in comparison.families.items():
+        number = sizes[family]
+        sizes[family] += 1
+        looks[key] = Look(
+            colors.get(family, GREY), _LINES[number % len(_LINES)], _MARKERS[number % len(_MARKERS)]
+        )
+    return looks
+
+
+def _asks_nothing(comparison: Comparison, family: str) -> bool:
+    rules = [run.lineage["settings"].get("families", {}).get(family) for run in comparison.runs]
+    return all(rule is None or rule.get("within") == rule.get("across") == "any" for rule in rules)
+
+
+def metric_figures(comparison: Comparison) -> list[RunFigure]:
+    """Return a figure for each numeric setting that differs; where none does, one with a row for each run."""
+    numeric = [setting for setting in comparison.variation.settings if setting.is_numeric]
+    if numeric:
+        return [
+            RunFigure.of(
+                f"over_{setting.name}", draw_trend(comparison, setting), describe_trend(comparison, setting)
+            )
+            for setting in numeric[:FIGURES_UP_TO]
+        ]
+    if len(comparison.runs) > DOTS_UP_TO:
+        return []
+    return [RunFigure.of("runs", draw_runs(comparison), describe_runs(comparison))]
+
+
+def _drawn(comparison: Comparison) -> list[str]:
+    """Return the metrics that have a panel: those that some key has."""
+    return [
+        metric
+        for metric in comparison.metrics
+        if metric not in _NOT_DRAWN
+        and any(run.value(key, metric) is not None for run in comparison.runs for key in comparison.keys)
+    ]
+
+
+@default_settings()
+def draw_trend(comparison: Comparison, setting: Varying) -> "Figure":
+    """Draw a panel for each metric over a setting: a line for each key, and for each value of the others."""
+    metrics = [*_drawn(comparison), *comparison.runs[0].limits]
+    figure, panels = new_figure(
+        shorten(f"Over {setting.name}", 60), len(metrics), columns=_COLUMNS, panel_height=1.35
+    )
+    looks, others = looks_of(comparison), _others(comparison, setting)
+    markers = _markers(others)
+    for axes, metric in zip(panels, metrics, strict=True):
+        name_panel(axes, NAMES.get(metric, metric), _COLUMNS)
+        for values, runs in others.items():
+            at = sorted(runs, key=lambda run: float(setting.values[run]))
+            for key, look in _lines(metric, looks).items():
+                points = [(setting.values[run], _value(comparison, run, key, metric)) for run in at]
+                defined = [(x, y) for x, y in points if y is not None]
+                if defined:
+                    axes.plot(
+                        *zip(*defined, strict=True), color=look.color, linestyle=look.line, linewidth=1.3,
+                        marker=markers.get(values, "o"), markersize=3.5, markeredgewidth=0,
+                    )  # fmt: skip
+        _set_scale(axes, metric)
+    name_axes(figure, setting.name)
+    add_figure_legend(figure, [*_key_legend(looks), *_marker_legend(markers)], _LEGEND_COLUMNS)
+    settle(figure)
+    return figure
+
+
+def _value(comparison: Comparison, run: int, key: str, metric: str) -> float | None:
+    compared = comparison.runs[run]
+    limits = compared.limits
+    return limits[metric] if metric in limits else compared.value(key, metric)
+
+
+def _lines(metric: str, looks: dict[str, Look]) -> dict[str, Look]:
+    """Return whose lines a panel has; a threshold is no key's."""
+    return {"": Look(INK, "solid", "o")} if metric.startswith("threshold/") else looks
+
+
+def _others(comparison: Comparison, setting: Varying) -> dict[str, list[int]]:
+    """Group runs by the values of all other settings that differ, written in short."""
+    others = [other for other in comparison.variation.settings if other.name != setting.name]
+    groups: dict[str, list[int]] = {}
+    for run in range(len(comparison.runs)):
+        text = ", ".join(f"{other.short} {say_value(other.values[run])}" for other in others)
+        groups.setdefault(text, []).append(run)
+    return groups
+
+
+def _markers(others: dict[str, list[int]]) -> dict[str, str]:
+    """Return a marker for the values of other settings, if there are any and not too many to tell apart."""
+    if not 1 < len(others) <= len(_MARKERS):
+        return {}
+    return dict(zip(others, _MARKERS, strict=False))
+
+
+def _set_scale(axes: "Axes", metric: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.margins(y=0.12)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    if metric in _SHARES:
+        show_percent(axes)
+
+
+def _key_legend(looks: dict[str, Look]) -> "list[Artist]":
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], color=look.color, linestyle=look.line, linewidth=1.3, label=shorten(key, 20))
+        for key, look in looks.items()
+    ]
+
+
+def _marker_legend(markers: dict[str, str]) -> "list[Artist]":
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], color=INK, linestyle="none", marker=marker, markersize=4, label=shorten(values, 22))
+        for values, marker in markers.items()
+    ]
+
+
+def describe_trend(comparison: Comparison, setting: Varying) -> str:
+    """Say in words and numbers what :func:`draw_trend` shows."""
+    first = min(range(len(comparison.runs)), key=lambda run: float(setting.values[run]))
+    last = max(range(len(comparison.runs)), key=lambda run: float(setting.values[run]))
+    low, high = (say_value(setting.values[run]) for run in (first, last))
+    moves = []
+    for key in comparison.keys:
+        ends = [comparison.runs[run].value(key, "similarity_mean") for run in (first, last)]
+        if ends[0] is not None and ends[1] is not None:
+            moves.append(f"{key} from {ends[0]:.3f} to {ends[1]:.3f}")
+    similarity = f" Mean similarity goes, of {'; of '.join(moves)}." if moves else ""
+    return (
+        f"Lines of {len(_drawn(comparison))} metrics and both thresholds over {setting.name} from {low} to"
+        f" {high}, for {say_keys(comparison.keys)} and {len(comparison.runs)} runs.{similarity}"
+    )
+
+
+@default_settings()
+def draw_runs(comparison: Comparison) -> "Figure":
+    """Draw a panel for each metric with a row for each run, in which every key has a mark."""
+    metrics = _drawn(comparison)
+    n_runs = len(comparison.runs)
+    figure, panels = new_figure(
+        "Metrics of each run", len(metrics), columns=_COLUMNS, panel_height=0.55 + 0.2 * n_runs,
+        sharex=False, sharey=True,
+    )  # fmt: skip
+    looks = looks_of(comparison)
+    for axes, metric in zip(panels, metrics, strict=True):
+        name_panel(axes, NAMES.get(metric, metric), _COLUMNS)
+        for key, look in looks.items():
+            points = [(run.value(key, metric), row) for row, run in enumerate(comparison.runs)]
+            defined = [(value, row) for value, row in points if value is not None]
+            if defined:
+                axes.plot(
+                    *zip(*defined, strict=True), color=look.color, linestyle="none", marker=look.marker,
+                    markersize=4.5, markeredgecolor="white", markeredgewidth=0.4,
+                )  # fmt: skip
+        _set_rows(axes, metric, comparison.labels)
+    name_axes(figure, "", "run")
+    add_figure_legend(figure, _dot_legend(looks), _LEGEND_COLUMNS)
+    settle(figure)
+    return figure
+
+
+def _set_rows(axes: "Axes", metric: str, labels: Sequence[str]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_yticks(range(len(labels)), [shorten(label, 16) for label in labels])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.margins(x=0.06)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    if metric in _SHARES:
+        axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
+
+
+def _dot_legend(looks: dict[str, Look]) -> "list[Artist]":
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D(
+            [],
+            [],
+            color=look.color,
+            linestyle="none",
+            marker=look.marker,
+            markersize=4.5,
+            label=shorten(key, 20),
+        )
+        for key, look in looks.items()
+    ]
+
+
+def describe_runs(comparison: Comparison) -> str:
+    """Say in words and numbers what :func:`draw_runs` shows."""
+    means = []
+    for key in comparison.keys:
+        values = [run.value(key, "similarity_mean") for run in comparison.runs]
+        defined = [value for value in values if value is not None]
+        if defined:
+            means.append(f"{key} {min(defined):.3f} to {max(defined):.3f}")
+    return (
+        f"Marks of {len(_drawn(comparison))} metrics in a row for each of {len(comparison.runs)} runs, for"
+        f" {say_keys(comparison.keys)}. Mean similarity over runs: {', '.join(means)}."
+    )
