@@ -128,7 +128,8 @@ def _read(records: "list[Record]", folder: "Path") -> "tuple[Comparison, dict[st
     shared = [key for key in comparison.keys if sum(key in run.rows for run in comparison.runs) > 1]
     datasets = [record.lineage["data"]["dataset"] for record in ordered]
     users = read_users(ordered, shared, folder)
-    return comparison, {key: measure_agreement(key, users[key], datasets) for key in shared}
+    agreements = {key: measure_agreement(key, users[key], datasets) for key in shared}
+    return comparison, {key: found for key, found in agreements.items() if found.is_defined}
 
 
 def _write(

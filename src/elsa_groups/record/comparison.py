@@ -58,10 +58,6 @@ class Variation:
     sources: tuple[Varying, ...]
     surroundings: tuple[Varying, ...]
 
-    def differs_in(self, name: str) -> bool:
-        """Return whether an entry of the sources differs."""
-        return any(entry.name == name for entry in self.sources)
-
 
 def find_variation(lineages: Sequence[Mapping[str, Any]]) -> Variation:
     """List what differs between the lineage records of groups runs.

@@ -29,11 +29,11 @@ Shares = NDArray[np.float64]
 
 # Pairs of runs grow with the square of runs, and so does what is compared and shown.
 RUNS_UP_TO = 20
-# Beyond, two digits do not fit into a cell any more.
-_WRITTEN_UP_TO = 10
+# Beyond, two digits do not fit into a cell any more, and three do not beyond the other.
+_WRITTEN_UP_TO, _WHOLE_UP_TO = 10, 7
 _COLUMNS = 2
-# From here up letters on the colour are white.
-_DARK = 0.55
+# From these shares up white letters are the easier ones to read on blue, and never on green.
+_DARK_BLUE, _DARK_GREEN = 0.75, np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,11 @@ class Agreement:
     key: str
     users: Shares
     groups: Shares
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether any two runs can be compared."""
+        return bool(np.isfinite(self.users[np.tril_indices(len(self.users), -1)]).any())
 
 
 def measure_agreement(key: str, members: Sequence[Members | None], worlds: Sequence[str]) -> Agreement:
@@ -104,14 +109,16 @@ def _share_of_fewer(a: Members, b: Members) -> float:
 def draw_agreement(agreements: Sequence[Agreement]) -> "Figure":
     """Draw a matrix of runs for each key: users in common below the diagonal, same groups above it."""
     columns = min(_COLUMNS, len(agreements))
+    n_runs = len(agreements[0].users)
     figure, panels = new_figure(
         "What two runs have in common, in percent", len(agreements), columns=columns,
-        panel_height=2.35 if columns > 1 else 4.0, margin=0.9, sharey=True,
+        panel_height=0.45 + 0.19 * n_runs * (_COLUMNS if columns == 1 else 1), margin=1.1, sharey=True,
     )  # fmt: skip
     for axes, agreement in zip(panels, agreements, strict=True):
         name_panel(axes, agreement.key, columns)
         _draw_matrix(axes, agreement)
-    name_axes(figure, "blue, below: users reached by both · green, above: same groups", "run")
+    whole = "; no number: 100" if n_runs > _WHOLE_UP_TO else ""
+    name_axes(figure, f"below, blue: users reached by both\nabove, green: same groups{whole}", "run")
     settle(figure)
     return figure
 
@@ -123,20 +130,17 @@ def _draw_matrix(axes: "Axes", agreement: Agreement) -> None:
     edges = np.arange(n_runs + 1) - 0.5
     axes.grid(visible=False)
     halves = (
-        (np.tril(np.ones((n_runs, n_runs), bool), -1), agreement.users, "#EDF4F9", BLUE),
-        (np.triu(np.ones((n_runs, n_runs), bool), 1), agreement.groups, "#EAF6F2", GREEN),
+        (np.tril(np.ones((n_runs, n_runs), bool), -1), agreement.users, "#EDF4F9", BLUE, _DARK_BLUE),
+        (np.triu(np.ones((n_runs, n_runs), bool), 1), agreement.groups, "#EAF6F2", GREEN, _DARK_GREEN),
     )
-    for half, shares, faint, full in halves:
+    for half, shares, faint, full, dark in halves:
         axes.pcolormesh(
             edges, edges, np.ma.masked_invalid(np.where(half, shares, np.nan)), vmin=0.0, vmax=1.0,
             cmap=LinearSegmentedColormap.from_list(full, [faint, full]), edgecolors="white", linewidth=1.0,
         )  # fmt: skip
-        if n_runs > _WRITTEN_UP_TO:
-            continue
-        for row, column in zip(*(half & np.isfinite(shares)).nonzero(), strict=True):
-            color = "white" if shares[row, column] > _DARK else INK
-            text = f"{100 * shares[row, column]:.0f}"
-            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=SMALL_SIZE)
+        if n_runs <= _WRITTEN_UP_TO:
+            written = half & (shares < 1.0) if n_runs > _WHOLE_UP_TO else half & np.isfinite(shares)
+            _write_shares(axes, shares, written, dark)
     numbers = range(0, n_runs, -(-n_runs // _WRITTEN_UP_TO))
     axes.set_xticks(numbers, [str(number + 1) for number in numbers])
     axes.set_yticks(numbers, [str(number + 1) for number in numbers])
@@ -144,6 +148,25 @@ def _draw_matrix(axes: "Axes", agreement: Agreement) -> None:
     axes.set_ylim(n_runs - 0.5, -0.5)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
+
+
+def _write_shares(axes: "Axes", shares: Shares, where: NDArray[np.bool_], dark: float) -> None:
+    for row, column in zip(*where.nonzero(), strict=True):
+        axes.text(
+            column, row, say_percent(shares[row, column]), ha="center", va="center", fontsize=SMALL_SIZE,
+            color="white" if shares[row, column] > dark else INK,
+        )  # fmt: skip
+
+
+def say_percent(share: float) -> str:
+    """Write a share in percent, 100 only if nothing is missing.
+
+    >>> [say_percent(share) for share in (1.0, 0.999, 0.5, 0.0, float("nan"))]
+    ['100', '99', '50', '0', '–']
+    """
+    if np.isnan(share):
+        return "–"
+    return f"{100.0 * share:.0f}" if share in (0.0, 1.0) else f"{min(100.0 * share, 99.0):.0f}"
 
 
 def describe_agreement(agreements: Sequence[Agreement]) -> str:

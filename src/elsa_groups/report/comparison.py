@@ -103,9 +103,13 @@ class Comparison:
         return tuple(self._label(position) for position in range(len(self.runs)))
 
     def _label(self, position: int) -> str:
-        values = [say_value(setting.values[position]) for setting in self.variation.settings]
-        text = ", ".join(values)
-        if not values or len(text) > _LABEL_LENGTH:
+        # Settings that change together are told once.
+        distinct = {
+            tuple(map(say_value, setting.values)): setting.values[position]
+            for setting in self.variation.settings
+        }
+        text = ", ".join(map(say_value, distinct.values()))
+        if not text or len(text) > _LABEL_LENGTH:
             text = self.runs[position].name
         return f"{position + 1}: {shorten(text, _LABEL_LENGTH)}"
 
@@ -120,34 +124,28 @@ def compare(runs: Sequence[ComparedRun]) -> Comparison:
 
 def comparison_cautions(comparison: Comparison) -> tuple[Caution, ...]:
     """Return what a reader must know before looking at settings: that data or model are not the same."""
-    variation, found = comparison.variation, []
-    if variation.differs_in("data.digest"):
-        found.append(
-            Caution(
-                "The data are not the same",
-                f"{_shares(variation, 'data.digest')}: what differs may be due to them rather than to any"
-                " setting.",
-            )
+    found = []
+    if runs := _apart(comparison.variation, "data.digest"):
+        text = f"Those of {runs} differ, and what came may be due to them rather than to any setting."
+        found.append(Caution("The data are not the same", text))
+    if runs := _apart(comparison.variation, "parent.checkpoint_sha256"):
+        text = (
+            f"Those of {runs} differ. Similarities of different embeddings have no scale in common: compare"
+            " each with random groups of its own run."
         )
-    if variation.differs_in("parent.checkpoint_sha256"):
-        found.append(
-            Caution(
-                "The models are not the same",
-                f"{_shares(variation, 'parent.checkpoint_sha256')}: similarities of different embeddings have"
-                " no common scale, so compare them with random groups of the same run.",
-            )
-        )
+        found.append(Caution("The models are not the same", text))
     return tuple(found)
 
 
-def _shares(variation: Variation, name: str) -> str:
-    """Say which runs have the same of something."""
-    values = next(entry.values for entry in variation.sources if entry.name == name)
-    groups: dict[Any, list[int]] = {}
-    for number, value in enumerate(values, start=1):
-        groups.setdefault(value, []).append(number)
-    said = [f"run {n[0]}" if len(n) == 1 else f"runs {say_numbers(n)}" for n in groups.values()]
-    return f"{len(said)} different ones, of {'; of '.join(said)}"
+def _apart(variation: Variation, name: str) -> str:
+    """Name runs that have one and the same source together; nothing if all have."""
+    runs: dict[str, list[int]] = {}
+    for entry in variation.sources:
+        if entry.name == name:
+            for number, value in enumerate(entry.values, start=1):
+                runs.setdefault(value, []).append(number)
+    said = [f"run{'s' if len(n) > 1 else ''} {say_numbers(n)}" for n in runs.values()]
+    return " and of ".join(said)
 
 
 def say_numbers(numbers: Sequence[int]) -> str:

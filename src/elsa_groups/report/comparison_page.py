@@ -11,7 +11,8 @@ from elsa_groups.report.tables import shorten
 
 # A row each in the table of every key; the CSV has all.
 ROWS_UP_TO = 100
-_VALUE_LENGTH = 28
+# Letters of a value, in the table and above it.
+_VALUE_LENGTH, _LONGEST = 28, 70
 # Metric, heading, format; others go by their name.
 _COLUMNS = (
     ("similarity_mean", "mean", "{:.3f}"),
@@ -95,10 +96,13 @@ def _values(comparison: Comparison) -> list[list[str]]:
 
 
 def _say_runs(values: Sequence[object]) -> list[str]:
-    """Say which runs have which value, values in the order of the runs."""
+    """Say which runs have which value, values in the order of the runs; alone if no two share one."""
     runs: dict[str, list[int]] = {}
     for number, value in enumerate(values, start=1):
         runs.setdefault(say_value(value), []).append(number)
+    if len(runs) == len(values):
+        return [shorten(text, _LONGEST) for text in runs]
     return [
-        f"{shorten(text, 70)} (run{'s' if len(n) > 1 else ''} {say_numbers(n)})" for text, n in runs.items()
+        f"{shorten(text, _LONGEST)} (run{'s' if len(n) > 1 else ''} {say_numbers(n)})"
+        for text, n in runs.items()
     ]

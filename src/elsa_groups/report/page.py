@@ -1,7 +1,6 @@
 """The page of a groups run: one HTML file that needs nothing else, no network and no script."""
 
 import base64
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
+from elsa_groups.report.agreement import say_percent
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
 from elsa_groups.report.tables import Row
@@ -121,7 +121,7 @@ def open_template(name: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"as": _as, "signed": signed, "name": _name, "base64": _base64, "sizes": _sizes}
-    environment.filters |= {"percent": _percent, "breakable": _breakable}
+    environment.filters |= {"percent": say_percent, "breakable": _breakable}
     return environment.get_template(name)
 
 
@@ -133,10 +133,6 @@ def _name(text: str) -> str:
     """Return a stranger's text as one short line without control characters."""
     line = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
     return line if len(line) <= _NAME_LENGTH else f"{line[: _NAME_LENGTH - 1]}…"
-
-
-def _percent(share: float) -> str:
-    return "–" if math.isnan(share) else f"{100 * share:.0f}"
 
 
 def _breakable(path: str) -> str:

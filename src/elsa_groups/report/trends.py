@@ -1,8 +1,7 @@
 """Metrics of several runs: over each numeric setting that differs, or run by run where none does."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from elsa_groups.record.comparison import Varying, say_value
 from elsa_groups.report.comparison import Comparison
@@ -22,7 +21,6 @@ from elsa_groups.report.style import (
     new_figure,
     say_keys,
     settle,
-    show_percent,
 )
 from elsa_groups.report.tables import shorten
 
@@ -49,12 +47,16 @@ NAMES = {
     "threshold/divergent": "divergent threshold",
 }
 _SHARES = ("wrong_pair_share", "acceptance_rate", "user_coverage")
+# Falls by orders of magnitude.
+_MAGNITUDES = ("acceptance_rate",)
 # The baseline is the same whatever is set, but for the size of groups.
 _NOT_DRAWN = ("similarity_random",)
 # Okabe and Ito's others, after those that the families of the notebook have.
 _COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", INK)
 _LINES = ("solid", DASHED, DOTTED, (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Letters of a row's label, beside half the width of a figure.
+_ROW_LETTERS = 16
 _COLUMNS = 2
 _LEGEND_COLUMNS = 3
 
@@ -89,18 +91,37 @@ def _asks_nothing(comparison: Comparison, family: str) -> bool:
 
 
 def metric_figures(comparison: Comparison) -> list[RunFigure]:
-    """Return a figure for each numeric setting that differs; where none does, one with a row for each run."""
-    numeric = [setting for setting in comparison.variation.settings if setting.is_numeric]
-    if numeric:
-        return [
-            RunFigure.of(
-                f"over_{setting.name}", draw_trend(comparison, setting), describe_trend(comparison, setting)
-            )
-            for setting in numeric[:FIGURES_UP_TO]
-        ]
-    if len(comparison.runs) > DOTS_UP_TO:
-        return []
-    return [RunFigure.of("runs", draw_runs(comparison), describe_runs(comparison))]
+    """Return a figure for each numeric setting that some runs differ in alone; or one with a row each run.
+
+    Numeric settings that change along with another one, as both quantiles may, are told by its figure.
+    """
+    figures: list[RunFigure] = []
+    told: set[str] = set()
+    for setting in comparison.variation.settings:
+        if not setting.is_numeric or setting.name in told or len(figures) == FIGURES_UP_TO:
+            continue
+        told |= {other.name for other in _moving_along(comparison, setting)}
+        if any(
+            len({setting.values[run] for run in runs}) > 1 for runs in _others(comparison, setting).values()
+        ):
+            alt = describe_trend(comparison, setting)
+            figures.append(RunFigure.of(f"over_{setting.name}", draw_trend(comparison, setting), alt))
+    if not figures and len(comparison.runs) <= DOTS_UP_TO:
+        figures.append(RunFigure.of("runs", draw_runs(comparison), describe_runs(comparison)))
+    return figures
+
+
+def _moving_along(comparison: Comparison, setting: Varying) -> list[Varying]:
+    """Return the other numeric settings whose value follows from that of the given one, and it from theirs."""
+    return [
+        other
+        for other in comparison.variation.settings
+        if other.is_numeric
+        and other.name != setting.name
+        and len({*zip(setting.values, other.values, strict=True)})
+        == len({*setting.values})
+        == len({*other.values})
+    ]
 
 
 def _drawn(comparison: Comparison) -> list[str]:
@@ -116,6 +137,8 @@ def _drawn(comparison: Comparison) -> list[str]:
 @default_settings()
 def draw_trend(comparison: Comparison, setting: Varying) -> "Figure":
     """Draw a panel for each metric over a setting: a line for each key, and for each value of the others."""
+    from matplotlib.ticker import MaxNLocator
+
     metrics = [*_drawn(comparison), *comparison.runs[0].limits]
     figure, panels = new_figure(
         shorten(f"Over {setting.name}", 60), len(metrics), columns=_COLUMNS, panel_height=1.35
@@ -134,8 +157,12 @@ def draw_trend(comparison: Comparison, setting: Varying) -> "Figure":
                         *zip(*defined, strict=True), color=look.color, linestyle=look.line, linewidth=1.3,
                         marker=markers.get(values, "o"), markersize=3.5, markeredgewidth=0,
                     )  # fmt: skip
-        _set_scale(axes, metric)
-    name_axes(figure, setting.name)
+        axes.margins(y=0.12)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        _scale_values(axes, "y", metric)
+    along = [other.short for other in _moving_along(comparison, setting)]
+    name_axes(figure, "\nand with it ".join([setting.name, *along]))
     add_figure_legend(figure, [*_key_legend(looks), *_marker_legend(markers)], _LEGEND_COLUMNS)
     settle(figure)
     return figure
@@ -153,8 +180,9 @@ def _lines(metric: str, looks: dict[str, Look]) -> dict[str, Look]:
 
 
 def _others(comparison: Comparison, setting: Varying) -> dict[str, list[int]]:
-    """Group runs by the values of all other settings that differ, written in short."""
-    others = [other for other in comparison.variation.settings if other.name != setting.name]
+    """Group runs by the values of all other settings that do not move along, written in short."""
+    along = {setting.name, *(other.name for other in _moving_along(comparison, setting))}
+    others = [other for other in comparison.variation.settings if other.name not in along]
     groups: dict[str, list[int]] = {}
     for run in range(len(comparison.runs)):
         text = ", ".join(f"{other.short} {say_value(other.values[run])}" for other in others)
@@ -169,14 +197,19 @@ def _markers(others: dict[str, list[int]]) -> dict[str, str]:
     return dict(zip(others, _MARKERS, strict=False))
 
 
-def _set_scale(axes: "Axes", metric: str) -> None:
-    from matplotlib.ticker import MaxNLocator
+def _scale_values(axes: "Axes", which: Literal["x", "y"], metric: str) -> None:
+    """Scale the axis that a metric is read from."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-    axes.margins(y=0.12)
-    axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if metric in _MAGNITUDES:
+        axes.set(**{f"{which}scale": "log"})
+        axis.set_major_locator(LogLocator(numticks=5))
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_major_locator(MaxNLocator(4 if which == "x" else 5))
     if metric in _SHARES:
-        show_percent(axes)
+        axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 
 def _key_legend(looks: dict[str, Look]) -> "list[Artist]":
@@ -234,22 +267,14 @@ def draw_runs(comparison: Comparison) -> "Figure":
                     *zip(*defined, strict=True), color=look.color, linestyle="none", marker=look.marker,
                     markersize=4.5, markeredgecolor="white", markeredgewidth=0.4,
                 )  # fmt: skip
-        _set_rows(axes, metric, comparison.labels)
+        axes.set_yticks(range(n_runs), [shorten(label, _ROW_LETTERS) for label in comparison.labels])
+        axes.set_ylim(n_runs - 0.5, -0.5)
+        axes.margins(x=0.06)
+        _scale_values(axes, "x", metric)
     name_axes(figure, "", "run")
     add_figure_legend(figure, _dot_legend(looks), _LEGEND_COLUMNS)
     settle(figure)
     return figure
-
-
-def _set_rows(axes: "Axes", metric: str, labels: Sequence[str]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_yticks(range(len(labels)), [shorten(label, 16) for label in labels])
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.margins(x=0.06)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    if metric in _SHARES:
-        axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 
 def _dot_legend(looks: dict[str, Look]) -> "list[Artist]":
