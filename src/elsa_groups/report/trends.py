@@ -112,7 +112,7 @@ def metric_figures(comparison: Comparison) -> list[RunFigure]:
 
 
 def _moving_along(comparison: Comparison, setting: Varying) -> list[Varying]:
-    """Return the other numeric settings whose value follows from that of the given one, and it from theirs."""
+    """Return the other numeric settings that say the same of every run: one value each for one of this."""
     return [
         other
         for other in comparison.variation.settings
