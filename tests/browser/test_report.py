@@ -1,31 +1,18 @@
 """The page of a run as a browser shows it: at any width, in light and dark, and as MLflow frames it."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from elsa_groups.report.page import render_page
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
 pytestmark = pytest.mark.slow
 
 WIDTHS = (320, 500, 1280)
 SCHEMES = ("light", "dark")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    with sync_api.sync_playwright() as playwright:
-        installed = shutil.which("chromium") or playwright.chromium.executable_path
-        if not Path(installed).exists():
-            pytest.skip("Chromium is not installed: apt-get install chromium, or playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
