@@ -15,6 +15,8 @@ from elsa_groups.report.tables import METRICS, Row, mlflow_table, shorten
 _COUNTS = ("groups", "similarity_std")
 _LIMITS = ("similar", "divergent")
 _LABEL_LENGTH = 24
+# Settings that have a column of their own beside all metrics.
+COLUMNS_UP_TO = 4
 _TERMINAL_WIDTH = 100
 _TERMINAL_METRICS = (
     ("similarity", "similarity_mean", "{:.3f}"),
@@ -103,15 +105,18 @@ class Comparison:
         return tuple(self._label(position) for position in range(len(self.runs)))
 
     def _label(self, position: int) -> str:
-        # Settings that change together are told once.
-        distinct = {
-            tuple(map(say_value, setting.values)): setting.values[position]
-            for setting in self.variation.settings
-        }
-        text = ", ".join(map(say_value, distinct.values()))
+        text = ", ".join(say_value(setting.values[position]) for setting in self.told_settings)
         if not text or len(text) > _LABEL_LENGTH:
             text = self.runs[position].name
         return f"{position + 1}: {shorten(text, _LABEL_LENGTH)}"
+
+    @cached_property
+    def told_settings(self) -> tuple[Varying, ...]:
+        """The settings that differ; of those with the same values in every run the first one alone."""
+        first: dict[tuple[str, ...], Varying] = {}
+        for setting in self.variation.settings:
+            first.setdefault(tuple(map(say_value, setting.values)), setting)
+        return tuple(first.values())
 
 
 def compare(runs: Sequence[ComparedRun]) -> Comparison:
@@ -197,9 +202,9 @@ def settings_table(comparison: Comparison) -> dict[str, list[Any]]:
 def comparison_table(comparison: Comparison) -> str:
     """Return the comparison as plain tables for the terminal, about 100 columns wide.
 
-    First the runs with the settings that differ, then keys against runs; runs that do not fit are left out.
+    First the runs with the first settings that differ, then keys against runs; runs that do not fit are left out.
     """
-    settings = comparison.variation.settings
+    settings = comparison.told_settings[:COLUMNS_UP_TO]
     head = ["run", *(setting.short for setting in settings), "id", "name"]
     lines = [
         [str(n + 1), *(shorten(say_value(s.values[n]), 20) for s in settings), run.run_id, run.name]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from elsa_groups import __version__
 from elsa_groups.record.comparison import say_value
 from elsa_groups.report.agreement import Agreement
-from elsa_groups.report.comparison import Comparison, comparison_cautions, say_numbers
+from elsa_groups.report.comparison import COLUMNS_UP_TO, Comparison, comparison_cautions, say_numbers
 from elsa_groups.report.page import Picture, fitting, open_template
 from elsa_groups.report.tables import shorten
 
@@ -54,6 +54,7 @@ def render_comparison(
         shown=comparison.runs[:ROWS_UP_TO],
         columns={key: _columns_of(comparison, key) for key in comparison.keys},
         rows={key: _rows_of(comparison, key) for key in comparison.keys},
+        settings=comparison.told_settings[:COLUMNS_UP_TO],
         values=_values(comparison),
         asked=[(s.name, " · ".join(_say_runs(s.values))) for s in comparison.variation.settings],
         sources=[(s.name, _say_runs(s.values)) for s in comparison.variation.sources],
@@ -87,8 +88,8 @@ def _rows_of(comparison: Comparison, key: str) -> list[dict[str, float]]:
 
 
 def _values(comparison: Comparison) -> list[list[str]]:
-    """Return the settings that differ of each run, as text."""
-    settings = comparison.variation.settings
+    """Return the settings of each run that have a column, as text."""
+    settings = comparison.told_settings[:COLUMNS_UP_TO]
     return [
         [shorten(say_value(setting.values[run]), _VALUE_LENGTH) for setting in settings]
         for run in range(len(comparison.runs))
