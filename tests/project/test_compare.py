@@ -232,12 +232,12 @@ def test_a_comparison_that_fails_ends_as_failed(place, capsys, monkeypatch):
 
 def test_other_data_are_compared_by_ids_and_told_first(place, capsys):
     """Runs of fewer users number them otherwise."""
-    run("train", "model.factors=16", "model.epochs=2", "dataset.min_user_interactions=12")
+    run("train", "model.factors=16", "model.epochs=1", "dataset.min_user_interactions=40")
     with pytest.MonkeyPatch.context() as blind:
         blind.setattr(figures, "figures_of", lambda *_, **__: [])
         blind.setattr(histograms, "draw_histogram", repr)
         blind.setattr(style, "save_png", lambda text, path: path.write_text(text))
-        run("generate", *FEW, "dataset.min_user_interactions=12", "thresholds.divergent.quantile=0.3")
+        run("generate", *FEW, "dataset.min_user_interactions=40", "thresholds.divergent.quantile=0.3")
     other = capsys.readouterr().out.strip().splitlines()[-1].rpartition(" ")[2]
     groups = [load_groups(run)["similar_3"] for run in (place.runs[0], other)]
     assert len({load_groups(run).lineage["data"]["users_digest"] for run in (place.runs[0], other)}) == 2

@@ -202,7 +202,7 @@ def settings_table(comparison: Comparison) -> dict[str, list[Any]]:
 def comparison_table(comparison: Comparison) -> str:
     """Return the comparison as plain tables for the terminal, about 100 columns wide.
 
-    First the runs with the first settings that differ, then keys against runs; runs that do not fit are left out.
+    First the runs with some of the settings that differ, then keys against as many runs as fit.
     """
     settings = comparison.told_settings[:COLUMNS_UP_TO]
     head = ["run", *(setting.short for setting in settings), "id", "name"]
