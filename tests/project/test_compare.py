@@ -114,7 +114,7 @@ def test_runs_of_a_parent_are_compared_in_a_run_below_it_that_is_no_groups_run(p
     }  # fmt: skip
     table = mlflow.load_table("settings.json", run_ids=[run_id])
     assert list(table["run_id"]) == place.runs
-    assert list(table["conf.thresholds.similar.quantile"]) == ["0.8", "0.9", "0.95"]
+    assert list(table["conf.thresholds.similar.quantile"]) == sorted(QUANTILES)
     assert [line.split()[:3] for line in out.splitlines()[1:4]] == [
         [str(number), str(quantile), run]
         for number, quantile, run in zip((1, 2, 3), sorted(QUANTILES), place.runs, strict=True)

@@ -54,7 +54,8 @@ def test_other_settings_have_lines_and_markers_of_their_own(make_compared):
     lines = panels(figure.figure)["mean similarity"].lines
     assert [line.get_marker() for line in lines] == ["o"] * 4 + ["s"] * 4
     (legend,) = figure.figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [*comparison.keys, "seed 1", "seed 2"]
+    assert [text.get_text() for text in legend.get_texts()] == [*comparison.keys, "1", "2"]
+    assert figure.figure.get_supxlabel().endswith("\nmarkers: seed")
     check_writing(figure.figure)
 
 

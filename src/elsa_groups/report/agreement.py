@@ -117,7 +117,7 @@ def draw_agreement(agreements: Sequence[Agreement]) -> "Figure":
     for axes, agreement in zip(panels, agreements, strict=True):
         name_panel(axes, agreement.key, columns)
         _draw_matrix(axes, agreement)
-    whole = "; no number: 100" if n_runs > _WHOLE_UP_TO else ""
+    whole = "; no number: 100" if _WHOLE_UP_TO < n_runs <= _WRITTEN_UP_TO else ""
     name_axes(figure, f"below, blue: users reached by both\nabove, green: same groups{whole}", "run")
     settle(figure)
     return figure

@@ -148,24 +148,36 @@ def draw_trend(comparison: Comparison, setting: Varying) -> "Figure":
     for axes, metric in zip(panels, metrics, strict=True):
         name_panel(axes, NAMES.get(metric, metric), _COLUMNS)
         for values, runs in others.items():
-            at = sorted(runs, key=lambda run: float(setting.values[run]))
+            marker = markers.get(values, "o")
             for key, look in _lines(metric, looks).items():
-                points = [(setting.values[run], _value(comparison, run, key, metric)) for run in at]
-                defined = [(x, y) for x, y in points if y is not None]
-                if defined:
-                    axes.plot(
-                        *zip(*defined, strict=True), color=look.color, linestyle=look.line, linewidth=1.3,
-                        marker=markers.get(values, "o"), markersize=3.5, markeredgewidth=0,
-                    )  # fmt: skip
+                points = [(setting.values[run], _value(comparison, run, key, metric)) for run in runs]
+                _draw_line(axes, [(x, y) for x, y in points if y is not None], look, marker)
         axes.margins(y=0.12)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _scale_values(axes, "y", metric)
-    along = [other.short for other in _moving_along(comparison, setting)]
-    name_axes(figure, "\nand with it ".join([setting.name, *along]))
+    name_axes(figure, _say_settings(comparison, setting, has_markers=bool(markers)))
     add_figure_legend(figure, [*_key_legend(looks), *_marker_legend(markers)], _LEGEND_COLUMNS)
     settle(figure)
     return figure
+
+
+def _draw_line(axes: "Axes", points: list[tuple[float, float]], look: Look, marker: str) -> None:
+    if points:
+        axes.plot(
+            *zip(*sorted(points), strict=True), color=look.color, linestyle=look.line, linewidth=1.3,
+            marker=marker, markersize=3.5, markeredgewidth=0,
+        )  # fmt: skip
+
+
+def _say_settings(comparison: Comparison, setting: Varying, *, has_markers: bool) -> str:
+    """Name the setting of the horizontal axis, those that move along with it, and those of the markers."""
+    along = [other.short for other in _moving_along(comparison, setting)]
+    said = "\nand with it ".join([setting.name, *along])
+    if has_markers:
+        names = ", ".join(other.short for other in _apart(comparison, setting))
+        said += f"\nmarkers: {shorten(names, 52)}"
+    return said
 
 
 def _value(comparison: Comparison, run: int, key: str, metric: str) -> float | None:
@@ -179,13 +191,17 @@ def _lines(metric: str, looks: dict[str, Look]) -> dict[str, Look]:
     return {"": Look(INK, "solid", "o")} if metric.startswith("threshold/") else looks
 
 
-def _others(comparison: Comparison, setting: Varying) -> dict[str, list[int]]:
-    """Group runs by the values of all other settings that do not move along, written in short."""
+def _apart(comparison: Comparison, setting: Varying) -> list[Varying]:
+    """Return the other settings that differ and do not move along, each told once."""
     along = {setting.name, *(other.name for other in _moving_along(comparison, setting))}
-    others = [other for other in comparison.variation.settings if other.name not in along]
+    return [other for other in comparison.told_settings if other.name not in along]
+
+
+def _others(comparison: Comparison, setting: Varying) -> dict[str, list[int]]:
+    """Group runs by the values of all settings that stay apart, written in short."""
     groups: dict[str, list[int]] = {}
     for run in range(len(comparison.runs)):
-        text = ", ".join(f"{other.short} {say_value(other.values[run])}" for other in others)
+        text = ", ".join(say_value(other.values[run]) for other in _apart(comparison, setting))
         groups.setdefault(text, []).append(run)
     return groups
 
