@@ -45,6 +45,15 @@ class Place:
         return self.folder / "mlruns" / "0" / run_id / "artifacts"
 
 
+def generate(*overrides: str) -> None:
+    """Draw a few groups, but no pictures of them, which take longest and are of no interest here."""
+    with pytest.MonkeyPatch.context() as blind:
+        blind.setattr(figures, "figures_of", lambda *_, **__: [])
+        blind.setattr(histograms, "draw_histogram", repr)
+        blind.setattr(style, "save_png", lambda text, path: path.write_text(text))
+        run("generate", *FEW, "thresholds.divergent.quantile=0.3", *overrides)
+
+
 @pytest.fixture(scope="module")
 def place(new_store: Callable[[], Store]) -> Iterator[Place]:
     store = new_store()
@@ -52,18 +61,8 @@ def place(new_store: Callable[[], Store]) -> Iterator[Place]:
         patch.chdir(store.folder)
         mlflow.set_tracking_uri(store.uri)
         run("train", "model.factors=16", "model.epochs=15", "model.patience=15")
-        with pytest.MonkeyPatch.context() as blind:
-            # Pictures of groups runs, which take longest, are of no interest here.
-            blind.setattr(figures, "figures_of", lambda *_, **__: [])
-            blind.setattr(histograms, "draw_histogram", repr)
-            blind.setattr(style, "save_png", lambda text, path: path.write_text(text))
-            for quantile in QUANTILES:
-                run(
-                    "generate",
-                    *FEW,
-                    f"thresholds.similar.quantile={quantile}",
-                    "thresholds.divergent.quantile=0.3",
-                )
+        for quantile in QUANTILES:
+            generate(f"thresholds.similar.quantile={quantile}")
         client = MlflowClient()
         (parent,) = client.search_runs(["0"], "tags.`elsa_groups.kind` = 'elsa'")
         by_quantile = {
@@ -233,11 +232,7 @@ def test_a_comparison_that_fails_ends_as_failed(place, capsys, monkeypatch):
 def test_other_data_are_compared_by_ids_and_told_first(place, capsys):
     """Runs of fewer users number them otherwise."""
     run("train", "model.factors=16", "model.epochs=1", "dataset.min_user_interactions=40")
-    with pytest.MonkeyPatch.context() as blind:
-        blind.setattr(figures, "figures_of", lambda *_, **__: [])
-        blind.setattr(histograms, "draw_histogram", repr)
-        blind.setattr(style, "save_png", lambda text, path: path.write_text(text))
-        run("generate", *FEW, "dataset.min_user_interactions=40", "thresholds.divergent.quantile=0.3")
+    generate("dataset.min_user_interactions=40")
     other = capsys.readouterr().out.strip().splitlines()[-1].rpartition(" ")[2]
     groups = [load_groups(run)["similar_3"] for run in (place.runs[0], other)]
     assert len({load_groups(run).lineage["data"]["users_digest"] for run in (place.runs[0], other)}) == 2
