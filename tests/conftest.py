@@ -17,6 +17,7 @@ from elsa_groups.groups.quality import measure_overlap, measure_quality
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.record.schema import data_record
 from elsa_groups.report.cautions import Caution
+from elsa_groups.report.comparison import ComparedRun
 from elsa_groups.report.examples import Histories, first_groups
 from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result, summary_row
@@ -200,3 +201,59 @@ def _page_parts() -> dict[str, Any]:
 def page_parts() -> dict[str, Any]:
     """The arguments of a small page whose texts are hostile, for a test to change."""
     return _page_parts()
+
+
+def _make_compared(
+    run_id: str,
+    *,
+    name: str = "groups of a run",
+    quantile: float = 0.9,
+    linkage: str = "mean",
+    seed: int = 42,
+    n_groups: int = 10,
+    data: str = "d",
+    model: str = "c",
+    commit: str = "0",
+    keys: tuple[str, ...] = ("similar_3", "similar_5", "opposing_2_1", "random_3"),
+    metrics: dict[str, float] | None = None,
+) -> ComparedRun:
+    """A run whose similarity is 0.5 plus a tenth of its quantile, and a hundredth more for each key."""
+    rules = {"similar": ("similar", "any"), "opposing": ("similar", "divergent"), "random": ("any", "any")}
+    families = {
+        family: {"within": within, "across": across, "linkage": linkage, "n_groups": n_groups}
+        for family, (within, across) in rules.items()
+    }
+    rows = {}
+    for number, key in enumerate(keys):
+        rows[key] = {
+            "key": key,
+            "groups": n_groups,
+            "similarity_mean": 0.5 + 0.1 * quantile + 0.01 * number,
+            "similarity_random": 0.5,
+            "wrong_pair_share": 0.25,
+            "acceptance_rate": 0.5 / (number + 1),
+            "restarts": 7,
+        }
+        if key == "opposing_2_1":
+            rows[key]["across_mean"] = 0.375
+    lineage = {
+        "parent": {"run_id": model * 32, "checkpoint_sha256": model * 64},
+        "data": {"dataset": "Demo", "digest": data * 64, "users_digest": "e" * 64, "items_digest": "f" * 64},
+        "thresholds": {"similar": 0.5 + quantile / 4, "divergent": 0.25},
+        "settings": {
+            "seed": seed,
+            "n_groups": n_groups,
+            "threads": None,
+            "thresholds": {"similar": {"quantile": quantile, "value": None}},
+            "families": families,
+        },
+        "groups": {key: {"family": key.partition("_")[0]} for key in keys},
+        "environment": {"code": {"commit": commit * 40}, "packages": {"numpy": "2.4.6"}},
+    }
+    return ComparedRun(run_id, name, lineage, rows, metrics or {})
+
+
+@pytest.fixture(scope="session")
+def make_compared() -> Callable[..., ComparedRun]:
+    """Make up a groups run to compare; see :func:`_make_compared`."""
+    return _make_compared

@@ -18,7 +18,7 @@ from typing import Any
 from elsa_groups.cli import schema
 from elsa_groups.errors import InputError
 
-DECLARED = ("dataset", "data_dir", "parent", "n_groups", "seed", "groups_run_id", "strict")
+DECLARED = ("dataset", "data_dir", "parent", "n_groups", "seed", "groups_run_id", "strict", "runs", "filter")
 _FLAGS_WITH_VALUE = {
     "--cfg",
     "-c",

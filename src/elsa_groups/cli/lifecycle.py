@@ -34,7 +34,7 @@ def run_entry_point(name: str, task: Task) -> None:
     Parameters
     ----------
     name : str
-        Entry point: main, train, generate or reproduce.
+        Entry point: main, train, generate, reproduce or compare.
     task : callable
         Takes the settings, as nested plain values, and the overrides that the user gave.
 

@@ -231,11 +231,21 @@ class ReproduceConf:
     device: str = MISSING
 
 
+@dataclass
+class CompareConf:
+    """Entry point compare: one of them says which groups runs."""
+
+    parent: str | None = None
+    runs: str | None = None
+    filter: str | None = None
+
+
 SCHEMAS: dict[str, Any] = {
     "main": MainConf,
     "train": TrainConf,
     "generate": GenerateConf,
     "reproduce": ReproduceConf,
+    "compare": CompareConf,
 }
 # Least and largest values of settings that no room checks by itself.
 _RANGES: dict[str, tuple[float, float]] = {

@@ -1,5 +1,6 @@
 """The files of a groups run, and what is said of it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Groups
     from elsa_groups.record.code import Code
+    from elsa_groups.report.figures import RunFigure
     from elsa_groups.report.page import Picture
     from elsa_groups.report.tables import Result, Row
     from elsa_groups.tracking.parent import Parent
@@ -82,12 +84,18 @@ def _write_population(folder: Path, interactions: "Interactions", population: "P
 def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
     """Write the figures of all keys together; return them."""
     from elsa_groups.report.figures import figures_of
+
+    vectors = drawn.embeddings.vectors
+    return save_pictures(folder, figures_of(vectors, drawn.results, drawn.thresholds, threads=drawn.threads))
+
+
+def save_pictures(folder: Path, figures: "Iterable[RunFigure]") -> "list[Picture]":
+    """Write figures, each to ``<name>.png``; return them as a page shows them."""
     from elsa_groups.report.page import Picture
     from elsa_groups.report.style import save_png
 
     pictures = []
-    vectors = drawn.embeddings.vectors
-    for shown in figures_of(vectors, drawn.results, drawn.thresholds, threads=drawn.threads):
+    for shown in figures:
         png = folder / f"{shown.name}.png"
         save_png(shown.figure, png)
         pictures.append(Picture(shown.title, shown.alt, png.read_bytes()))

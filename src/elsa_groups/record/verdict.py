@@ -249,7 +249,7 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
         present = {name: entry for name, entry in present.items() if name != "users"}
     before, now = _entries(recorded), _entries(present)
     found = [
-        Difference(name, before.get(name), now.get(name), _kind(name))
+        Difference(name, before.get(name), now.get(name), kind_of(name))
         for name in dict.fromkeys([*before, *now])
         if before.get(name) != now.get(name)
     ]
@@ -271,9 +271,9 @@ def compare_settings(
     what: str, recorded: Mapping[str, Any], present: Mapping[str, Any]
 ) -> tuple[Difference, ...]:
     """List the settings of a lineage record that another copy of them, called ``what``, has otherwise."""
-    before, now = dict(_flatten(recorded)), dict(_flatten(present))
+    before, now = dict(flatten(recorded)), dict(flatten(present))
     return tuple(
-        Difference(f"settings.{path} in {what}", before.get(path), now.get(path), _kind(f"settings.{path}"))
+        Difference(f"settings.{path} in {what}", before.get(path), now.get(path), kind_of(f"settings.{path}"))
         for path in dict.fromkeys([*before, *now])
         if before.get(path) != now.get(path)
     )
@@ -293,7 +293,7 @@ def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
     # What was asked of the thresholds is among the settings.
     thresholds = {name: v for name, v in (lineage.get("thresholds") or {}).items() if name != "asked"}
     return dict(
-        _flatten(
+        flatten(
             {
                 "data": lineage.get("data"),
                 "users": lineage.get("users") or {},
@@ -306,15 +306,17 @@ def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _flatten(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
+def flatten(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
+    """Yield the entries of a nested record by dotted path; lists are entries, empty mappings none."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _flatten(item, f"{name}.{key}" if name else str(key))
+            yield from flatten(item, f"{name}.{key}" if name else str(key))
     else:
         yield name, list(value) if isinstance(value, tuple) else value
 
 
-def _kind(name: str) -> Kind:
+def kind_of(name: str) -> Kind:
+    """Say what an entry of the lineage record, by its dotted path, has to do with the groups."""
     if name.startswith("thresholds."):
         return "threshold"
     is_place = any(name == place or name.startswith(f"{place}.") for place in _PLACES)

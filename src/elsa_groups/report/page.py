@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
+from elsa_groups.report.agreement import say_percent
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
 from elsa_groups.report.tables import Row
@@ -91,8 +92,8 @@ def render_page(
     All text is escaped: names of items and users are a stranger's. A content security policy in the page
     itself keeps whatever should get through from loading or running.
     """
-    shown = _fitting(pictures)
-    return _template().render(
+    shown = fitting(pictures)
+    return open_template("page.html.jinja").render(
         record=record,
         parent_name=parent_name,
         rows=rows,
@@ -109,7 +110,8 @@ def render_page(
 
 
 @cache
-def _template() -> Template:
+def open_template(name: str) -> Template:
+    """Return a template of this room, all that is filled into it escaped."""
     environment = Environment(
         loader=PackageLoader("elsa_groups", "report"),
         autoescape=True,
@@ -119,7 +121,8 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {"as": _as, "signed": signed, "name": _name, "base64": _base64, "sizes": _sizes}
-    return environment.get_template("page.html.jinja")
+    environment.filters |= {"percent": say_percent, "breakable": _breakable}
+    return environment.get_template(name)
 
 
 def _as(value: Any, form: str) -> str:
@@ -132,6 +135,11 @@ def _name(text: str) -> str:
     return line if len(line) <= _NAME_LENGTH else f"{line[: _NAME_LENGTH - 1]}…"
 
 
+def _breakable(path: str) -> str:
+    """Put the parts of a dotted path below each other."""
+    return path.replace(".", ".\n")
+
+
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
@@ -140,7 +148,8 @@ def _sizes(sizes: Sequence[int]) -> str:
     return "+".join(map(str, sizes))
 
 
-def _fitting(pictures: Sequence[Picture]) -> list[Picture]:
+def fitting(pictures: Sequence[Picture]) -> list[Picture]:
+    """Return the first pictures that are below ``PICTURES_UP_TO`` bytes together."""
     shown: list[Picture] = []
     room = PICTURES_UP_TO
     for picture in pictures:

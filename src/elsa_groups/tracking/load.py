@@ -182,7 +182,7 @@ def load_groups(
     """
     record = open_record(run_id, tracking_uri=tracking_uri)
     with TemporaryDirectory() as name:
-        files = _Files(record.artifacts, Path(name), record.lineage)
+        files = RecordedFiles(record.artifacts, Path(name), record.lineage)
         return GroupsRun(run_id, files.lineage, {key: _load(key, files) for key in _wanted(keys, files)})
 
 
@@ -264,7 +264,7 @@ def _is_complete(client: MlflowClient, run: Run) -> bool:
 
 
 @dataclass(frozen=True)
-class _Files:
+class RecordedFiles:
     """Files of a run, as its lineage recorded them."""
 
     artifacts: RunArtifacts
@@ -272,16 +272,19 @@ class _Files:
     lineage: dict[str, Any]
 
     def read(self, path: str) -> Path:
+        """Return a local copy of a file whose bytes are those of the record."""
         recorded = self.lineage["artifacts"].get(path)
         local = self.artifacts.download(path, self.folder)
         self.check(path, recorded, file_digest(local))
         return local
 
     def check(self, what: str, recorded: str | None, found: str) -> None:
+        """Refuse what has another digest than was recorded."""
         if found != recorded:
             raise self.refusal(f"{what}: recorded digest {recorded}, found {found}")
 
     def refusal(self, text: str) -> InputError:
+        """Return the error that a file is not the one that was logged."""
         return InputError(
             f"{text}; the file in run {self.artifacts.run_id} is not the one that was logged: restore it, or"
             " draw the groups again"
@@ -330,7 +333,7 @@ def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
     return lineage
 
 
-def _wanted(keys: Iterable[str] | None, files: _Files) -> list[str]:
+def _wanted(keys: Iterable[str] | None, files: RecordedFiles) -> list[str]:
     there = list(files.lineage["groups"])
     if keys is None:
         return there
@@ -342,11 +345,11 @@ def _wanted(keys: Iterable[str] | None, files: _Files) -> list[str]:
     return wanted
 
 
-def _load(key: str, files: _Files) -> UserGroups:
+def _load(key: str, files: RecordedFiles) -> UserGroups:
     """Read the rows of a key and the ids beside them, and see that they tell of the same groups."""
     group = files.lineage["groups"][key]
     sizes = tuple(group["sizes"])
-    members = _read_members(f"groups/{key}.npy", group["sha256"], files)
+    members = read_members(f"groups/{key}.npy", group["sha256"], files)
     name = f"groups/{key}.parquet"
     n_groups, size = members.shape
     expected = {
@@ -367,7 +370,8 @@ def _load(key: str, files: _Files) -> UserGroups:
     return UserGroups(key, group["family"], sizes, members, user_ids.reshape(members.shape))
 
 
-def _read_members(name: str, recorded: str, files: _Files) -> NDArray[np.int64]:
+def read_members(name: str, recorded: str, files: RecordedFiles) -> NDArray[np.int64]:
+    """Return the rows of users in an array of groups, its bytes and its values checked against the record."""
     path = files.read(name)
     try:
         members: NDArray[np.int64] = np.load(path, allow_pickle=False)

@@ -109,6 +109,17 @@ def check_parent(reference: str) -> None:
         _named_run(reference)
 
 
+def named_parent(reference: str) -> str:
+    """Return the id of the run that a reference other than ``newest`` names.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or it is deleted or not over.
+    """
+    return str(_named_run(reference).info.run_id)
+
+
 def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | None:
     """Return the newest FINISHED ELSA run on exactly these data, or None; log why others are skipped.
 
