@@ -46,6 +46,8 @@ DIGEST = "elsa_groups.digest"
 REPRODUCES = "elsa_groups.reproduces"
 VERDICT = "elsa_groups.verdict"
 WRITTEN = "elsa_groups.run"
+SWEEP = "elsa_groups.sweep"
+JOB = "elsa_groups.job"
 
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
@@ -269,7 +271,8 @@ def tracked_run(
             client.set_tag(launched.run_id, WRITTEN, run_id)
         handle = RunHandle(run_id, experiment_id)
         handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
-        mlflow.start_run(run_id=run_id)
+        # Those of a sweep's jobs are written while its own is.
+        mlflow.start_run(run_id=run_id, nested=True)
         yield handle
         mlflow.end_run("FINISHED")
     except BaseException as error:
@@ -317,8 +320,9 @@ def _end(run_id: str, error: BaseException) -> None:
     status = "KILLED" if isinstance(error, Killed) else "FAILED"
     with _few_retries() if isinstance(error, (MlflowException, NotLogged)) else nullcontext():
         try:
-            mlflow.end_run(status)
-            # A run that was not started yet is not the one that ended.
+            # A run that was not started yet is not the one that MLflow would end.
+            if (active := mlflow.active_run()) and active.info.run_id == run_id:
+                mlflow.end_run(status)
             MlflowClient().set_terminated(run_id, status)
         except Exception as reason:
             log.warning("run %s could not be ended as %s: %s", run_id, status, first_line(reason))
