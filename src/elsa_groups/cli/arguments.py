@@ -186,7 +186,7 @@ class Job:
 
     Attributes
     ----------
-    label : str
+    swept : tuple of str
         What it sets of what is swept.
     overrides : list of str
         All that it sets.
@@ -194,7 +194,7 @@ class Job:
         Its completed settings.
     """
 
-    label: str
+    swept: tuple[str, ...]
     overrides: list[str]
     settings: dict[str, Any]
 
@@ -262,7 +262,7 @@ def _compose_jobs(arguments: list[str], entry_point: str, search: list[str]) -> 
     jobs = []
     for job in BasicSweeper.split_arguments(parts, None)[0]:
         settings = schema.complete(compose(entry_point, [*job, *search]))
-        jobs.append(Job(" ".join(part for part in job if part.startswith(swept)), job, settings))
+        jobs.append(Job(tuple(part for part in job if part.startswith(swept)), job, settings))
     return jobs
 
 

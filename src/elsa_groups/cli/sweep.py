@@ -122,9 +122,9 @@ def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[
         os.environ.pop("MLFLOW_RUN_ID", None)
         log.info("sweep %s of %d jobs", run.run_id, len(jobs))
         ids = tuple(each.run_id for each in parents)
-        sweep = Sweep(run.run_id, tuple(job.label for job in jobs), ids, _this_process())
+        sweep = Sweep(run.run_id, tuple(" ".join(job.swept) for job in jobs), ids, _this_process())
         ends = _run_jobs(run, sweep, launch)
-        finished = [end.run_id for end in ends if end.run_id and end.status == "FINISHED"]
+        finished = [end.run_id for end in ends if end.run_id and end.finished]
         if parents and len(finished) > 1:
             _compare(finished)
         print(f"sweep run: {run.run_id}", flush=True)
@@ -133,7 +133,7 @@ def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[
 
 
 def _run_name(jobs: list[Job]) -> str:
-    keys = dict.fromkeys(part.partition("=")[0] for job in jobs for part in job.label.split())
+    keys = [part.partition("=")[0] for part in jobs[0].swept]
     return f"sweep of {len(jobs)}: {', '.join(keys)}"
 
 
@@ -161,7 +161,7 @@ def _find_parents(jobs: list[Job], find_parent: FindParent) -> "list[Parent]":
 
 
 def _run_jobs(run: "RunHandle", sweep: Sweep, launch: Callable[[Sweep], None]) -> "list[JobEnd]":
-    """Run the jobs, and say what became of each even where a signal or a launcher's fault ends them all."""
+    """Run the jobs, and say what became of each, also where a signal or a launcher's fault ends them all."""
     status = "FAILED"
     try:
         launch(sweep)

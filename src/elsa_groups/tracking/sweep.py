@@ -39,6 +39,11 @@ class JobEnd:
     status: str
     error: str | None
 
+    @property
+    def finished(self) -> bool:
+        """Whether it did what it was asked for."""
+        return self.status == "FINISHED" and self.error is None
+
 
 @contextmanager
 def job_runs(sweep_id: str, number: int) -> Iterator[None]:
@@ -91,5 +96,5 @@ def _end_job(client: MlflowClient, run: Run | None, reason: str | None, status: 
         return JobEnd(None, "FAILED" if reason else "not begun", reason)
     if run.info.status == "RUNNING":
         client.set_terminated(run.info.run_id, status)
-        return JobEnd(run.info.run_id, status, reason or "its process ended without a word")
+        return JobEnd(run.info.run_id, status, reason or "its process was killed")
     return JobEnd(run.info.run_id, run.info.status, reason)
