@@ -132,7 +132,7 @@ def test_a_sweep_that_a_configuration_asks_for_is_one(tmp_path) -> None:
     (tmp_path / "experiment" / "seeds.yaml").write_text(
         "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}\n"
     )
-    jobs = check_overrides(["--config-dir", str(tmp_path), "+experiment=seeds"], "generate")
+    jobs = check_overrides(["--config-dir", str(tmp_path), "experiment=seeds"], "generate")
     assert [job.settings["seed"] for job in jobs] == [1, 2]
 
 
