@@ -13,13 +13,10 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elsa_groups.cli import schema
 from elsa_groups.errors import InputError
-
-if TYPE_CHECKING:
-    from hydra.core.override_parser.types import Override
 
 DECLARED = ("dataset", "data_dir", "parent", "n_groups", "seed", "groups_run_id", "strict")
 _FLAGS_WITH_VALUE = {
@@ -281,18 +278,18 @@ def _values_after(arguments: list[str], flags: set[str]) -> list[str]:
     return [value for flag, value in itertools.pairwise(arguments) if flag in flags]
 
 
-def _parse(overrides: list[str]) -> "list[Override]":
+def _parse(overrides: list[str]) -> list[Any]:
+    """Return Hydra's own view of overrides."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 
     try:
-        parsed: list[Override] = OverridesParser.create().parse_overrides(overrides)
+        return list(OverridesParser.create().parse_overrides(overrides))
     except OverrideParseException as error:
         reason = str(error.args[0]).splitlines()[1:2]
         raise InputError(
             f"{error.override}: not an override that Hydra can read: {' '.join(reason)}"
         ) from error
-    return parsed
 
 
 def _explain(error: Exception, entry_point: str) -> str:
