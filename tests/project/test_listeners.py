@@ -127,8 +127,8 @@ def test_a_sweep_of_four_quantiles_is_compared_and_its_similar_groups_get_more_s
     for key in ("similar_3", "similar_5"):
         means = [run.data.metrics[f"{key}/similarity_mean"] for run in jobs]
         assert means == sorted(means), key
-    (line,) = [line for line in launch.out.splitlines() if line.startswith("comparison run: ")]
-    assert store.client.get_run(line.rpartition(" ")[2]).info.status == "FINISHED"
+    comparison = store.client.get_run(sweep.data.tags["elsa_groups.comparison"])
+    assert (comparison.info.status, comparison.data.tags["elsa_groups.kind"]) == ("FINISHED", "comparison")
 
 
 def test_the_groups_are_drawn_again_from_their_record_alone(main_run, child, tmp_path):

@@ -158,7 +158,7 @@ def test_a_failing_job_loses_no_other_and_is_told_at_the_end(place, failing):
 def test_the_jobs_that_succeeded_are_compared(place, failing):
     first, _, third = place.jobs(failing)
     assert place.compared[-1] == [first.info.run_id, third.info.run_id]
-    assert "comparison run: 0123" in failing.out.splitlines()
+    assert place.sweep_of(failing).data.tags["elsa_groups.comparison"] == "0123"
 
 
 def test_main_trains_one_parent_for_all_jobs_below_which_the_sweep_is_shown(place, failing):

@@ -106,7 +106,7 @@ def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[
     InputError
         If a job failed, after all the others were run.
     """
-    from elsa_groups.tracking.run import KIND, PARENT, check_store, tracked_run
+    from elsa_groups.tracking.run import COMPARISON, KIND, PARENT, check_store, tracked_run
 
     check_store()
     parents = _find_parents(jobs, find_parent) if find_parent else []
@@ -126,7 +126,7 @@ def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[
         ends = _run_jobs(run, sweep, launch)
         finished = [end.run_id for end in ends if end.run_id and end.finished]
         if parents and len(finished) > 1:
-            _compare(finished)
+            run.set_tags({COMPARISON: _compare(finished)})
         print(f"sweep run: {run.run_id}", flush=True)
         if failed := len(ends) - len(finished):
             raise InputError(f"sweep {run.run_id}: {failed} of {len(ends)} jobs did not finish, see above")
@@ -137,10 +137,10 @@ def _run_name(jobs: list[Job]) -> str:
     return f"sweep of {len(jobs)}: {', '.join(keys)}"
 
 
-def _compare(run_ids: list[str]) -> None:
+def _compare(run_ids: list[str]) -> str:
     from elsa_groups.cli.compare import compare_runs
 
-    print(f"comparison run: {compare_runs(run_ids)}")
+    return compare_runs(run_ids)
 
 
 def _find_parents(jobs: list[Job], find_parent: FindParent) -> "list[Parent]":

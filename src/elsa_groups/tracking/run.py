@@ -37,7 +37,7 @@ from elsa_groups.errors import InputError, Killed, NotLogged
 log = logging.getLogger(__name__)
 
 # Tags of our runs: what kind they are, what they belong to, and, on a run that `mlflow run` launched, the one
-# that was written.
+# that was written; on a sweep's, the one that compares its jobs.
 KIND = "elsa_groups.kind"
 DATASET = "elsa_groups.dataset"
 PARENT = "elsa_groups.parent"
@@ -48,6 +48,7 @@ VERDICT = "elsa_groups.verdict"
 WRITTEN = "elsa_groups.run"
 SWEEP = "elsa_groups.sweep"
 JOB = "elsa_groups.job"
+COMPARISON = "elsa_groups.comparison"
 
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
