@@ -111,6 +111,40 @@ def test_a_mistyped_key_of_a_sweep_is_refused() -> None:
     assert "nearest is sampling.max_draws" in refusal(["--overrides", "-m sampling.max_draw=10,20"])
 
 
+def test_every_job_of_a_sweep_is_composed() -> None:
+    given = ["--parent", "a,b", "--seed", "range(1,3)"]
+    overrides = ["--overrides", "-m ~families.random thresholds.similar.quantile=0.8,0.9"]
+    jobs = check_overrides(hydra_arguments([*given, *overrides], "generate"), "generate")
+    assert [job.swept for job in jobs] == [
+        (f"seed={seed}", f"thresholds.similar.quantile={q}") for seed in (1, 2) for q in ("0.8", "0.9")
+    ]
+    assert [job.settings["thresholds"]["similar"]["quantile"] for job in jobs] == [0.8, 0.9, 0.8, 0.9]
+    assert {job.settings["parent"] for job in jobs} == {"a,b"}
+    assert all("random" not in job.settings["families"] for job in jobs)
+
+
+def test_one_setting_is_no_sweep() -> None:
+    assert check_overrides(["seed=3"], "generate") == []
+
+
+def test_a_sweep_that_a_configuration_asks_for_is_one(tmp_path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "seeds.yaml").write_text(
+        "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}\n"
+    )
+    jobs = check_overrides(["--config-dir", str(tmp_path), "experiment=seeds"], "generate")
+    assert [job.settings["seed"] for job in jobs] == [1, 2]
+
+
+def test_a_wrong_value_is_refused_wherever_it_is_in_a_sweep() -> None:
+    message = refusal(["--overrides", "-m sampling.max_draws=10,20,0 thresholds.similar.quantile=0.8,0.9"])
+    assert "sampling.max_draws: expected at least 1, came 0" in message
+
+
+def test_a_sweep_whose_values_are_not_listed_is_refused() -> None:
+    assert "INTERVAL_SWEEP" in refusal(["-m", "thresholds.similar.quantile=interval(0.8,0.9)"])
+
+
 def test_a_mistyped_choice_is_refused_with_the_nearest() -> None:
     message = refusal(["--dataset", "LastFm1k"])
     assert "dataset: no LastFm1k; the nearest is LastFM1k" in message

@@ -61,22 +61,26 @@ def test_more_groups_and_families_change_no_earlier_group(demo, first, tmp_path)
         np.testing.assert_array_equal(groups[:75], np.load(first / f"{key}.npy"))
 
 
-def test_every_job_of_a_launched_sweep_is_a_run_of_its_own(demo):
+def test_every_job_of_a_launched_sweep_is_a_run_of_its_own_in_whichever_process(demo):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="hydra-joblib-launcher is absent")
     store, launch = demo
     parent = store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"]
-    sweep = "-m sampling.max_draws=600,700,null"
+    sweep = "-m hydra/launcher=joblib hydra.launcher.n_jobs=2 threads=1 sampling.max_draws=600,null"
 
     done = store.mlflow_run(
         "-e", "generate", "-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={sweep}"
     )
 
     assert done.code == 0, done.err
-    ids = re.findall(r"^groups run: (\w+)$", done.out, re.M)
-    assert len(set(ids)) == 3
-    runs = [store.client.get_run(run_id) for run_id in ids]
-    assert [run.data.params["conf.sampling.max_draws"] for run in runs] == ["600", "700", "null"]
-    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent}
+    launched = store.client.get_run(done.last_id)
+    assert launched.data.tags["mlflow.project.entryPoint"] == "generate"
+    assert (launched.data.tags["elsa_groups.kind"], launched.info.status) == ("sweep", "FINISHED")
+    runs = store.client.search_runs(["0"], f"tags.`elsa_groups.sweep` = '{done.last_id}'")
+    assert {run.data.params["conf.sampling.max_draws"] for run in runs} == {"600", "null"}
+    assert {run.data.tags["elsa_groups.job"] for run in runs} == {"1", "2"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in (*runs, launched)} == {parent}
     assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(f"groups run: {run.info.run_id}" in done.out.splitlines() for run in runs)
 
 
 def test_a_model_chosen_by_name_is_trained_although_a_parent_fits(demo):

@@ -106,6 +106,31 @@ def test_other_quantiles_give_a_second_child_with_the_same_names(main_run, child
     assert np.load(groups).shape == (75, 3)
 
 
+def test_a_sweep_of_four_quantiles_is_compared_and_its_similar_groups_get_more_similar(
+    main_run, child, data_dir
+):
+    store, _ = main_run
+    launch = store.mlflow_run(
+        *("-e", "generate", "-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}"),
+        *("-P", "overrides=-m thresholds.similar.quantile=0.8,0.85,0.9,0.95"),
+    )
+    assert launch.code == 0, launch.err
+    experiments = [child.info.experiment_id]
+    jobs = store.client.search_runs(experiments, f"tags.`elsa_groups.sweep` = '{launch.last_id}'")
+    jobs.sort(key=lambda run: int(run.data.tags["elsa_groups.job"]))
+    quantiles = [run.data.params["conf.thresholds.similar.quantile"] for run in jobs]
+    assert quantiles == ["0.8", "0.85", "0.9", "0.95"]
+    sweep = store.client.get_run(launch.last_id)
+    assert {run.data.tags["mlflow.parentRunId"] for run in (*jobs, sweep)} == {
+        child.data.tags["mlflow.parentRunId"]
+    }
+    for key in ("similar_3", "similar_5"):
+        means = [run.data.metrics[f"{key}/similarity_mean"] for run in jobs]
+        assert means == sorted(means), key
+    comparison = store.client.get_run(sweep.data.tags["elsa_groups.comparison"])
+    assert (comparison.info.status, comparison.data.tags["elsa_groups.kind"]) == ("FINISHED", "comparison")
+
+
 def test_the_groups_are_drawn_again_from_their_record_alone(main_run, child, tmp_path):
     store, _ = main_run
     launch = store.mlflow_run(

@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -177,30 +177,90 @@ def _fields_of(node: Any, name: str) -> Iterator[Any]:
         yield from (hints[f.name] for f in fields(node) if f.name == name)
 
 
-def check_overrides(arguments: list[str], entry_point: str) -> None:
-    """Compose the configuration once, so that a mistyped key or value fails before any work.
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep.
 
-    Of a sweep the first value is tried.
+    Attributes
+    ----------
+    swept : tuple of str
+        What it sets of what is swept.
+    overrides : list of str
+        All that it sets.
+    settings : dict
+        Its completed settings.
+    """
+
+    swept: tuple[str, ...]
+    overrides: list[str]
+    settings: dict[str, Any]
+
+
+def check_overrides(arguments: list[str], entry_point: str) -> list[Job]:
+    """Compose the configuration of every job, so that a mistyped key or value fails before any work.
+
+    Takes about 0.1 s a job.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Flags and overrides in Hydra's grammar.
+    entry_point : str
+        Whose configuration they change.
+
+    Returns
+    -------
+    list of Job
+        Those of a sweep, numbered as Hydra does; none if there is no sweep.
 
     Raises
     ------
     InputError
         Naming the key, what was wrong, and the nearest right key.
     """
-    from hydra import compose, initialize_config_dir
+    from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    overrides = _first_values(_without_flags(arguments))
-    if folders := _values_after(arguments, {"--config-dir", "-cd"}):
-        overrides.append(
-            f"hydra.searchpath=[{','.join(quote(f'file://{Path(f).resolve()}') for f in folders)}]"
-        )
+    folders = _values_after(arguments, {"--config-dir", "-cd"})
+    paths = ",".join(quote(f"file://{Path(folder).resolve()}") for folder in folders)
+    search = [f"hydra.searchpath=[{paths}]"] if folders else []
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
-            schema.complete(compose(entry_point, overrides))
+            return _compose_jobs(arguments, entry_point, search)
         except (HydraException, OmegaConfBaseException) as error:
             raise InputError(_explain(error, entry_point)) from error
+
+
+def _compose_jobs(arguments: list[str], entry_point: str, search: list[str]) -> list[Job]:
+    from hydra import compose
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.types import RunMode
+    from omegaconf import open_dict
+
+    overrides = _without_flags(arguments)
+    parsed = _parse(overrides)
+    firsts = [
+        f"{part.get_key_element()}={next(part.sweep_string_iterator())}" if part.is_sweep_override() else text
+        for part, text in zip(parsed, overrides, strict=True)
+    ]
+    config = compose(entry_point, [*firsts, *search], return_hydra_config=True)
+    mode, sweeper = config.hydra.mode, config.hydra.sweeper
+    with open_dict(config):
+        del config["hydra"]
+    schema.complete(config)
+    if mode != RunMode.MULTIRUN and not {"-m", "--multirun"} & set(arguments):
+        return []
+    if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+        raise InputError(f"hydra/sweeper: expected basic, which lists values, came {sweeper._target_}")
+    configured = _parse([f"{key}={value}" for key, value in (sweeper.params or {}).items()])
+    parts = [part for part in [*configured, *parsed] if not str(part.key_or_group).startswith("hydra")]
+    swept = tuple(f"{part.get_key_element()}=" for part in parts if part.is_sweep_override())
+    jobs = []
+    for job in BasicSweeper.split_arguments(parts, None)[0]:
+        settings = schema.complete(compose(entry_point, [*job, *search]))
+        jobs.append(Job(tuple(part for part in job if part.startswith(swept)), job, settings))
+    return jobs
 
 
 def _without_flags(arguments: list[str]) -> list[str]:
@@ -218,22 +278,18 @@ def _values_after(arguments: list[str], flags: set[str]) -> list[str]:
     return [value for flag, value in itertools.pairwise(arguments) if flag in flags]
 
 
-def _first_values(overrides: list[str]) -> list[str]:
+def _parse(overrides: list[str]) -> list[Any]:
+    """Return Hydra's own view of overrides."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import OverrideParseException
 
     try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
+        return list(OverridesParser.create().parse_overrides(overrides))
     except OverrideParseException as error:
         reason = str(error.args[0]).splitlines()[1:2]
         raise InputError(
             f"{error.override}: not an override that Hydra can read: {' '.join(reason)}"
         ) from error
-    return [
-        f"{part.get_key_element()}={next(part.sweep_string_iterator())}" if part.is_sweep_override() else text
-        for part, text in zip(parsed, overrides, strict=True)
-        if not str(part.key_or_group).startswith("hydra")
-    ]
 
 
 def _explain(error: Exception, entry_point: str) -> str:

@@ -27,7 +27,7 @@ log = logging.getLogger("elsa_groups.cli")
 
 def main() -> None:
     """Entry point ``generate``."""
-    run_entry_point("generate", _generate)
+    run_entry_point("generate", _generate, check=check_settings, find_parent=_find_parent)
 
 
 def _generate(settings: dict[str, Any], _: list[str]) -> None:
@@ -46,10 +46,13 @@ def _generate(settings: dict[str, Any], _: list[str]) -> None:
         if ranks.rank:
             help_generate(settings, interactions, ranks)
             return
-        from elsa_groups.tracking.parent import resolve_parent
+        generate_child(settings, interactions, _find_parent(settings, interactions, []), ranks)
 
-        parent = resolve_parent(settings["parent"], interactions, seed=settings["seed"])
-        generate_child(settings, interactions, parent, ranks)
+
+def _find_parent(settings: dict[str, Any], interactions: "Interactions", _: list[str]) -> "Parent":
+    from elsa_groups.tracking.parent import resolve_parent
+
+    return resolve_parent(settings["parent"], interactions, seed=settings["seed"])
 
 
 def _load_in_turn(settings: dict[str, Any], ranks: Ranks) -> "Interactions":

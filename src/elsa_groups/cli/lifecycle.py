@@ -10,11 +10,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from elsa_groups.cli import schema
-from elsa_groups.cli.arguments import check_overrides, conf_dir, hydra_arguments
+from elsa_groups.cli.arguments import Job, check_overrides, conf_dir, hydra_arguments
+from elsa_groups.cli.sweep import FindParent, Sweep, Task, run_sweep
 from elsa_groups.errors import InputError, Killed
-from elsa_groups.similarity.ranks import Ranks, launched_ranks
-
-Task = Callable[[dict[str, Any], list[str]], None]
+from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
 
 # What fails on every rank is for rank 0 to report, and for its run to end by. Then torchrun ends the others;
 # one that is still there after so many seconds failed alone.
@@ -26,10 +25,18 @@ _MLFLOW_SAYS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+# The last is how submitit tells a job that its time is up.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 
 
-def run_entry_point(name: str, task: Task) -> None:
-    """Run a task with the configuration that the command line describes.
+def run_entry_point(
+    name: str,
+    task: Task,
+    *,
+    check: Callable[[dict[str, Any]], None] | None = None,
+    find_parent: FindParent | None = None,
+) -> None:
+    """Run a task with the configuration that the command line describes, or with each of a sweep.
 
     Parameters
     ----------
@@ -37,20 +44,17 @@ def run_entry_point(name: str, task: Task) -> None:
         Entry point: main, train, generate, reproduce or compare.
     task : callable
         Takes the settings, as nested plain values, and the overrides that the user gave.
+    check : callable, optional
+        Refuses settings that the task would refuse, so that no job of a sweep is run in vain.
+    find_parent : callable, optional
+        See :func:`elsa_groups.cli.sweep.run_sweep`.
 
     Notes
     -----
     After an :class:`InputError` the exit code is its own, and its message the last line on stderr; 143 or
-    130 after SIGTERM or SIGINT. In a multirun a job's error is raised to Hydra instead, so that later jobs
-    still run. Under torchrun, which only ``generate`` works with, ranks other than 0 log
+    130 after SIGTERM or SIGINT. Under torchrun, which only ``generate`` works with, ranks other than 0 log
     warnings alone.
     """
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-    from omegaconf import DictConfig
-    from tqdm.contrib.logging import logging_redirect_tqdm
-
     # Who reads a file or a pipe wants each line when it is said.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     schema.register()
@@ -58,37 +62,92 @@ def run_entry_point(name: str, task: Task) -> None:
     try:
         _check_ranks(ranks, name)
         sys.argv[1:] = hydra_arguments(sys.argv[1:], name)
-        check_overrides(sys.argv[1:], name)
+        jobs = check_overrides(sys.argv[1:], name)
+        _check_jobs(jobs, ranks, check)
     except InputError as error:
         _give_way(ranks)
         _refuse(error)
-
-    def run(config: DictConfig) -> None:
-        launch = HydraConfig.get()
-        _handle_signals()
-        _quiet_libraries(ranks, everything=launch.verbose is True)
-        sweeps = launch.mode == RunMode.MULTIRUN
-        if sweeps and launch.job.num > 0:
-            # The run that `mlflow run` made is the first job's.
-            os.environ.pop("MLFLOW_RUN_ID", None)
-        try:
-            if sweeps and ranks.size > 1:
-                raise InputError("torchrun: expected one job, came a multirun; start each job by itself")
-            # What is logged must not run into a bar.
-            with logging_redirect_tqdm():
-                task(schema.complete(config), list(launch.overrides.task))
-        except Exception as error:
-            _give_way(ranks)
-            if ranks.size > 1 or not sweeps:
-                _refuse_if_meant_to_be_read(error)
-            raise
-
+    if jobs:
+        _sweep(name, task, jobs, find_parent)
+        return
     try:
-        hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
+        _run_once(name, task, ranks)
     except SystemExit as end:
         if ranks.size > 1 and end.code:
             _leave(int(end.code))
         raise
+
+
+def _check_jobs(jobs: list[Job], ranks: Ranks, check: Callable[[dict[str, Any]], None] | None) -> None:
+    if jobs and ranks.size > 1:
+        raise InputError("torchrun: expected one job, came a multirun; start each job by itself")
+    if check:
+        for job in jobs:
+            # A launcher may take jobs to machines with devices that this one has not.
+            check(job.settings | {"device": "auto"})
+
+
+def _run_once(name: str, task: Task, ranks: Ranks) -> None:
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import DictConfig
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    def run(config: DictConfig) -> None:
+        launched = HydraConfig.get()
+        _handle_signals()
+        _quiet_libraries(ranks, everything=launched.verbose is True)
+        try:
+            # What is logged must not run into a bar.
+            with logging_redirect_tqdm():
+                task(schema.complete(config), list(launched.overrides.task))
+        except Exception as error:
+            _give_way(ranks)
+            _refuse_if_meant_to_be_read(error)
+            raise
+
+    hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
+
+
+def _sweep(name: str, task: Task, jobs: list[Job], find_parent: FindParent | None) -> None:
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import DictConfig
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    def launch(sweep: Sweep) -> None:
+        # Launchers carry this function, and with it the sweep, to wherever they run a job.
+        def run(config: DictConfig) -> None:
+            launched = HydraConfig.get()
+            _handle_signals()
+            _quiet_libraries(ONE, everything=launched.verbose is True)
+            settings = schema.complete(config)
+            with logging_redirect_tqdm():
+                sweep.do_job(launched.job.num, task, settings, list(launched.overrides.task))
+
+        hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
+
+    verbose = _log_progress(name)
+    _handle_signals()
+    _quiet_libraries(ONE, everything=verbose is True)
+    try:
+        with logging_redirect_tqdm():
+            run_sweep(jobs, find_parent, launch)
+    except Exception as error:
+        _refuse_if_meant_to_be_read(error)
+        raise
+
+
+def _log_progress(name: str) -> Any:
+    """Log as Hydra's jobs do, before there are any; return what Hydra was asked to be verbose of."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.utils import configure_log
+
+    asked = [part for part in sys.argv[1:] if part.startswith("hydra.verbose=")]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        launch = compose(name, asked, return_hydra_config=True).hydra
+    configure_log(launch.job_logging, launch.verbose)
+    return launch.verbose
 
 
 def _check_ranks(ranks: Ranks, entry_point: str) -> None:
@@ -131,11 +190,11 @@ def _refuse(error: InputError) -> NoReturn:
 def _handle_signals() -> None:
     def end(number: int, _: FrameType | None) -> None:
         # One signal is enough; a second must not cut short what the first began to put in order.
-        for each in (signal.SIGTERM, signal.SIGINT):
+        for each in _ENDING:
             signal.signal(each, signal.SIG_IGN)
         raise Killed(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, end)
 
 

@@ -8,6 +8,7 @@ from elsa_groups.cli.lifecycle import run_entry_point
 from elsa_groups.errors import InputError
 
 if TYPE_CHECKING:
+    from elsa_groups.data.interactions import Interactions
     from elsa_groups.tracking.parent import Parent
 
 log = logging.getLogger("elsa_groups.cli")
@@ -15,23 +16,31 @@ log = logging.getLogger("elsa_groups.cli")
 
 def main() -> None:
     """Entry point ``main``."""
-    run_entry_point("main", _main)
+    run_entry_point("main", _main, check=check_settings, find_parent=_find_or_train)
 
 
 def _main(settings: dict[str, Any], overrides: list[str]) -> None:
     check_settings(settings)
     from elsa_groups.cli.inputs import load_interactions
     from elsa_groups.cli.population import read_user_file
-    from elsa_groups.cli.train import train_parent
-    from elsa_groups.groups.users import rows_of_ids
-    from elsa_groups.tracking.parent import NEWEST, check_parent, find_newest, resolve_parent
+    from elsa_groups.tracking.parent import check_parent
     from elsa_groups.tracking.run import check_store
 
     check_store()
     check_parent(settings["parent"])
-    listed = read_user_file(settings)
+    read_user_file(settings)
     interactions = load_interactions(settings)
-    if listed is not None:
+    generate_child(settings, interactions, _find_or_train(settings, interactions, overrides))
+
+
+def _find_or_train(settings: dict[str, Any], interactions: "Interactions", overrides: list[str]) -> "Parent":
+    """Return the parent that was asked for, registered if that was asked for, too."""
+    from elsa_groups.cli.population import read_user_file
+    from elsa_groups.cli.train import train_parent
+    from elsa_groups.groups.users import rows_of_ids
+    from elsa_groups.tracking.parent import NEWEST, find_newest, resolve_parent
+
+    if (listed := read_user_file(settings)) is not None:
         # An id that is nobody's must not cost a training first.
         rows_of_ids(listed, interactions.user_ids)
     reference, trained = settings["parent"], False
@@ -47,7 +56,7 @@ def _main(settings: dict[str, Any], overrides: list[str]) -> None:
     parent = resolve_parent(reference, interactions, seed=settings["seed"])
     if settings["register_as"] and not trained:
         _register(parent, settings)
-    generate_child(settings, interactions, parent)
+    return parent
 
 
 def _register(parent: "Parent", settings: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ from elsa_groups.errors import InputError, Killed, NotLogged
 log = logging.getLogger(__name__)
 
 # Tags of our runs: what kind they are, what they belong to, and, on a run that `mlflow run` launched, the one
-# that was written.
+# that was written; on a sweep's, the one that compares its jobs.
 KIND = "elsa_groups.kind"
 DATASET = "elsa_groups.dataset"
 PARENT = "elsa_groups.parent"
@@ -47,6 +47,9 @@ DIGEST = "elsa_groups.digest"
 REPRODUCES = "elsa_groups.reproduces"
 VERDICT = "elsa_groups.verdict"
 WRITTEN = "elsa_groups.run"
+SWEEP = "elsa_groups.sweep"
+JOB = "elsa_groups.job"
+COMPARISON = "elsa_groups.comparison"
 
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
@@ -277,7 +280,8 @@ def tracked_run(
             client.set_tag(launched.run_id, WRITTEN, run_id)
         handle = RunHandle(run_id, experiment_id)
         handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
-        mlflow.start_run(run_id=run_id)
+        # Those of a sweep's jobs are written while its own is.
+        mlflow.start_run(run_id=run_id, nested=True)
         yield handle
         mlflow.end_run("FINISHED")
     except BaseException as error:
@@ -325,8 +329,9 @@ def _end(run_id: str, error: BaseException) -> None:
     status = "KILLED" if isinstance(error, Killed) else "FAILED"
     with _few_retries() if isinstance(error, (MlflowException, NotLogged)) else nullcontext():
         try:
-            mlflow.end_run(status)
-            # A run that was not started yet is not the one that ended.
+            # A run that was not started yet is not the one that MLflow would end.
+            if (active := mlflow.active_run()) and active.info.run_id == run_id:
+                mlflow.end_run(status)
             MlflowClient().set_terminated(run_id, status)
         except Exception as reason:
             log.warning("run %s could not be ended as %s: %s", run_id, status, first_line(reason))

@@ -1,0 +1,200 @@
+"""Many settings in one command: a parent found once, a run of its own for every job, and a comparison."""
+
+import json
+import logging
+import os
+import platform
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from elsa_groups.cli.arguments import Job
+from elsa_groups.errors import InputError, Killed
+
+if TYPE_CHECKING:
+    from elsa_groups.data.interactions import Interactions
+    from elsa_groups.tracking.parent import Parent
+    from elsa_groups.tracking.run import RunHandle
+    from elsa_groups.tracking.sweep import JobEnd
+
+log = logging.getLogger("elsa_groups.cli")
+
+Task = Callable[[dict[str, Any], list[str]], None]
+FindParent = Callable[[dict[str, Any], "Interactions", list[str]], "Parent"]
+
+# Settings that decide which parent is taken.
+_OF_PARENT = ("dataset", "data_dir", "parent", "model")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What every job of a sweep is told, in whichever process a launcher starts it.
+
+    Attributes
+    ----------
+    run_id : str
+        The sweep's own run.
+    labels : tuple of str
+        What each job sets of what is swept.
+    parents : tuple of str
+        Run id of each job's parent; empty where jobs take none.
+    process : tuple of (str, int)
+        Machine and process that the sweep was started in.
+    """
+
+    run_id: str
+    labels: tuple[str, ...]
+    parents: tuple[str, ...]
+    process: tuple[str, int]
+
+    def do_job(self, index: int, task: Task, settings: dict[str, Any], overrides: list[str]) -> None:
+        """Do a job; leave word of a failure on the sweep's run instead of raising it.
+
+        Launchers take an exception for the end of all jobs, or wait for no other. So only a signal to the
+        process that all jobs run in is raised.
+        """
+        from elsa_groups.tracking.sweep import job_runs, report_failure
+
+        number, label = index + 1, self.labels[index]
+        parent = {"parent": self.parents[index]} if self.parents else {}
+        log.info("job %d of %d: %s", number, len(self.labels), label)
+        try:
+            with job_runs(self.run_id, number):
+                task(settings | parent, overrides)
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, (InputError, SystemExit)):
+                traceback.print_exc()
+            reason = _reason(error)
+            print(f"job {number} of {len(self.labels)} ({label}): {reason}", file=sys.stderr, flush=True)
+            report_failure(self.run_id, number, reason)
+            if isinstance(error, Killed) and self.process == _this_process():
+                raise
+
+
+def _this_process() -> tuple[str, int]:
+    return platform.node(), os.getpid()
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line why a job ended early."""
+    from elsa_groups.tracking.run import first_line
+
+    if isinstance(error, Killed):
+        return f"ended by {signal.Signals(int(error.code or 0) - 128).name}"
+    line = first_line(error)
+    return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"
+
+
+def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[[Sweep], None]) -> None:
+    """Find the parents, run the jobs, say what became of them and compare those that succeeded.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        The jobs.
+    find_parent : callable, optional
+        Returns the parent that settings ask for, given the data they name; called once for all jobs that
+        ask for the same. Without it jobs take no parent, and are not compared.
+    launch : callable
+        Runs the jobs, each by :meth:`Sweep.do_job`.
+
+    Raises
+    ------
+    InputError
+        If a job failed, after all the others were run.
+    """
+    from elsa_groups.tracking.run import COMPARISON, KIND, PARENT, check_store, tracked_run
+
+    check_store()
+    parents = _find_parents(jobs, find_parent) if find_parent else []
+    # Of several parents none can have the sweep below it.
+    parent = parents[0] if len({each.run_id for each in parents}) == 1 else None
+    with tracked_run(
+        _run_name(jobs),
+        parent=parent.run_id if parent else None,
+        experiment_id=parent.experiment_id if parent else None,
+    ) as run:
+        run.set_tags({KIND: "sweep"} | ({PARENT: parent.run_id} if parent else {}))
+        # It is taken: runs that are written from here on are new ones.
+        os.environ.pop("MLFLOW_RUN_ID", None)
+        log.info("sweep %s of %d jobs", run.run_id, len(jobs))
+        ids = tuple(each.run_id for each in parents)
+        sweep = Sweep(run.run_id, tuple(" ".join(job.swept) for job in jobs), ids, _this_process())
+        ends = _run_jobs(run, sweep, launch)
+        finished = [end.run_id for end in ends if end.run_id and end.finished]
+        if parents and len(finished) > 1:
+            run.set_tags({COMPARISON: _compare(finished)})
+        print(f"sweep run: {run.run_id}", flush=True)
+        if failed := len(ends) - len(finished):
+            raise InputError(f"sweep {run.run_id}: {failed} of {len(ends)} jobs did not finish, see above")
+
+
+def _run_name(jobs: list[Job]) -> str:
+    keys = [part.partition("=")[0] for part in jobs[0].swept]
+    return f"sweep of {len(jobs)}: {', '.join(keys)}"
+
+
+def _compare(run_ids: list[str]) -> str:
+    from elsa_groups.cli.compare import compare_runs
+
+    return compare_runs(run_ids)
+
+
+def _find_parents(jobs: list[Job], find_parent: FindParent) -> "list[Parent]":
+    """Return the parent of each job; each that is asked for is looked for, or trained, once."""
+    from elsa_groups.cli.inputs import load_interactions
+    from elsa_groups.tracking.parent import check_parent
+
+    asked = [json.dumps([job.settings.get(name) for name in _OF_PARENT]) for job in jobs]
+    first = {key: job for key, job in reversed(list(zip(asked, jobs, strict=True)))}
+    for job in first.values():
+        check_parent(job.settings["parent"])
+    found = {}
+    for key in dict.fromkeys(asked):
+        settings = first[key].settings
+        found[key] = find_parent(settings, load_interactions(settings), first[key].overrides)
+        log.info("parent run %s (%s)", found[key].run_id, found[key].name)
+    return [found[key] for key in asked]
+
+
+def _run_jobs(run: "RunHandle", sweep: Sweep, launch: Callable[[Sweep], None]) -> "list[JobEnd]":
+    """Run the jobs, and say what became of each, also where a signal or a launcher's fault ends them all."""
+    status = "FAILED"
+    try:
+        launch(sweep)
+    except Killed:
+        status = "KILLED"
+        raise
+    except SystemExit:
+        # Hydra has said why; jobs that it lost are told apart below.
+        log.warning("sweep %s: the launcher failed", run.run_id)
+    finally:
+        from elsa_groups.tracking.sweep import end_jobs
+
+        ends = end_jobs(sweep.run_id, len(sweep.labels), status)
+        print(_table(sweep, ends), flush=True)
+        run.describe(_describe(sweep, ends))
+    return ends
+
+
+def _table(sweep: Sweep, ends: "list[JobEnd]") -> str:
+    """Return a line for each job, and another for why it failed."""
+    lines = [f"{'job':>4}  {'status':9}  {'run':32}  settings"]
+    for number, (label, end) in enumerate(zip(sweep.labels, ends, strict=True), start=1):
+        lines.append(f"{number:4}  {end.status:9}  {end.run_id or '-':32}  {label}".rstrip())
+        lines += [f"      {end.error}"] if end.error else []
+    return "\n".join(lines)
+
+
+def _describe(sweep: Sweep, ends: "list[JobEnd]") -> str:
+    """Say in Markdown what a sweep's run is, and what became of its jobs."""
+    from elsa_groups.tracking.run import SWEEP
+
+    lines = [f"Sweep of {len(ends)} jobs, found by ``tags.`{SWEEP}` = '{sweep.run_id}'``.", ""]
+    for label, end in zip(sweep.labels, ends, strict=True):
+        run = f", run `{end.run_id}`" if end.run_id else ""
+        lines.append(f"- `{label}`: {end.status}{run}{f': {end.error}' if end.error else ''}")
+    return "\n".join(lines)

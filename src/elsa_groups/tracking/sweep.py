@@ -1,0 +1,100 @@
+"""The runs of a sweep's jobs, which may be processes of any machine, and what became of each."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.environment_variables import MLFLOW_RUN_CONTEXT
+from mlflow.exceptions import MlflowException
+
+from elsa_groups.tracking.run import JOB, SWEEP, first_line
+from elsa_groups.tracking.search import runs_newest_first
+
+log = logging.getLogger(__name__)
+
+# On the sweep's run: why a job failed, by its number.
+_ERROR = "elsa_groups.error"
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """What became of a job.
+
+    Attributes
+    ----------
+    run_id : str or None
+        Its run; None if it did not come to that.
+    status : str
+        Of its run, as MLflow calls it.
+    error : str or None
+        Why it failed, in one line.
+    """
+
+    run_id: str | None
+    status: str
+    error: str | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it did what it was asked for."""
+        return self.status == "FINISHED" and self.error is None
+
+
+@contextmanager
+def job_runs(sweep_id: str, number: int) -> Iterator[None]:
+    """Tag the runs that are created meanwhile as those of a sweep's job."""
+    before = os.environ.get(MLFLOW_RUN_CONTEXT.name)
+    tags = json.loads(before or "{}") | {SWEEP: sweep_id, JOB: str(number)}
+    os.environ[MLFLOW_RUN_CONTEXT.name] = json.dumps(tags)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[MLFLOW_RUN_CONTEXT.name]
+        else:
+            os.environ[MLFLOW_RUN_CONTEXT.name] = before
+
+
+def report_failure(sweep_id: str, number: int, reason: str) -> None:
+    """Leave word of why a job failed on the run of its sweep; a store that is away is not its failure."""
+    try:
+        MlflowClient().set_tag(sweep_id, f"{_ERROR}.{number}", reason)
+    except MlflowException as error:
+        log.warning("sweep %s could not be told: %s", sweep_id, first_line(error))
+
+
+def end_jobs(sweep_id: str, n_jobs: int, status: str) -> list[JobEnd]:
+    """End what the jobs of a sweep have left RUNNING, and return what became of each.
+
+    Parameters
+    ----------
+    sweep_id : str
+        Run of the sweep.
+    n_jobs : int
+        Jobs are numbered from 1 to this.
+    status : str
+        What a run that is RUNNING ends as: its process was killed. One that lives all the same, as a batch
+        system's may, has the last word.
+    """
+    client = MlflowClient()
+    jobs = runs_newest_first(client, f"tags.`{SWEEP}` = '{sweep_id}'")
+    runs = {int(run.data.tags[JOB]): run for run in jobs}
+    reasons = client.get_run(sweep_id).data.tags
+    return [
+        _end_job(client, runs.get(number), reasons.get(f"{_ERROR}.{number}"), status)
+        for number in range(1, n_jobs + 1)
+    ]
+
+
+def _end_job(client: MlflowClient, run: Run | None, reason: str | None, status: str) -> JobEnd:
+    if run is None:
+        return JobEnd(None, "FAILED" if reason else "not begun", reason)
+    if run.info.status == "RUNNING":
+        client.set_terminated(run.info.run_id, status)
+        return JobEnd(run.info.run_id, status, reason or "its process was killed")
+    return JobEnd(run.info.run_id, run.info.status, reason)
