@@ -127,6 +127,7 @@ def check_tastes(filters: Filters, tastes: Tastes | None) -> None:
         if attribute and getattr(tastes, attribute, None) is None:
             raise InputError(
                 f"filters.{name}: expected the {what} of users, came none; set filters.{name}.value=null"
+                + (", or history=inputs" if attribute == "targets" else "")
             )
 
 
