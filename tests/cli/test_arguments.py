@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import check_overrides, hydra_arguments, quote, split_overrides
+from elsa_groups.cli.filters import filters_of
 from elsa_groups.errors import InputError
 
 
@@ -164,6 +165,16 @@ def test_a_mistyped_choice_is_refused_with_the_nearest() -> None:
         ("sampling.max_draws=0", "sampling.max_draws: expected at least 1, came 0"),
         ("threads=-1", "threads: expected at least 1, came -1"),
         ("overlap.threshold=nan", "overlap.threshold: expected at least 0 and at most 1, came nan"),
+        (
+            "filters.max_member_overlap.value=1.1",
+            "filters.max_member_overlap.value: expected at least 0 and at most 1",
+        ),
+        ("filters.max_participation.value=0", "filters.max_participation.value: expected at least 1, came 0"),
+        ("filters.min_history.value=1.5", "filters.min_history.value=1.5: Value '1.5'"),
+        ("filters.min_common_items.scope=quarter", "expected one of [history, targets, half]"),
+        ("filters.budget=0", "filters.budget: expected at least 1, came 0"),
+        ("filters.no_duplicate.value=true", "the nearest is filters.no_duplicates.value"),
+        ("filters=distnct", "filters: no distnct; the nearest is distinct"),
         ("~sampling", "~sampling: expected ~families.NAME"),
         ("sampling", "sampling: not an override that Hydra can read"),
     ],
@@ -239,3 +250,61 @@ def test_a_new_family_gets_the_defaults_of_the_schema() -> None:
         "linkage": "mean",
         "n_groups": 9,
     }
+
+
+def composed(*overrides: str) -> dict:
+    from hydra import compose, initialize_config_dir
+
+    from elsa_groups.cli.arguments import conf_dir
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return schema.complete(compose("generate", [*overrides]))
+
+
+def test_no_filter_is_on_unless_asked_for() -> None:
+    assert filters_of(composed()).on == ()
+    assert composed()["allow_partial"] is False
+
+
+@pytest.mark.parametrize(
+    ("overrides", "on"),
+    [
+        (["filters=distinct"], ("no_duplicates",)),
+        (["filters=kaya"], ("no_duplicates", "distinct_first")),
+        (["filters=sagea"], ("min_common_items", "no_duplicates")),
+        (["experiment=no_wrong_pairs"], ("no_duplicates",)),
+        (["experiment=no_wrong_pairs", "filters=none"], ()),
+        (["experiment=no_wrong_pairs", "filters.no_duplicates.value=false"], ()),
+        (["filters.max_member_overlap.value=0"], ("max_member_overlap",)),
+        (["filters.min_history.value=3", "filters.min_history.value=null"], ()),
+    ],
+)
+def test_filters_are_those_of_the_choice_and_the_command_line_wins(overrides: list[str], on: tuple) -> None:
+    assert filters_of(composed(*overrides)).on == on
+
+
+def test_a_file_of_families_chooses_filters_that_the_command_line_replaces(tmp_path) -> None:
+    (tmp_path / "families").mkdir()
+    (tmp_path / "families" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /filters: distinct\n"
+        "n_groups: 5\nfamilies: {trio: {compositions: [[3]]}}\n"
+    )
+    mine = ["families=mine", f"hydra.searchpath=[file://{tmp_path}]"]
+
+    assert list(composed(*mine)["families"]) == ["trio"]
+    assert filters_of(composed(*mine)).on == ("no_duplicates",)
+    assert filters_of(composed(*mine, "filters=none")).on == ()
+    assert filters_of(composed(*mine, "filters=sagea")).common_items_scope == "half"
+    # A reported setting is about all of the configuration, families among it.
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "claim.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /filters: kaya\n"
+    )
+    both = filters_of(composed(*mine, "experiment=claim"))
+    assert both.on == ("no_duplicates", "distinct_first")
+
+
+def test_pair_similarities_that_no_pair_can_have_are_refused() -> None:
+    limits = ["filters.min_pair_similarity.value=0.9", "filters.max_pair_similarity.value=0.8"]
+    with pytest.raises(InputError, match=r"filters\.min_pair_similarity: expected at most 0\.8"):
+        filters_of(composed(*limits))

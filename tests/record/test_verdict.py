@@ -189,6 +189,7 @@ class TestReproduction:
                                 "turned": 2,
                                 "position": 2,
                                 "complete": True,
+                                "refiltered": False,
                             },
                         }
                     ],

@@ -16,6 +16,7 @@ CALM = {
     "participation_max": 3,
     "restarts": 0,
     "duplicates": 0,
+    "shortfall": 0,
 }
 ALIKE = Activity(30.0, 30.0, 10.0)
 
@@ -30,6 +31,14 @@ def cautions(*changes, n_users=1000, divergent=0.4, activity=ALIKE):
 
 def test_there_is_nothing_to_say_of_calm_groups():
     assert cautions() == {}
+
+
+def test_missing_groups_are_told_with_how_many_there_are():
+    told = cautions({"shortfall": 0}, {"key": "divergent_8", "groups": 12, "shortfall": 63})
+    assert told == {
+        "There are fewer groups than asked for": "Drawing ended before as many were found in divergent_8"
+        " (12 of 75); the log says why."
+    }
 
 
 def test_wrong_pairs_are_told_from_the_first():

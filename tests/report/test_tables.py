@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -90,6 +91,8 @@ def test_a_row_holds_statistics_worked_by_hand():
         # Counts 0, 0, 1, 1, 2, 2, 3, 3: (-3 - 1 + 2 + 6 + 15 + 21) / (8 * 12).
         "participation_gini": 40 / 96,
         "seconds": 1.5,
+        "candidates": 4,
+        "shortfall": 0,
     }
     assert row.pop("key") == "similar_3"
     assert row == pytest.approx(expected, abs=1e-12)
@@ -144,14 +147,48 @@ def test_members_become_one_row_each():
     table = members_table(groups, users, ("a", "b", "c", "d", "e", "ü"))
     assert table.to_pydict() == {
         "group": [0, 0, 0, 1, 1, 1],
+        "number": [0, 0, 0, 1, 1, 1],
         "position": [0, 1, 2, 0, 1, 2],
         "subgroup": [0, 0, 1, 0, 0, 1],
         "user_index": [5, 0, 3, 3, 4, 1],
         "user_id": ["ü", "a", "d", "d", "e", "b"],
     }
-    types = [pa.int64(), pa.int32(), pa.int32(), pa.int64(), pa.dictionary(pa.int32(), pa.string())]
+    types = [
+        pa.int64(),
+        pa.int64(),
+        pa.int32(),
+        pa.int32(),
+        pa.int64(),
+        pa.dictionary(pa.int32(), pa.string()),
+    ]
     assert table.schema.types == types
     assert table["user_id"].chunk(0).dictionary.to_pylist() == ["a", "b", "d", "e", "ü"]
+
+
+def test_filtered_groups_keep_the_numbers_they_were_drawn_by():
+    found = result(FOUR)
+    groups = replace(found.groups, kept=np.array([0, 3, 4, 9]))
+    table = members_table(groups, groups.members, tuple("abcdefgh"))
+    assert table["group"].to_pylist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert table["number"].to_pylist() == [0, 0, 0, 3, 3, 3, 4, 4, 4, 9, 9, 9]
+
+
+def test_a_row_counts_what_filters_rejected():
+    found = result(FOUR)
+    rejected = (("no_duplicates", 2), ("disjoint", 0))
+    drawn = Accounting(*(np.full(6, n) for n in (10, 2, 0)), rejected, 3, "budget")
+    row = summary_row(replace(found, groups=replace(found.groups, accounting=drawn)))
+    expected = {
+        "groups": 4,
+        "candidates": 6,
+        "rejected_no_duplicates": 2,
+        "rejected_disjoint": 0,
+        "shortfall": 3,
+        # Of all candidates, whoever rejected them.
+        "acceptance_rate": 0.2,
+        "draws_mean": 15.0,
+    }
+    assert {name: row[name] for name in expected} == expected
 
 
 def test_members_survive_parquet(tmp_path):

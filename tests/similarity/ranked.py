@@ -8,6 +8,8 @@ import numpy as np
 
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.filters import Filters
+from elsa_groups.groups.keeping import draw_kept_groups
 from elsa_groups.groups.sampling import draw_groups
 from elsa_groups.similarity import thresholds
 from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
@@ -75,6 +77,18 @@ def all_groups(ranks: Ranks, threads: int) -> dict[str, np.ndarray]:
     return found
 
 
+def kept_groups(ranks: Ranks, threads: int) -> dict[str, np.ndarray]:
+    """Groups that filters keep, until one cannot be completed."""
+    kind = family("divergent", (4,), Rule.divergent, Rule.any, 400)
+    asked = Filters(min_pair_similarity=0.27, no_duplicates=True, max_participation=2)
+    groups = draw_kept_groups(
+        users(FEW), kind, (4,), filters=asked, allow_partial=True, most_at_once=20, similar=0.6,
+        divergent=0.4, seed=3, max_draws=150, max_restarts=5, threads=threads, ranks=ranks,
+    )  # fmt: skip
+    counts = [len(groups.members), groups.accounting.shortfall, *dict(groups.accounting.rejected).values()]
+    return {"kept": groups.members, "kept_numbers": groups.numbers, "kept_counts": np.array(counts)}
+
+
 def diagnosis(ranks: Ranks, threads: int) -> np.ndarray:
     """What is said about a family that nobody can fill."""
     kind = family("similar", (3,), Rule.similar, Rule.any, 4)
@@ -109,6 +123,7 @@ def results(ranks: Ranks = ONE, threads: int = 1) -> dict[str, np.ndarray]:
     with constants(_COUNTED_FOR_ADVICE=0.0):
         estimate = share_of_pairs(few, 0.55, threads=threads, ranks=ranks)
     found["estimate"] = np.array([estimate.below, estimate.not_above])
+    found |= kept_groups(ranks, threads)
     return found | all_groups(ranks, threads) | {"diagnosis": diagnosis(ranks, threads)}
 
 

@@ -17,6 +17,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 NAMES = [
     *("exact", "bracketed", "near", "sampled", "missed", "tied_0", "tied_50000", "bins", "share", "estimate"),
     *("divergent", "divergent_accounting", "opposing", "opposing_accounting", "single", "diagnosis"),
+    *("kept", "kept_numbers", "kept_counts"),
 ]
 
 

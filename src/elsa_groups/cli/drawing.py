@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
+from elsa_groups.cli.filters import filters_of
 from elsa_groups.cli.stages import stage
 from elsa_groups.progress import progress
 from elsa_groups.similarity.ranks import Ranks
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from elsa_groups.cli.population import Chosen, Population
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Family, Groups
+    from elsa_groups.groups.filters import Tastes
     from elsa_groups.model.embeddings import Embeddings
     from elsa_groups.report.tables import Result
     from elsa_groups.similarity.thresholds import Thresholds
@@ -42,6 +44,8 @@ class Drawn:
         Threads used; nothing depends on it.
     device : str
         Where all pairs were compared: ``cpu`` or ``cuda``; nothing depends on it.
+    tastes : Tastes
+        What filters looked up of the users.
     """
 
     population: "Population"
@@ -49,6 +53,7 @@ class Drawn:
     results: "list[Result]"
     threads: int
     device: str
+    tastes: "Tastes"
 
     @property
     def embeddings(self) -> "Embeddings":
@@ -65,6 +70,7 @@ def draw_all(
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from elsa_groups.cli.population import embed_population
+    from elsa_groups.groups.filters import check_tastes
     from elsa_groups.similarity.scores import coarsen
 
     work: dict[str, Any] = {
@@ -77,9 +83,11 @@ def draw_all(
         done.count = len(embeddings.vectors)
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
+    tastes = _tastes_of(population)
+    check_tastes(filters_of(settings), tastes)
     device = _sweep_device(settings["device"], ranks)
     thresholds = _thresholds_of(settings, population, device, work)
-    work |= {"coarse": coarsen(embeddings.vectors)}
+    work |= {"coarse": coarsen(embeddings.vectors), "tastes": tastes}
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
     with stage("groups and random ones", "groups") as done:
         drawn = [_draw_key(settings, embeddings, thresholds, *key, work=work) for key in keys]
@@ -92,7 +100,17 @@ def draw_all(
                 trained_share = population.trained_share(result.groups.members)
                 results.append(replace(result, trained_share=trained_share))
             measured.count = done.count
-    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu")
+    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu", tastes)
+
+
+def _tastes_of(population: "Population") -> "Tastes":
+    """Return what filters look up of the users that groups are drawn from."""
+    from elsa_groups.groups.filters import Tastes
+
+    rows, histories, targets = population.embeddings.rows, population.histories, population.targets
+    if len(rows) == histories.shape[0]:
+        return Tastes(histories, targets)
+    return Tastes(histories[rows], None if targets is None else targets[rows])
 
 
 def _thresholds_of(
@@ -142,6 +160,7 @@ def _draw_key(
 ) -> "tuple[Groups, Groups, float]":
     """Draw the groups of one key, and random groups of the same size; time the former."""
     from elsa_groups.groups.family import Linkage, Rule
+    from elsa_groups.groups.keeping import draw_kept_groups
     from elsa_groups.groups.sampling import draw_groups
 
     started = time.perf_counter()
@@ -152,13 +171,20 @@ def _draw_key(
         **settings["sampling"],
         **work,
     }
-    groups = draw_groups(embeddings.vectors, family, sizes, **options)
+    asked = {
+        "filters": filters_of(settings),
+        "tastes": options.pop("tastes"),
+        "allow_partial": settings["allow_partial"],
+    }
+    groups = draw_kept_groups(embeddings.vectors, family, sizes, **asked, **options)
     seconds = time.perf_counter() - started
     draws = groups.accounting
     log.debug(
         "%s: %d draws, %d accepted, %d restarts, %.3f s",
         groups.key, draws.draws.sum(), draws.accepted.sum(), draws.restarts.sum(), seconds,
     )  # fmt: skip
+    if draws.shortfall and not work["ranks"].rank:
+        log.warning("%s: fewer groups than wanted: %s", groups.key, draws.reason)
     anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
     n_random = max(settings["baseline"]["n_groups"], family.n_groups)
     random = draw_groups(embeddings.vectors, anyone, sizes, stream="baseline", n_groups=n_random, **options)

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
+from elsa_groups.cli.filters import filters_of
 from elsa_groups.cli.lifecycle import run_entry_point
 from elsa_groups.cli.stages import stage
 from elsa_groups.errors import InputError
@@ -74,6 +75,7 @@ def check_settings(settings: dict[str, Any]) -> None:
 
     schema.families_of(settings)
     check_population(settings)
+    filters_of(settings)
     check_targets(*schema.targets_of(settings))
     if settings["device"] not in ("auto", "cpu"):
         from elsa_groups.model.training import find_device

@@ -2,11 +2,12 @@
 
 import json
 import tokenize
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
+from elsa_groups.cli.filters import filters_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
     from elsa_groups.cli.drawing import Drawn
     from elsa_groups.data.interactions import Interactions
+    from elsa_groups.groups.family import Family
     from elsa_groups.groups.replay import Replay
-    from elsa_groups.record.verdict import Difference, Explain, KeyVerdict
+    from elsa_groups.record.filtering import Filtering
+    from elsa_groups.record.verdict import Difference, KeyVerdict
     from elsa_groups.tracking.load import Record
     from elsa_groups.tracking.parent import Parent
 
@@ -37,6 +40,25 @@ def read_members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np
         if array.ndim == 2 and array.dtype.kind in "iu":
             members[key] = array.astype(np.int64)
     return members
+
+
+def read_numbers(folder: Path, members: "dict[str, NDArray[np.int64]]") -> "dict[str, NDArray[np.int64]]":
+    """Return the numbers that the groups were drawn by; their places where no file tells of others."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = {}
+    for key, array in members.items():
+        numbers[key] = np.arange(len(array))
+        try:
+            column = pq.read_table(folder / "groups" / f"{key}.parquet", columns=["number"])["number"]
+            read = column.to_numpy()[:: array.shape[1]].astype(np.int64)
+        except (OSError, pa.ArrowException, KeyError, ValueError):
+            continue
+        if len(read) == len(array) and (np.diff(read, prepend=-1) > 0).all():
+            numbers[key] = read
+    return numbers
 
 
 def in_recorded_rows(
@@ -122,39 +144,83 @@ def compare_members(
     return compare_files("stored", recorded, present)
 
 
-def explain_by(
-    asked: dict[str, Any], drawn: "Drawn", recorded: dict[str, Any], present: dict[str, Any]
-) -> "Explain":
-    """Return what replays a recorded group among the users as they are now."""
-    import numpy as np
+@dataclass(frozen=True)
+class Again:
+    """How recorded groups are judged among the users as they are now.
 
-    from elsa_groups.groups.replay import replay_group
+    Attributes
+    ----------
+    asked : dict
+        Settings of the record, completed.
+    drawn : Drawn
+        What came of them now.
+    recorded, present : dict
+        Lineage records.
+    """
 
-    rows = drawn.embeddings.rows
-    place = np.full(present["data"]["n_users"], -1)
-    # Rows of other users name nobody here.
-    if recorded["data"]["users_digest"] == present["data"]["users_digest"]:
-        place[rows] = np.arange(len(rows))
-    keys = {
-        family.key(sizes): (family, sizes)
-        for family in schema.families_of(asked)
-        for sizes in family.compositions
-    }
+    asked: dict[str, Any]
+    drawn: "Drawn"
+    recorded: dict[str, Any]
+    present: dict[str, Any]
 
-    def explain(key: str, group: int, members: "NDArray[np.int64]") -> "Replay":
-        known = (members >= 0) & (members < len(place))
+    def explain(self, key: str, group: int, members: "NDArray[np.int64]") -> "Replay":
+        """Replay the draws of a recorded group."""
+        from elsa_groups.groups.replay import replay_group
+
         return replay_group(
-            drawn.embeddings.vectors,
-            *keys[key],
+            self.drawn.embeddings.vectors,
+            *self._keys[key],
             group,
-            np.where(known, place[np.where(known, members, 0)], -1),
-            similar=drawn.thresholds.similar,
-            divergent=drawn.thresholds.divergent,
-            seed=asked["seed"],
-            **asked["sampling"],
+            self._present_rows(members),
+            **self._law,
         )
 
-    return explain
+    def filtering(
+        self, stored: "dict[str, NDArray[np.int64]]", numbers: "dict[str, NDArray[np.int64]]"
+    ) -> "Filtering | None":
+        """Say how to judge recorded members, drawn by these numbers, by filters; None if all are off."""
+        from elsa_groups.groups.refilter import refilter
+        from elsa_groups.record.filtering import Filtering
+
+        filters = filters_of(self.asked)
+        if not filters.on:
+            return None
+
+        def decide(key: str) -> "dict[int, Replay]":
+            return refilter(
+                self.drawn.embeddings.vectors,
+                *self._keys[key],
+                numbers[key],
+                self._present_rows(stored[key]),
+                filters=filters,
+                tastes=self.drawn.tastes,
+                threads=self.drawn.threads,
+                **self._law,
+            )
+
+        drawn_by = {result.groups.key: result.groups.numbers for result in self.drawn.results}
+        return Filtering(numbers, drawn_by, decide)
+
+    @property
+    def _keys(self) -> "dict[str, tuple[Family, tuple[int, ...]]]":
+        families = schema.families_of(self.asked)
+        return {family.key(sizes): (family, sizes) for family in families for sizes in family.compositions}
+
+    @property
+    def _law(self) -> dict[str, Any]:
+        limits = {"similar": self.drawn.thresholds.similar, "divergent": self.drawn.thresholds.divergent}
+        return {**limits, "seed": self.asked["seed"], **self.asked["sampling"]}
+
+    def _present_rows(self, members: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        """Return rows of the embeddings for recorded rows of users, -1 where there is none."""
+        import numpy as np
+
+        place = np.full(self.present["data"]["n_users"], -1)
+        # Rows of other users name nobody here.
+        if self.recorded["data"]["users_digest"] == self.present["data"]["users_digest"]:
+            place[self.drawn.embeddings.rows] = np.arange(len(self.drawn.embeddings.rows))
+        known = (members >= 0) & (members < len(place))
+        return np.where(known, place[np.where(known, members, 0)], -1)
 
 
 def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tuple[Difference, ...]":

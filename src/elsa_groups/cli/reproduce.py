@@ -9,14 +9,15 @@ from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import conf_dir
 from elsa_groups.cli.generate import check_settings
 from elsa_groups.cli.judging import (
+    Again,
     compare_artifacts,
     compare_beside,
     compare_inputs,
     compare_members,
-    explain_by,
     hold_to_record,
     in_recorded_rows,
     read_members,
+    read_numbers,
 )
 from elsa_groups.cli.lifecycle import run_entry_point
 from elsa_groups.errors import Different, InputError, InputsMissing
@@ -147,7 +148,9 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
             users = stored_ids(record, "users")
             recorded_users = users if is_recorded(record, "users", users) else None
             regenerated = in_recorded_rows(regenerated, recorded_users, interactions.user_ids)
-        keys = judge_groups(recorded, regenerated, explain_by(asked, drawn, lineage, present))
+        judge = Again(asked, drawn, lineage, present)
+        filtering = judge.filtering(recorded, read_numbers(stored, recorded))
+        keys = judge_groups(recorded, regenerated, judge.explain, filtering)
         keys = hold_to_record(keys, lineage, regenerated)
         files = compare_members(lineage, recorded) + compare_artifacts(lineage, stored, again)
     return Reproduction(keys, beside + compare_lineages(lineage, present) + files)

@@ -13,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from elsa_groups.cli.filters import FILTER_RANGES, FiltersConf
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.similarity.target import Target
@@ -209,6 +210,8 @@ class GenerateConf:
     thresholds: ThresholdsConf = field(default_factory=ThresholdsConf)
     # FamilyConf by name: plain here, so that a command line may add one; typed by complete().
     families: dict[str, Any] = field(default_factory=dict)
+    filters: FiltersConf = field(default_factory=FiltersConf)
+    allow_partial: bool = False
     sampling: SamplingConf = field(default_factory=SamplingConf)
     baseline: BaselineConf = field(default_factory=BaselineConf)
     overlap: OverlapConf = field(default_factory=OverlapConf)
@@ -259,6 +262,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "thresholds.exact_budget": (0, math.inf),
     "thresholds.sampled_pairs": (100, math.inf),
     "overlap.threshold": (0, 1),
+    **FILTER_RANGES,
 }
 DATASETS: dict[str, Any] = {
     "LastFM1k": LastFM1kConf,

@@ -219,6 +219,8 @@ def _key_record(groups: "Groups", drawn: "Drawn") -> dict[str, Any]:
         "sizes": list(groups.sizes),
         "shape": list(users.shape),
         "sha256": array_digest(users),
+        "candidates": groups.accounting.candidates,
+        "rejected": dict(groups.accounting.rejected),
     }
 
 

@@ -86,21 +86,37 @@ class Accounting:
 
     Attributes
     ----------
-    draws : NDArray[np.int64], shape (n_groups,)
-        Candidates considered per group, dropped attempts included (first members are not candidates).
-    accepted : NDArray[np.int64], shape (n_groups,)
-        Candidates accepted per group, dropped attempts included.
-    restarts : NDArray[np.int64], shape (n_groups,)
-        Attempts dropped per group after ``max_draws`` draws.
+    draws : NDArray[np.int64], shape (n_drawn,)
+        Candidates considered per group drawn, whether filters kept it or not, dropped attempts included
+        (first members are not candidates).
+    accepted : NDArray[np.int64], shape (n_drawn,)
+        Candidates accepted per group drawn, dropped attempts included.
+    restarts : NDArray[np.int64], shape (n_drawn,)
+        Attempts dropped per group drawn after ``max_draws`` draws.
+    rejected : tuple of (str, int)
+        Groups drawn that each filter rejected, each counted for the first that did; filters that are off
+        are not named. Drawn groups are those kept and those rejected.
+    shortfall : int
+        Groups wanted that are not there.
+    reason : str
+        Why not; empty if all are.
     """
 
     draws: NDArray[np.int64]
     accepted: NDArray[np.int64]
     restarts: NDArray[np.int64]
+    rejected: tuple[tuple[str, int], ...] = ()
+    shortfall: int = 0
+    reason: str = ""
+
+    @property
+    def candidates(self) -> int:
+        """Groups drawn, of which filters kept some."""
+        return len(self.draws)
 
     @property
     def acceptance_rate(self) -> float:
-        """Accepted over considered candidates, over all groups of the key."""
+        """Accepted over considered candidates, over all groups drawn."""
         return float(self.accepted.sum() / self.draws.sum())
 
 
@@ -119,12 +135,20 @@ class Groups:
         Subgroup sizes; they add up to ``size``.
     accounting : Accounting
         Draws, accepted candidates and restarts.
+    kept : NDArray[np.int64], shape (n_groups,), optional
+        Ascending numbers of the drawn groups that filters kept; None where all are.
     """
 
     key: str
     members: NDArray[np.int64]
     sizes: tuple[int, ...]
     accounting: Accounting
+    kept: NDArray[np.int64] | None = None
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Number by which each group was drawn, ascending, shape (n_groups,): its draws follow from it."""
+        return np.arange(len(self.members)) if self.kept is None else self.kept
 
     @property
     def family(self) -> str:

@@ -52,6 +52,9 @@ class Replay:
     complete : bool
         False if there were too many decisions within the tolerance to try them all: a group that is not
         explained might be, and a margin might not be the least.
+    refiltered : bool
+        Whether it is about a filter that decides otherwise than the record says; the margin is then that of
+        a pair's similarity to its limit, None if no such limit is near.
     """
 
     explained: bool
@@ -59,6 +62,7 @@ class Replay:
     turned: int
     position: int | None
     complete: bool
+    refiltered: bool = False
 
 
 def replay_group(

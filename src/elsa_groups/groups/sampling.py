@@ -266,6 +266,8 @@ def draw_groups(
     coarse: Coarse | None = None,
     stream: str = "groups",
     n_groups: int | None = None,
+    first: int = 0,
+    or_fewer: bool = False,
     max_draws: int | None = 1000,
     max_restarts: int = 10_000,
     threads: int = 1,
@@ -291,6 +293,10 @@ def draw_groups(
         Independent streams of draws: ``groups``, ``baseline``.
     n_groups : int, optional
         Instead of the family's own number.
+    first : int
+        Number of the first group.
+    or_fewer : bool
+        Return the groups before the first that cannot be completed, perhaps none, instead of an error.
     max_draws : int, optional
         Draws after which an attempt is dropped. None: not before nobody can join; after as many draws in
         vain as there are users, those who can join are listed and drawn from.
@@ -308,7 +314,7 @@ def draw_groups(
     Raises
     ------
     InputError
-        If there are fewer users than members, or no group could be completed: then the message says
+        If there are fewer users than members, or a group could not be completed: then the message says
         which step starves, how many users qualify and which quantile would admit one.
 
     Notes
@@ -325,7 +331,9 @@ def draw_groups(
         raise InputError(f"{key}: expected at least {size} users to draw a group from, came {len(vectors)}")
     members = np.zeros((count, size), np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
-    stop = np.zeros(1, np.int64)
+    step = max(1, min(_GROUPS_PER_CALL, count // _CALLS))
+    # One for each call, in the only row: a worker that raises sets them all.
+    stops = np.zeros((1, -(-count // step)), np.int64)
     coarse = coarsen(vectors) if coarse is None else coarse
     bound = fast_cosine_bound(vectors.shape[1]) / 2
     # As in _decide_mean; a coarse row is longer than its vector by the error at most.
@@ -335,21 +343,24 @@ def draw_groups(
         np.array(sizes), int(family.within), int(family.across), int(family.linkage),
         float(similar), float(divergent), bound, stream_key(seed, stream, key),
     )  # fmt: skip
-    step = max(1, min(_GROUPS_PER_CALL, count // _CALLS))
 
     def worker(tasks: SharedTasks[int]) -> None:
-        for first in tasks:
-            part = slice(first, first + step)
-            outcome = (members[part], draws[part], accepted[part], restarts[part], stop)
-            arguments: tuple[Any, ...] = (*law, first, max_draws or 0, max_restarts, *outcome)
+        for call in tasks:
+            part = slice(call * step, (call + 1) * step)
+            outcome = (members[part], draws[part], accepted[part], restarts[part], stops[0, call : call + 1])
+            arguments: tuple[Any, ...] = (*law, first + part.start, max_draws or 0, max_restarts, *outcome)
             if not _draw_groups(*arguments):
-                stop[0] = 1
+                # Groups of earlier calls may be among the fewer.
+                stops[0, call if or_fewer else 0 :] = 1
             # The other ranks are about as far.
             bar.update(ranks.size * len(restarts[part]))
 
     with progress(label=f"{stream} {key}", unit="group", total=count, hidden=ranks.rank > 0) as bar:
-        run_workers(worker, ranks.share(range(0, count, step)), threads=threads, stop=stop)
-    if ranks.sum(stop)[0]:
+        run_workers(worker, ranks.share(range(stops.size)), threads=threads, stop=stops)
+    for numbers in (draws, accepted, restarts, members):
+        ranks.sum(numbers)
+    exhausted = restarts > max_restarts
+    if exhausted.any() and not or_fewer:
         attempt = _deepest_attempt(law, size, max_draws)
         reason = explain_starvation(
             vectors, family, sizes, attempt,
@@ -357,8 +368,9 @@ def draw_groups(
         )  # fmt: skip
         attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
         raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
-    accounting = Accounting(*(ranks.sum(numbers) for numbers in (draws, accepted, restarts)))
-    return Groups(key, ranks.sum(members), sizes, accounting)
+    complete = slice(int(exhausted.argmax()) if exhausted.any() else count)
+    accounting = Accounting(draws[complete], accepted[complete], restarts[complete])
+    return Groups(key, members[complete], sizes, accounting)
 
 
 def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int | None) -> NDArray[np.int64]:

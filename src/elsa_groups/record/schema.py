@@ -109,7 +109,7 @@ def groups_lineage(
     settings : dict
         Every resolved setting.
     groups : dict
-        By key: family, subgroup sizes, and shape and digest of its member array.
+        By key: family, subgroup sizes, shape and digest of its member array, and what filters rejected.
     artifacts : dict
         SHA-256 by artifact path.
     code : Code

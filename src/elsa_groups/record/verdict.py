@@ -1,17 +1,15 @@
 """Judge regenerated groups against recorded ones, and list what else differs between the two runs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elsa_groups.groups.replay import Replay
+from elsa_groups.record.filtering import Explain, Filtering, Members, differing_groups, explain_group
 
-Members = NDArray[np.int64]
-Explain = Callable[[str, int, Members], Replay]
 Kind = Literal["input", "threshold", "artifact", "environment"]
 
 # So many differing groups of a key are listed even where the first already settles the verdict.
@@ -42,9 +40,9 @@ class GroupDifference:
     Attributes
     ----------
     group : int
-        Its number.
+        The number it was drawn by: its place in the key, where no filter is on.
     recorded, regenerated : tuple of int
-        Members, rows of users.json.
+        Members, rows of users.json; empty where filters kept no group of this number.
     positions : tuple of int
         Where they differ.
     replay : Replay
@@ -131,9 +129,13 @@ class KeyVerdict:
 
 def _describe(difference: GroupDifference) -> str:
     replay = difference.replay
-    text = f"group {difference.group}: recorded {list(difference.recorded)},"
-    text += f" regenerated {list(difference.regenerated)}"
-    if replay.margin is None:
+    recorded, regenerated = (
+        list(members) or "not kept" for members in (difference.recorded, difference.regenerated)
+    )
+    text = f"group {difference.group}: recorded {recorded}, regenerated {regenerated}"
+    if replay.refiltered:
+        text += "; filters decide otherwise"
+    elif replay.margin is None:
         text += f"; not found along the present draws from position {replay.position} on"
     else:
         text += f"; they part at position {replay.position}, decisions up to {replay.margin:.1e} off"
@@ -141,7 +143,10 @@ def _describe(difference: GroupDifference) -> str:
 
 
 def judge_groups(
-    recorded: Mapping[str, Members], regenerated: Mapping[str, Members], explain: Explain
+    recorded: Mapping[str, Members],
+    regenerated: Mapping[str, Members],
+    explain: Explain,
+    filtering: Filtering | None = None,
 ) -> tuple[KeyVerdict, ...]:
     """Judge the groups of every key.
 
@@ -152,6 +157,8 @@ def judge_groups(
     explain : callable
         Given a key, the number of a group and its recorded members, returns its :class:`Replay`. For a key
         it is not asked further once it could not explain a group and 20 are listed.
+    filtering : Filtering, optional
+        Where filters are on: groups are compared by the numbers they were drawn by.
 
     Returns
     -------
@@ -160,36 +167,55 @@ def judge_groups(
         were not regenerated or have another shape.
     """
     keys = dict.fromkeys([*recorded, *regenerated])
-    return tuple(_judge_key(key, recorded.get(key), regenerated.get(key), explain) for key in keys)
+    return tuple(_judge_key(key, recorded.get(key), regenerated.get(key), explain, filtering) for key in keys)
 
 
 def _judge_key(
-    key: str, recorded: Members | None, regenerated: Members | None, explain: Explain
+    key: str,
+    recorded: Members | None,
+    regenerated: Members | None,
+    explain: Explain,
+    filtering: Filtering | None,
 ) -> KeyVerdict:
     shapes = [None if members is None else members.shape for members in (recorded, regenerated)]
     if recorded is None or regenerated is None or recorded.shape != regenerated.shape:
         return KeyVerdict(key, Verdict.different, shapes[0], shapes[1], None)
-    differing = np.flatnonzero((recorded != regenerated).any(axis=1)).tolist()
+    if np.array_equal(recorded, regenerated):
+        return KeyVerdict(key, Verdict.identical, shapes[0], shapes[1], 0)
+    sides = recorded, regenerated
+    numbers = (np.arange(len(recorded)),) * 2
+    refiltered: Mapping[int, Replay] = {}
+    if filtering is not None:
+        numbers = filtering.recorded[key], filtering.regenerated[key]
+        refiltered = filtering.refilter(key)
+    differing = differing_groups(sides, numbers, refiltered)
     groups: list[GroupDifference] = []
-    verdict = Verdict.equivalent if differing else Verdict.identical
-    for group in differing:
+    verdict = Verdict.equivalent
+    for number, *rows in differing:
         if verdict == Verdict.different and len(groups) >= _LISTED:
             break
-        groups.append(_difference(key, group, recorded[group], regenerated[group], explain))
+        before, now = (None if row < 0 else side[row] for side, row in zip(sides, rows, strict=True))
+        groups.append(_difference(key, number, before, now, explain, refiltered.get(number)))
         if not groups[-1].replay.explained:
             verdict = Verdict.different
     return KeyVerdict(key, verdict, shapes[0], shapes[1], len(differing), tuple(groups))
 
 
 def _difference(
-    key: str, group: int, recorded: Members, regenerated: Members, explain: Explain
+    key: str,
+    number: int,
+    recorded: Members | None,
+    regenerated: Members | None,
+    explain: Explain,
+    refiltered: Replay | None,
 ) -> GroupDifference:
+    both = recorded is not None and regenerated is not None
     return GroupDifference(
-        group=group,
-        recorded=tuple(recorded.tolist()),
-        regenerated=tuple(regenerated.tolist()),
-        positions=tuple(np.flatnonzero(recorded != regenerated).tolist()),
-        replay=explain(key, group, recorded),
+        group=number,
+        recorded=() if recorded is None else tuple(recorded.tolist()),
+        regenerated=() if regenerated is None else tuple(regenerated.tolist()),
+        positions=tuple(np.flatnonzero(recorded != regenerated).tolist()) if both else (),
+        replay=explain_group(key, number, recorded, explain, refiltered),
     )
 
 

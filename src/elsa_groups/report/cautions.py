@@ -100,6 +100,7 @@ def find_cautions(
         Whether a part of histories was held out for a later evaluation.
     """
     found = (
+        _shortfall(rows),
         _targets_seen(rows) if held_out else None,
         _wrong_pairs(rows),
         _unrelated(divergent),
@@ -118,6 +119,21 @@ def _tell(rows: list[Row], badness: Callable[[Row], float], numbers: Callable[[R
     more = len(worst) - _TOLD
     told = [f"{row['key']} ({numbers(row)})" for row in worst[:_TOLD]]
     return ", ".join(told) + (f" and {more} more key{'s' if more > 1 else ''}" if more > 0 else "")
+
+
+def _shortfall(rows: list[Row]) -> Caution | None:
+    short = [row for row in rows if row["shortfall"]]
+    if not short:
+        return None
+
+    def numbers(row: Row) -> str:
+        return f"{row['groups']:,} of {row['groups'] + row['shortfall']:,}"
+
+    told = _tell(short, lambda row: row["shortfall"] / (row["groups"] + row["shortfall"]), numbers)
+    return Caution(
+        "There are fewer groups than asked for",
+        f"Drawing ended before as many were found in {told}; the log says why.",
+    )
 
 
 def _targets_seen(rows: list[Row]) -> Caution | None:

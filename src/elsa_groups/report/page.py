@@ -105,6 +105,7 @@ def render_page(
         rules=_rules(record["settings"]["families"]),
         asked_users=describe_users(record["settings"]),
         outcome=_outcome(rows),
+        filtered=_filtered(rows),
         version=__version__,
     )
 
@@ -200,3 +201,16 @@ def _outcome(rows: Sequence[Row]) -> dict[str, Any]:
         "least": by_similarity[0],
         "most": by_similarity[-1],
     }
+
+
+def _filtered(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Say by key what filters rejected; nothing where all are off."""
+    found = []
+    for row in rows:
+        counts = {
+            name.removeprefix("rejected_"): n for name, n in row.items() if name.startswith("rejected_")
+        }
+        if counts:
+            by = ", ".join(f"{n:,} by {name}" for name, n in counts.items() if n) or "none"
+            found.append((row["key"], f"{by} of {row['candidates']:,}"))
+    return found

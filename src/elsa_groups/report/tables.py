@@ -65,7 +65,8 @@ def summary_row(result: Result) -> Row:
     Statistics ``similarity_*`` are over the groups of the key: population standard deviation, quantiles
     ``q05``, ``q50`` and ``q95``. ``similarity_random`` is the mean of same-size random groups, and
     ``similarity_percentile``, in [0, 100], the percentage of them no more similar than this key's mean;
-    ``pairs_sharing_<m>`` counts the pairs of groups with exactly m common members.
+    ``pairs_sharing_<m>`` counts the pairs of groups with exactly m common members. Of all ``candidates``,
+    ``rejected_<name>`` were rejected by a filter; ``shortfall`` is how many groups are missing.
     """
     groups, overlap, draws = result.groups, result.overlap, result.groups.accounting
     row: Row = {
@@ -85,7 +86,7 @@ def summary_row(result: Result) -> Row:
         "wrong_pair_share": float((result.quality.wrong_pairs > 0).mean()),
         "wrong_pairs_mean": float(result.quality.wrong_pairs.mean()),
         "acceptance_rate": draws.acceptance_rate,
-        "draws_mean": float(draws.draws.mean()),
+        "draws_mean": float(draws.draws.sum() / len(groups.members)),
         "restarts": int(draws.restarts.sum()),
         "member_overlap_mean": overlap.mean,
         "member_overlap_max": overlap.maximum,
@@ -96,6 +97,9 @@ def summary_row(result: Result) -> Row:
         "participation_gini": overlap.participation_gini,
         "trained_share": result.trained_share,
         "seconds": result.seconds,
+        "candidates": draws.candidates,
+        **{f"rejected_{name}": count for name, count in draws.rejected},
+        "shortfall": draws.shortfall,
         # Last, as their number depends on the size of groups.
         **{f"pairs_sharing_{m}": n for m, n in enumerate(overlap.pairs_sharing, start=1)},
     }
@@ -125,7 +129,9 @@ def mlflow_table(rows: list[Row]) -> dict[str, list[Any]]:
 
 
 def members_table(groups: Groups, users: NDArray[np.int64], user_ids: tuple[str, ...]) -> pa.Table:
-    """Return one row a member: group, position, subgroup, user_index, user_id.
+    """Return one row a member: group, number, position, subgroup, user_index, user_id.
+
+    ``number`` is the one that the group was drawn by, which is its place unless filters are on.
 
     Parameters
     ----------
@@ -142,6 +148,7 @@ def members_table(groups: Groups, users: NDArray[np.int64], user_ids: tuple[str,
     return pa.table(
         {
             "group": np.repeat(np.arange(n_groups), size),
+            "number": np.repeat(groups.numbers, size),
             "position": np.tile(np.arange(size, dtype=np.int32), n_groups),
             "subgroup": np.tile(groups.subgroup_of_position.astype(np.int32), n_groups),
             "user_index": users.ravel(),

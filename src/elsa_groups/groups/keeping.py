@@ -1,0 +1,189 @@
+"""Draw groups until filters have kept as many as wanted: the notebook's way, and what research asks beyond.
+
+Candidate groups 0, 1, 2, ... of a key are drawn, each from its number alone, and pass the filters in order.
+So which are kept depends on nothing but the law, and whoever asks for more gets the same ones first.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.errors import InputError
+from elsa_groups.groups.family import Accounting, Family, Groups
+from elsa_groups.groups.filters import NAMES, Filters, Members, OwnFilters, Tastes, Verdicts
+from elsa_groups.groups.kept import KeptGroups
+from elsa_groups.groups.sampling import draw_groups
+
+NO_FILTERS = Filters()
+# Candidates in memory at a time.
+MOST_AT_ONCE = 1 << 16
+
+_FEWEST_AT_ONCE = 64
+# So many more are drawn at once than the share kept so far lets expect to be needed.
+_MARGIN = 1.1
+
+
+def draw_kept_groups(
+    vectors: NDArray[np.float32],
+    family: Family,
+    sizes: tuple[int, ...],
+    *,
+    seed: int,
+    filters: Filters = NO_FILTERS,
+    tastes: Tastes | None = None,
+    allow_partial: bool = False,
+    threads: int = 1,
+    most_at_once: int = MOST_AT_ONCE,
+    **law: Any,
+) -> Groups:
+    """Draw the groups of one key, and keep those that pass filters.
+
+    Parameters
+    ----------
+    vectors : (n_users, dim) float32
+        Unit rows, C-contiguous.
+    family, sizes, seed, threads
+        As for :func:`~elsa_groups.groups.sampling.draw_groups`.
+    filters : Filters
+        What is asked of groups beyond the rules of the family.
+    tastes : Tastes, optional
+        What these look up, a row for each one of ``vectors``.
+    allow_partial : bool
+        Return fewer groups, if any, where a candidate cannot be completed or the budget is spent.
+    most_at_once : int
+        Candidates in memory at a time; the groups do not depend on it.
+    **law
+        The other arguments of ``draw_groups``.
+
+    Returns
+    -------
+    Groups
+        Numbered by the candidates that they are; the accounting covers all candidates up to the last that
+        was needed.
+
+    Raises
+    ------
+    InputError
+        If a candidate could not be completed, or the budget was spent; then the message says how many were
+        kept, how many each filter rejected, and what to loosen.
+
+    Notes
+    -----
+    Memory: the groups wanted, and 24 bytes for each candidate.
+    """
+    law |= {"seed": seed, "threads": threads}
+    if not filters.on and not allow_partial:
+        return draw_groups(vectors, family, sizes, **law)
+    key = family.key(sizes)
+    if not allow_partial:
+        _check_room(filters, key, n_groups=family.n_groups, n_users=len(vectors), size=sum(sizes))
+    own = OwnFilters(filters, vectors, tastes, seed=seed)
+    kept = KeptGroups(filters, n_users=len(vectors), n_groups=family.n_groups, size=sum(sizes))
+    tally = _Tally(filters)
+    draw = partial(draw_groups, vectors, family, sizes, **law)
+    reason = _fill(kept, tally, draw, partial(own.judge, threads=threads), most_at_once)
+    if reason and not (allow_partial and kept.count):
+        way_out = " Or set allow_partial=true, which keeps what there is." if kept.count else ""
+        raise InputError(f"{key}: {reason}{way_out}")
+    accounting = tally.accounting(kept.n_groups - kept.count, reason)
+    return Groups(key, kept.members[: kept.count], sizes, accounting, kept.numbers[: kept.count])
+
+
+class _Tally:
+    """What the candidates took, and what became of them."""
+
+    def __init__(self, filters: Filters) -> None:
+        self.filters, self.drawn = filters, 0
+        self._counts: Counter[int] = Counter()
+        self._parts: list[Accounting] = []
+
+    def add(self, accounting: Accounting, verdicts: Verdicts) -> None:
+        """Count the first candidates of a batch, those that have verdicts."""
+        part = slice(len(verdicts))
+        took = accounting.draws[part], accounting.accepted[part], accounting.restarts[part]
+        self._parts.append(Accounting(*took))
+        self._counts.update(verdicts.tolist())
+        self.drawn += len(verdicts)
+
+    @property
+    def rejected(self) -> tuple[tuple[str, int], ...]:
+        return tuple((name, self._counts[NAMES.index(name) + 1]) for name in self.filters.on)
+
+    def accounting(self, shortfall: int, reason: str) -> Accounting:
+        draws, accepted, restarts = (
+            np.concatenate([getattr(part, name) for part in self._parts])
+            for name in ("draws", "accepted", "restarts")
+        )
+        return Accounting(draws, accepted, restarts, self.rejected, shortfall, reason)
+
+
+def _fill(
+    kept: KeptGroups,
+    tally: _Tally,
+    draw: Callable[..., Groups],
+    judge: Callable[[Members], Verdicts],
+    most_at_once: int,
+) -> str:
+    """Draw and sift candidates until as many are kept as wanted; return why not, or nothing."""
+    budget = kept.n_groups * (tally.filters.budget if tally.filters.on else 1)
+    while kept.count < kept.n_groups:
+        count = min(_expected_need(kept, tally.drawn), most_at_once, budget - tally.drawn)
+        if not count:
+            return _explain_budget(kept, tally)
+        batch = draw(n_groups=count, first=tally.drawn, or_fewer=True)
+        verdicts = judge(batch.members)
+        seen = kept.sift(batch.members, tally.drawn + np.arange(len(verdicts)), verdicts)
+        tally.add(batch.accounting, verdicts[:seen])
+        if len(batch.members) < count and kept.count < kept.n_groups:
+            return _explain_candidate(kept, partial(draw, n_groups=1, first=tally.drawn))
+    return ""
+
+
+def _expected_need(kept: KeptGroups, drawn: int) -> int:
+    """Return how many candidates to draw next; those drawn in vain must not outnumber those needed by far."""
+    missing = kept.n_groups - kept.count
+    if not drawn:
+        return missing
+    expected = math.ceil(_MARGIN * missing * drawn / kept.count) if kept.count else 2 * drawn
+    return max(min(expected, 2 * drawn), _FEWEST_AT_ONCE)
+
+
+def _explain_candidate(kept: KeptGroups, draw: Callable[[], Groups]) -> str:
+    """Say why a candidate cannot be completed, by drawing it again alone."""
+    try:
+        groups = draw()
+    except InputError as error:
+        before = f" Before it {kept.count:,} of {kept.n_groups:,} groups were found." if kept.count else ""
+        return str(error).partition(": ")[2] + before
+    raise AssertionError(f"{groups.key}: a group was drawn that could not be drawn before")
+
+
+def _explain_budget(kept: KeptGroups, tally: _Tally) -> str:
+    """Say that the budget is spent, by which filters, and what to loosen."""
+    told = ", ".join(f"{name} {count:,}" for name, count in tally.rejected if count)
+    worst = max(tally.rejected, key=lambda pair: pair[1])[0]
+    return (
+        f"of {kept.n_groups:,} groups wanted {kept.count:,} were kept of {tally.drawn:,} drawn"
+        f" (filters.budget={tally.filters.budget} for each one wanted); rejected by {told}. Loosen"
+        f" filters.{worst}, raise filters.budget, or ask for fewer groups."
+    )
+
+
+def _check_room(filters: Filters, key: str, *, n_groups: int, n_users: int, size: int) -> None:
+    """Refuse more groups than there can be, before any is drawn."""
+    bounds = {
+        "distinct_first": n_users,
+        "disjoint": n_users // size,
+        "max_participation": n_users * (filters.max_participation or 0) // size,
+    }
+    for name in filters.on:
+        if n_groups > bounds.get(name, n_groups):
+            raise InputError(
+                f"{key}: expected at most {bounds[name]:,} groups of {size} from {n_users:,} users, as"
+                f" filters.{name} leaves room for no more, came {n_groups:,}; loosen it or ask for fewer"
+            )

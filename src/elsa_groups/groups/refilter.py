@@ -1,0 +1,106 @@
+"""Tell whether filters decide about recorded groups as the record says, but for what rounding may turn."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.groups.family import Family
+from elsa_groups.groups.filters import KEPT, Filters, Members, OwnFilters, Tastes, pair_extremes
+from elsa_groups.groups.keeping import MOST_AT_ONCE
+from elsa_groups.groups.kept import KeptGroups
+from elsa_groups.groups.replay import TOLERANCE, Replay
+from elsa_groups.groups.sampling import draw_groups
+
+
+def refilter(
+    vectors: NDArray[np.float32],
+    family: Family,
+    sizes: tuple[int, ...],
+    numbers: NDArray[np.int64],
+    members: Members,
+    *,
+    filters: Filters,
+    tastes: Tastes | None,
+    seed: int,
+    tolerance: float = TOLERANCE,
+    threads: int = 1,
+    **law: Any,
+) -> dict[int, Replay]:
+    """Find candidates that the filters decide about otherwise than a record says.
+
+    Each is judged beside the recorded groups before it. Candidates that were rejected are not recorded and
+    are taken to be the present ones.
+
+    Parameters
+    ----------
+    vectors : (n_users, dim) float32
+        Unit rows, C-contiguous: the present ones.
+    family, sizes, seed, threads, **law
+        As for :func:`~elsa_groups.groups.sampling.draw_groups`.
+    numbers : (n_groups,) int64
+        Ascending numbers of the recorded groups.
+    members : (n_groups, size) int64
+        Their members as rows of ``vectors``, negative for a user who has none.
+    filters : Filters
+        What was asked.
+    tastes : Tastes, optional
+        What these look up, as it is now.
+    tolerance : float
+        So far similarities of a pair may lie on the wrong side of a filter's limit.
+
+    Returns
+    -------
+    dict of int to Replay
+        By number; explained where a pair's similarity lies within the tolerance of a limit, so that
+        rounding may have turned the decision.
+    """
+    loose, tight = (_with_limits_moved(filters, by) for by in (tolerance, -tolerance))
+    options = {"n_users": len(vectors), "n_groups": len(numbers), "size": sum(sizes)}
+    judges = [
+        (OwnFilters(moved, vectors, tastes, seed=seed), KeptGroups(moved, **options))
+        for moved in (filters, loose, tight)
+    ]
+    found: dict[int, Replay] = {}
+    draw = partial(draw_groups, vectors, family, sizes, seed=seed, threads=threads, or_fewer=True, **law)
+    n_candidates = int(numbers[-1]) + 1
+    for first in range(0, n_candidates, MOST_AT_ONCE):
+        candidates = draw(first=first, n_groups=min(MOST_AT_ONCE, n_candidates - first)).members
+        now = first + np.arange(len(candidates))
+        _put_recorded(candidates, now, numbers, members)
+        kept = np.isin(now, numbers)
+        passes = []
+        for own, before in judges:
+            verdicts = own.judge(candidates, threads=threads)
+            before.sift(candidates, now, verdicts, kept)
+            passes.append(verdicts == KEPT)
+        explained = np.where(kept, passes[1], ~passes[2])
+        for i in np.flatnonzero(passes[0] != kept):
+            margin = _margin(filters, vectors, candidates[i : i + 1]) if explained[i] else None
+            found[int(now[i])] = Replay(bool(explained[i]), margin, int(explained[i]), None, True, True)
+    return found
+
+
+def _with_limits_moved(filters: Filters, by: float) -> Filters:
+    """Return the filters with limits of pair similarities looser by so much."""
+    least, most = filters.min_pair_similarity, filters.max_pair_similarity
+    return replace(
+        filters,
+        min_pair_similarity=None if least is None else least - by,
+        max_pair_similarity=None if most is None else most + by,
+    )
+
+
+def _put_recorded(candidates: Members, now: Members, numbers: Members, members: Members) -> None:
+    """Put recorded groups whose members are all known in the place of the candidates of their numbers."""
+    known = (members >= 0).all(axis=1) & np.isin(numbers, now)
+    candidates[numbers[known] - now[0]] = members[known]
+
+
+def _margin(filters: Filters, vectors: NDArray[np.float32], group: Members) -> float:
+    """Return how far the pairs of a group are from the nearest limit of a filter."""
+    limits = filters.min_pair_similarity, filters.max_pair_similarity
+    extremes = pair_extremes(vectors, group)[0].tolist()
+    return min(abs(value - limit) for value, limit in zip(extremes, limits, strict=True) if limit is not None)

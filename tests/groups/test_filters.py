@@ -1,0 +1,341 @@
+"""Filters beside their definitions, read literally and written in plain Python."""
+
+from collections import Counter
+from dataclasses import fields, replace
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from elsa_groups.errors import InputError
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.filters import NAMES, Filters, OwnFilters, Tastes, half_of_catalogue
+from elsa_groups.groups.keeping import draw_kept_groups
+from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity.philox import stream_key
+
+N_USERS, N_ITEMS, TOP = 14, 30, 6
+# Few enough draws that one candidate in some ten cannot be completed.
+LAW = {"similar": 0.6, "divergent": 0.5, "seed": 11, "max_draws": 8, "max_restarts": 0}
+FAMILIES = {
+    "random": (Rule.any, Rule.any),
+    "similar": (Rule.similar, Rule.any),
+    "opposing": (Rule.similar, Rule.divergent),
+}
+
+
+@cache
+def vectors():
+    rows = np.random.default_rng(5).normal(size=(N_USERS, 4))
+    return np.ascontiguousarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+@cache
+def tastes():
+    rng = np.random.default_rng(6)
+    listened = rng.random((N_USERS, N_ITEMS)) < rng.uniform(0.3, 0.9, (N_USERS, 1))
+    held_out = rng.random((N_USERS, N_ITEMS)) < 0.6
+    top = np.array([rng.permutation(12)[:TOP] for _ in range(N_USERS)])
+    # Somebody has fewer recommendations than others.
+    top[3, 2:] = -1
+    top[5, 4:] = -1
+    return Tastes(csr_array(listened.astype(np.float32)), csr_array(held_out.astype(np.float32)), top)
+
+
+@cache
+def candidate(name, sizes, number):
+    """The group of a number, None if it cannot be completed."""
+    family = Family(name, (sizes,), *FAMILIES[name], Linkage.mean, 1)
+    try:
+        return draw_groups(vectors(), family, sizes, n_groups=1, first=number, **LAW).members[0].tolist()
+    except InputError:
+        return None
+
+
+@cache
+def similarity(u, v):
+    total = 0.0
+    for a, b in zip(vectors()[u].astype(float), vectors()[v].astype(float), strict=True):
+        total += a * b
+    return (1 + total) / 2
+
+
+@cache
+def items_of(user, scope):
+    matrix = tastes().targets if scope == "targets" else tastes().histories
+    items = set(np.flatnonzero(matrix.toarray()[user]).tolist())
+    return items & set(np.flatnonzero(half_of_catalogue(N_ITEMS, LAW["seed"]))) if scope == "half" else items
+
+
+@cache
+def top_of(user):
+    return {item for item in tastes().top_items[user].tolist() if item >= 0}
+
+
+def first_to_reject(group, kept, asked):
+    """The name of the first filter that rejects a group beside those kept before it, by the definitions."""
+    pairs = list(combinations(group, 2))
+    common = set.intersection(*(items_of(user, asked.common_items_scope) for user in group))
+    shared = [len(top_of(u) & top_of(v)) for u, v in pairs]
+    tests = {
+        "min_history": lambda least: all(len(items_of(user, "history")) >= least for user in group),
+        "min_pair_similarity": lambda least: all(similarity(*pair) >= least for pair in pairs),
+        "max_pair_similarity": lambda most: all(similarity(*pair) <= most for pair in pairs),
+        "min_common_items": lambda least: len(common) >= least,
+        "max_recommendation_overlap": lambda most: sum(shared) / (TOP * len(pairs)) <= most,
+        "no_duplicates": lambda _: all(set(group) != set(other) for other in kept),
+        "distinct_first": lambda _: all(group[0] != other[0] for other in kept),
+        "disjoint": lambda _: all(not set(group) & set(other) for other in kept),
+        "max_participation": lambda most: all(sum(user in other for other in kept) < most for user in group),
+        "max_member_overlap": lambda most: all(
+            len(set(group) & set(other)) / len(group) <= most for other in kept
+        ),
+    }
+    assert tuple(tests) == NAMES
+    for name, passes in tests.items():
+        value = getattr(asked, name)
+        if value is not None and value is not False and not passes(value):
+            return name
+    return None
+
+
+def by_definition(name, sizes, wanted, asked):
+    """Kept groups, their numbers, rejections by name, and whether a candidate could not be completed."""
+    kept, numbers, rejected = [], [], Counter()
+    for number in range(wanted * asked.budget):
+        group = candidate(name, sizes, number)
+        if group is None:
+            return kept, numbers, rejected, True
+        reason = first_to_reject(group, kept, asked)
+        if reason is None:
+            kept.append(group)
+            numbers.append(number)
+        else:
+            rejected[reason] += 1
+        if len(kept) == wanted:
+            break
+    return kept, numbers, rejected, False
+
+
+share = st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 0.8, 1.0])
+filters = st.builds(
+    Filters,
+    min_history=st.none() | st.integers(1, 20),
+    min_pair_similarity=st.none() | st.floats(0.0, 0.7),
+    max_pair_similarity=st.none() | st.floats(0.5, 1.0),
+    min_common_items=st.none() | st.integers(1, 12),
+    common_items_scope=st.sampled_from(["history", "targets", "half"]),
+    max_recommendation_overlap=st.none() | share,
+    no_duplicates=st.booleans(),
+    distinct_first=st.booleans(),
+    disjoint=st.booleans(),
+    max_participation=st.none() | st.integers(1, 4),
+    max_member_overlap=st.none() | share,
+    budget=st.integers(1, 8),
+)
+# One filter alone meets the others' candidates more often than all ten together.
+alone = st.builds(
+    lambda all_of_them, name: replace(
+        Filters(),
+        budget=all_of_them.budget,
+        common_items_scope=all_of_them.common_items_scope,
+        **{name: getattr(all_of_them, name)},
+    ),
+    filters,
+    st.sampled_from(NAMES),
+)
+keys = st.sampled_from([("random", (2,)), ("random", (3,)), ("similar", (3,)), ("opposing", (2, 1))])
+
+
+def draw(name, sizes, wanted, asked, **options):
+    family = Family(name, (sizes,), *FAMILIES[name], Linkage.mean, wanted)
+    options = {"filters": asked, "tastes": tastes(), "allow_partial": True, **LAW, **options}
+    return draw_kept_groups(vectors(), family, sizes, **options)
+
+
+class TestByDefinition:
+    @given(keys, st.integers(1, 9), filters | alone, st.sampled_from([1, 2, 5, 1000]), st.integers(1, 2))
+    def test_groups_numbers_and_counts_are_those_of_the_definition(
+        self, key, wanted, asked, at_once, threads
+    ):
+        kept, numbers, rejected, exhausted = by_definition(*key, wanted, asked)
+        options = {"most_at_once": at_once, "threads": threads}
+        if not kept:
+            with pytest.raises(InputError):
+                draw(*key, wanted, asked, **options)
+            return
+
+        groups = draw(*key, wanted, asked, **options)
+
+        assert groups.members.tolist() == kept
+        assert groups.numbers.tolist() == numbers
+        assert dict(groups.accounting.rejected) == {name: rejected[name] for name in asked.on}
+        assert groups.accounting.candidates == len(kept) + sum(rejected.values())
+        assert groups.accounting.shortfall == wanted - len(kept)
+        assert ("could not be completed" in groups.accounting.reason) == exhausted
+        assert bool(groups.accounting.reason) == (len(kept) < wanted)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"min_history": 12},
+            {"min_pair_similarity": 0.4},
+            {"max_pair_similarity": 0.7},
+            {"min_common_items": 6},
+            {"min_common_items": 11, "common_items_scope": "targets"},
+            {"min_common_items": 3, "common_items_scope": "half"},
+            {"max_recommendation_overlap": 0.5},
+            {"no_duplicates": True},
+            {"distinct_first": True},
+            {"disjoint": True},
+            {"max_participation": 2},
+            {"max_member_overlap": 0.5},
+        ],
+    )
+    def test_each_filter_alone_keeps_some_and_rejects_others(self, values):
+        # So that the property above is about more than what is never met, and what always is.
+        (name, *_), asked = values, Filters(**values, budget=30)
+        kept, _, rejected, exhausted = by_definition("random", (2,), 13, asked)
+        groups = draw("random", (2,), 13, asked)
+        assert len(kept) > 3
+        assert rejected[name] > 0
+        assert not exhausted
+        assert groups.members.tolist() == kept
+        assert groups.accounting.rejected == ((name, rejected[name]),)
+
+    def test_some_candidates_cannot_be_completed(self):
+        failed = [candidate("similar", (3,), number) is None for number in range(40)]
+        assert 1 < failed.index(True) < 35
+
+
+class TestPromises:
+    @given(keys, st.integers(1, 6), filters | alone)
+    def test_whoever_asks_for_more_gets_the_same_groups_first(self, key, wanted, asked):
+        if not by_definition(*key, wanted, asked)[0]:
+            return
+        fewer, more = draw(*key, wanted, asked), draw(*key, 3 * wanted, asked)
+        n = len(fewer.members)
+        assert more.members[:n].tolist() == fewer.members.tolist()
+        assert more.numbers[:n].tolist() == fewer.numbers.tolist()
+
+    def test_the_accounting_covers_every_candidate_to_the_last_one_needed(self):
+        asked = Filters(no_duplicates=True, max_participation=3)
+        groups = draw("random", (3,), 9, asked)
+        family = Family("random", ((3,),), *FAMILIES["random"], Linkage.mean, 1)
+        n_drawn = int(groups.numbers[-1]) + 1
+        unfiltered = draw_groups(vectors(), family, (3,), n_groups=n_drawn, **LAW)
+        assert n_drawn > 9
+        assert groups.members.tolist() == unfiltered.members[groups.numbers].tolist()
+        for name in ("draws", "accepted", "restarts"):
+            taken = getattr(groups.accounting, name)
+            assert taken.tolist() == getattr(unfiltered.accounting, name).tolist()
+
+    def test_without_filters_the_groups_are_the_first_ones(self):
+        groups = draw("random", (3,), 9, Filters(), allow_partial=False)
+        assert groups.members.tolist() == [candidate("random", (3,), g) for g in range(9)]
+        assert groups.numbers.tolist() == list(range(9))
+        assert (groups.accounting.rejected, groups.accounting.shortfall) == ((), 0)
+
+
+class TestShortfall:
+    def test_a_spent_budget_says_how_many_were_kept_rejected_by_what_and_what_to_loosen(self):
+        asked = Filters(no_duplicates=True, max_member_overlap=0.0, budget=10)
+        kept, _, rejected, _ = by_definition("random", (3,), 6, asked)
+        assert 0 < len(kept) < 6
+        with pytest.raises(InputError) as error:
+            draw("random", (3,), 6, asked, allow_partial=False)
+        assert str(error.value) == (
+            f"random_3: of 6 groups wanted {len(kept)} were kept of 60 drawn (filters.budget=10 for each one"
+            f" wanted); rejected by max_member_overlap {rejected['max_member_overlap']}. Loosen"
+            " filters.max_member_overlap, raise filters.budget, or ask for fewer groups. Or set"
+            " allow_partial=true, which keeps what there is."
+        )
+
+    def test_a_candidate_that_cannot_be_completed_ends_the_key(self):
+        n_before = next(g for g in range(40) if candidate("similar", (3,), g) is None)
+        with pytest.raises(InputError) as error:
+            draw("similar", (3,), 40, Filters(no_duplicates=True), allow_partial=False)
+        text = str(error.value)
+        assert text.startswith("similar_3: a group could not be completed in 1 attempts of 8 draws. ")
+        assert f"Before it {n_before} of 40 groups were found. Or set allow_partial=true" in text
+
+        groups = draw("similar", (3,), 40, Filters())
+        assert groups.members.tolist() == [candidate("similar", (3,), g) for g in range(n_before)]
+        assert groups.accounting.shortfall == 40 - n_before
+        assert "could not be completed" in groups.accounting.reason
+
+    def test_where_nothing_is_found_partial_is_an_error_too(self):
+        with pytest.raises(InputError, match=r"random_3: of 4 groups wanted 0 were kept of 400 drawn"):
+            draw("random", (3,), 4, Filters(min_common_items=N_ITEMS))
+
+    @pytest.mark.parametrize(
+        ("asked", "wanted", "most"),
+        [
+            (Filters(disjoint=True), 5, 4),
+            (Filters(max_participation=2), 10, 9),
+            (Filters(distinct_first=True), 15, 14),
+        ],
+    )
+    def test_more_groups_than_there_is_room_for_are_refused_before_any_is_drawn(self, asked, wanted, most):
+        with pytest.raises(InputError, match=f"random_3: expected at most {most} groups of 3 from 14 users"):
+            draw("random", (3,), wanted, asked, allow_partial=False)
+
+
+class TestTastes:
+    @pytest.mark.parametrize(
+        ("asked", "given", "what"),
+        [
+            (Filters(min_history=2), None, "min_history: expected the histories of users, came none"),
+            (Filters(min_common_items=2), None, "min_common_items: expected the histories"),
+            (
+                Filters(min_common_items=2, common_items_scope="targets"),
+                Tastes(csr_array((N_USERS, N_ITEMS))),
+                "min_common_items: expected the held-out targets of users, came none",
+            ),
+            (
+                Filters(max_recommendation_overlap=0.8),
+                Tastes(csr_array((N_USERS, N_ITEMS))),
+                "max_recommendation_overlap: expected the recommended items of users, came none",
+            ),
+        ],
+    )
+    def test_a_filter_without_what_it_looks_up_is_refused(self, asked, given, what):
+        with pytest.raises(InputError, match=what):
+            draw("random", (2,), 2, asked, tastes=given)
+
+    def test_histories_need_no_order_of_items(self):
+        histories = tastes().histories.copy()
+        for user in range(N_USERS):
+            part = slice(*histories.indptr[user : user + 2])
+            histories.indices[part] = histories.indices[part][::-1].copy()
+        histories = csr_array((histories.data, histories.indices, histories.indptr), shape=histories.shape)
+        groups = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8]])
+        asked = Filters(min_common_items=5)
+        found = [
+            OwnFilters(asked, vectors(), Tastes(matrix), seed=0).judge(groups).tolist()
+            for matrix in (histories, tastes().histories)
+        ]
+        assert found[0] == found[1]
+
+    def test_half_of_the_catalogue_is_one_bit_an_item_of_the_seed(self, philox_words):
+        key = int(stream_key(7, "half of the catalogue"))
+        expected = [philox_words((item, 0, 0, 0), key)[0] % 2 == 1 for item in range(1000)]
+        assert half_of_catalogue(1000, 7).tolist() == expected
+        assert 450 < sum(expected) < 550
+        assert half_of_catalogue(1000, 8).tolist() != expected
+
+
+def test_every_filter_has_a_name_and_is_off_at_first():
+    assert {field.name for field in fields(Filters)} == {*NAMES, "budget", "common_items_scope"}
+    assert Filters().on == ()
+
+
+def test_a_limit_of_zero_is_one():
+    assert Filters(max_member_overlap=0.0, max_recommendation_overlap=0.0).on == (
+        "max_recommendation_overlap",
+        "max_member_overlap",
+    )
