@@ -10,9 +10,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from elsa_groups.cli import schema
-from elsa_groups.cli.arguments import check_overrides, conf_dir, hydra_arguments
+from elsa_groups.cli.arguments import DECLARED, check_overrides, conf_dir, hydra_arguments
 from elsa_groups.errors import InputError, Killed
 from elsa_groups.similarity.ranks import Ranks, launched_ranks
+
+log = logging.getLogger("elsa_groups.cli")
 
 Task = Callable[[dict[str, Any], list[str]], None]
 
@@ -64,7 +66,7 @@ def run_entry_point(name: str, task: Task) -> None:
         try:
             if sweeps and ranks.size > 1:
                 raise InputError("torchrun: expected one job, came a multirun; start each job by itself")
-            task(schema.complete(config), list(launch.overrides.task))
+            task(_announced(name, schema.complete(config)), list(launch.overrides.task))
         except Exception as error:
             _give_way(ranks)
             if ranks.size > 1 or not sweeps:
@@ -77,6 +79,15 @@ def run_entry_point(name: str, task: Task) -> None:
         if ranks.size > 1 and end.code:
             _leave(int(end.code))
         raise
+
+
+def _announced(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Say which settings an entry point starts with, before it imports what takes seconds; return them."""
+    told = {key: settings[key] for key in DECLARED if settings.get(key) is not None}
+    if "dataset" in told:
+        told["dataset"] = told["dataset"]["name"]
+    log.info("%s %s", name, " ".join(f"{key}={value}" for key, value in told.items()))
+    return settings
 
 
 def _check_ranks(ranks: Ranks, entry_point: str) -> None:

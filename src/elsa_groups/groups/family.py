@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Rule(IntEnum):
@@ -94,9 +96,9 @@ class Accounting:
         Attempts dropped per group after ``max_draws`` draws.
     """
 
-    draws: NDArray[np.int64]
-    accepted: NDArray[np.int64]
-    restarts: NDArray[np.int64]
+    draws: "NDArray[np.int64]"
+    accepted: "NDArray[np.int64]"
+    restarts: "NDArray[np.int64]"
 
     @property
     def acceptance_rate(self) -> float:
@@ -122,7 +124,7 @@ class Groups:
     """
 
     key: str
-    members: NDArray[np.int64]
+    members: "NDArray[np.int64]"
     sizes: tuple[int, ...]
     accounting: Accounting
 
@@ -132,6 +134,8 @@ class Groups:
         return self.key.removesuffix("".join(f"_{size}" for size in self.sizes))
 
     @property
-    def subgroup_of_position(self) -> NDArray[np.int64]:
+    def subgroup_of_position(self) -> "NDArray[np.int64]":
         """Subgroup number of each position, shape (size,)."""
+        import numpy as np
+
         return np.repeat(np.arange(len(self.sizes)), self.sizes)
