@@ -1,8 +1,12 @@
 """Small independent formulas, and a page to look at, that several rooms are tested with."""
 
 import base64
+import fcntl
+import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,6 +90,26 @@ def philox_words() -> Callable[..., tuple[int, int, int, int]]:
 def plain_below() -> Callable[..., int]:
     """(n, draw, group, key) to the draw's number in [0, n), in plain Python."""
     return _plain_below
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """(name, fill) to a folder that the first of pytest's processes to ask fills, for all to read."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = root / name, root / f"{name} is done"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture

@@ -1,20 +1,23 @@
 """A temporary MLflow store, and the project launched into it as a user would."""
 
+import json
 import os
 import pwd
 import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -22,6 +25,12 @@ from mlflow import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
+# Columns of MLflow's tables that say where artifacts are.
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,19 @@ class Store:
     folder: Path
     uri: str
     variables: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_sqlite(cls, folder: Path) -> "Store":
+        return cls(folder, f"sqlite:///{folder}/mlflow.db")
+
+    def copied_to(self, folder: Path, but: tuple[str, ...] = ()) -> "Store":
+        """A copy of a SQLite store that has not what it was copied from as the place of its artifacts."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(*but), dirs_exist_ok=True)
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+            for table, column in PLACES:
+                move = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                database.execute(move, (str(self.folder), str(folder)))
+        return Store.of_sqlite(folder)
 
     @property
     def client(self) -> MlflowClient:
@@ -156,29 +178,57 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+Fill = Callable[[Store], Any]
+
+
+def _make_tables(store: Store) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # The default experiment keeps its artifacts beside where its tables were made.
+        patch.chdir(store.folder)
+        store.client.search_experiments()
+
+
 @pytest.fixture(scope="session")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    """Make a store, its tables in place: concurrent first uses of a fresh SQLite file race."""
+def new_store(once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
+    """Make a store, its tables in place: making them takes seconds, and concurrent first uses race."""
 
     def make() -> Store:
-        folder = tmp_path_factory.mktemp("store")
-        uri = f"sqlite:///{folder}/mlflow.db"
-        with pytest.MonkeyPatch.context() as patch:
-            # The default experiment keeps its artifacts beside where its tables were made.
-            patch.chdir(folder)
-            MlflowClient(uri).search_experiments()
-        return Store(folder, uri)
+        empty = once("empty store", lambda folder: _make_tables(Store.of_sqlite(folder)))
+        return Store.of_sqlite(empty).copied_to(tmp_path_factory.mktemp("store"))
 
     return make
 
 
 @pytest.fixture(scope="session")
-def demo(new_store: Callable[[], Store]) -> tuple[Store, Launch]:
+def filled_store(once, new_store, tmp_path_factory) -> Callable[[str, Fill], tuple[Store, Any]]:
+    """(name, fill) to a store, and what filling it returned: filled once for all of pytest's processes.
+
+    Each has a copy of its own.
+    """
+
+    def make(name: str, fill: Fill) -> tuple[Store, Any]:
+        def fill_folder(folder: Path) -> None:
+            returned = fill(new_store().copied_to(folder))
+            (folder / "returned").write_text(json.dumps(returned))
+
+        folder = once(name, fill_folder)
+        copy = Store.of_sqlite(folder).copied_to(tmp_path_factory.mktemp(name), but=("returned",))
+        return copy, json.loads((folder / "returned").read_text())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo(filled_store) -> tuple[Store, Launch]:
     """One `mlflow run . -P dataset=Demo` that several tests look at."""
-    store = new_store()
-    launch = store.mlflow_run("-P", "dataset=Demo")
-    assert launch.code == 0, launch.err
-    return store, launch
+
+    def fill(store: Store) -> dict[str, Any]:
+        launch = store.mlflow_run("-P", "dataset=Demo")
+        assert launch.code == 0, launch.err
+        return asdict(launch)
+
+    store, launch = filled_store("demo", fill)
+    return store, Launch(**launch)
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,10 @@ import json
 import logging
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,29 +198,27 @@ def write_events(file: Path, pairs: list[tuple[str, str]]) -> None:
 
 
 @pytest.fixture(scope="session")
-def first(new_store: Callable[[], Store]) -> Recorded:
+def first(filled_store) -> Recorded:
     """A model trained and groups drawn from listening events, which no test changes."""
-    store = new_store()
-    file = store.folder / "data" / "LastFM1k" / EVENTS
-    write_events(file, histories())
-    fewest = f"dataset.min_item_interactions={rarest(histories())[1]}"
-    options = ("dataset=LastFM1k", f"data_dir={file.parents[1]}", "dataset.urls=[]", fewest)
-    done = launch(store, "main", *options, *FEW, *BRIEF)
-    assert done.code == 0, done.err
-    return Recorded(store, done.last_id, file)
+
+    def fill(store: Store) -> tuple[str, str]:
+        file = store.folder / "data" / "LastFM1k" / EVENTS
+        write_events(file, histories())
+        fewest = f"dataset.min_item_interactions={rarest(histories())[1]}"
+        options = ("dataset=LastFM1k", f"data_dir={file.parents[1]}", "dataset.urls=[]", fewest)
+        done = launch(store, "main", *options, *FEW, *BRIEF)
+        assert done.code == 0, done.err
+        return done.last_id, str(file)
+
+    store, (run_id, file) = filled_store("first", fill)
+    return Recorded(store, run_id, Path(file))
 
 
 @pytest.fixture
 def recorded(first: Recorded, tmp_path: Path) -> Recorded:
     """A copy of the store, for one test to change; the data are left where they are."""
-    folder = tmp_path / "store"
-    shutil.copytree(first.store.folder, folder, ignore=shutil.ignore_patterns("data"))
-    with sqlite3.connect(folder / "mlflow.db") as database:
-        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
-            move = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-            database.execute(move, (str(first.store.folder), str(folder)))
-    database.close()
-    return Recorded(Store(folder, f"sqlite:///{folder}/mlflow.db"), first.run_id, first.data)
+    store = first.store.copied_to(tmp_path / "store", but=("data",))
+    return Recorded(store, first.run_id, first.data)
 
 
 def sha256(path: Path) -> str:

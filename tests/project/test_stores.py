@@ -39,10 +39,9 @@ def check_groups(store: Store, run_id: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def local(new_store) -> tuple[Store, str]:
+def local(filled_store) -> tuple[Store, str]:
     """A store of SQLite and local artifacts, with one parent and groups of it; moved by the last test."""
-    store = new_store()
-    return store, main(store)
+    return filled_store("local", main)
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
