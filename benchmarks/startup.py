@@ -23,7 +23,7 @@ _AGAINST = ("-c", "import mlflow"), ""
 
 
 def startup(options: Options) -> list[Row]:
-    rounds = 3 if options.quick else 9
+    rounds = 1 if options.quick else 5
     rows = []
     with TemporaryDirectory() as folder:
         store = f"sqlite:///{folder}/mlflow.db"
