@@ -1,6 +1,9 @@
 """A temporary MLflow store, and the project launched into it as a user would."""
 
+import importlib
+import io
 import json
+import logging
 import os
 import pwd
 import secrets
@@ -14,7 +17,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+
+from elsa_groups.report import figures, histograms, style
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -99,6 +104,47 @@ class Store:
         experiments = [e.experiment_id for e in self.client.search_experiments()]
         runs = self.client.search_runs(experiments, "attributes.status = 'RUNNING'")
         return [run.info.run_id for run in runs]
+
+
+@contextmanager
+def kept_process() -> Iterator[None]:
+    """Undo what a launch changes for good: handlers of logs and signals."""
+    root, numbers = logging.getLogger(), (signal.SIGTERM, signal.SIGINT)
+    handlers, level = root.handlers[:], root.level
+    on_signal = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        for number, handler in zip(numbers, on_signal, strict=True):
+            signal.signal(number, handler)
+
+
+def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = None) -> Launch:
+    """Launch in this process, which spares what a new one imports; the code is what it would exit with.
+
+    Pictures, which take longest and which nobody looks at here, are left undrawn.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    code: Any = 0
+    with (
+        kept_process(),
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patch.setenv("MLFLOW_TRACKING_URI", store.uri)
+        patch.chdir(cwd or store.folder)
+        patch.setattr(sys, "argv", [entry_point, *arguments])
+        patch.setattr(figures, "figures_of", lambda *_, **__: [])
+        patch.setattr(histograms, "draw_histogram", repr)
+        patch.setattr(style, "save_png", lambda text, path: path.write_text(text))
+        try:
+            importlib.import_module(f"elsa_groups.cli.{entry_point}").main()
+        except SystemExit as end:
+            code = end.code
+    return Launch(code, out.getvalue(), err.getvalue())
 
 
 def free_port() -> int:

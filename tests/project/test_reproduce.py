@@ -1,17 +1,11 @@
 """Groups drawn again from their record: each change to record, model, data or files is found and named."""
 
 import hashlib
-import importlib
-import io
 import json
-import logging
 import shutil
-import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +21,9 @@ from mlflow.cli import gc
 from elsa_groups.data.load import load
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.report import figures, histograms, style
 from elsa_groups.similarity.scores import reference_similarities
 
-from .conftest import ROOT, Launch, Store
+from .conftest import ROOT, Launch, Store, launch
 
 EVENTS = "userid-timestamp-artid-artname-traid-traname.tsv"
 KEYS = ["similar_2", "opposing_2_1"]
@@ -39,47 +32,6 @@ FEW = (
     "families.opposing.compositions=[[2,1]]", "~families.divergent", "~families.random",
 )  # fmt: skip
 BRIEF = ("model.epochs=4", "model.factors=16", "model.batch_size=32")
-
-
-@contextmanager
-def kept_process() -> Iterator[None]:
-    """Undo what a launch changes for good: handlers of logs and signals."""
-    root, numbers = logging.getLogger(), (signal.SIGTERM, signal.SIGINT)
-    handlers, level = root.handlers[:], root.level
-    on_signal = [signal.getsignal(number) for number in numbers]
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        for number, handler in zip(numbers, on_signal, strict=True):
-            signal.signal(number, handler)
-
-
-def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = None) -> Launch:
-    """Launch in this process, which spares what a new one imports; the code is what it would exit with.
-
-    Pictures, which take longest and which nobody looks at here, are left undrawn.
-    """
-    out, err = io.StringIO(), io.StringIO()
-    code: Any = 0
-    with (
-        kept_process(),
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        patch.setenv("MLFLOW_TRACKING_URI", store.uri)
-        patch.chdir(cwd or store.folder)
-        patch.setattr(sys, "argv", [entry_point, *arguments])
-        patch.setattr(figures, "figures_of", lambda *_, **__: [])
-        patch.setattr(histograms, "draw_histogram", repr)
-        patch.setattr(style, "save_png", lambda text, path: path.write_text(text))
-        try:
-            importlib.import_module(f"elsa_groups.cli.{entry_point}").main()
-        except SystemExit as end:
-            code = end.code
-    return Launch(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
