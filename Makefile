@@ -8,8 +8,8 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 run: $(VENV)/run.stamp  ## groups from the embedded Demo data, through `mlflow run`
 	mlflow run . --env-manager local
 
-test: $(VENV)/test.stamp
-	python -m pytest -n auto --maxprocesses 4 --dist worksteal
+test: $(VENV)/test.stamp  ## threads that wait for each other sleep: several processes share the cores
+	OMP_WAIT_POLICY=PASSIVE python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/test.stamp
 	ruff check .

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from benchmarks.harness import Options, Row, alternate, main, seconds
 from benchmarks.people import FAMILIES, generated_users, thresholds_of
 from elsa_groups.groups.family import Groups
-from elsa_groups.groups.filters import Filters, Tastes
+from elsa_groups.groups.filters import Filters, Lookup
 from elsa_groups.groups.keeping import NO_FILTERS, draw_kept_groups
 from elsa_groups.similarity.work import available_threads
 
@@ -27,7 +27,7 @@ ALL_BUT_DISJOINT = Filters(
 _N_ITEMS, _MEAN_HISTORY, _TOP = 13_794, 150, 20
 
 
-def generated_tastes(n_users: int) -> Tastes:
+def generated_tastes(n_users: int) -> Lookup:
     """Histories of gamma lengths, items by Zipf's law; top items drawn among the most popular."""
     rng = np.random.default_rng(7)
     lengths = np.maximum(rng.gamma(2.0, _MEAN_HISTORY / 2, n_users).astype(np.int64), 5)
@@ -36,17 +36,17 @@ def generated_tastes(n_users: int) -> Tastes:
     histories = csr_array((np.ones(len(users), np.float32), (users, items)), shape=(n_users, _N_ITEMS))
     histories.sum_duplicates()
     top = np.array([rng.choice(400, _TOP, replace=False) for _ in range(n_users)])
-    return Tastes(histories, top_items=top)
+    return Lookup(histories, top_items=top)
 
 
 def all_filters_20_000(options: Options) -> list[Row]:
     n_users, n_groups, threads = 20_000, 1_000 if options.quick else 10_000, available_threads()
-    vectors, tastes = generated_users(n_users), generated_tastes(n_users)
+    vectors, lookup = generated_users(n_users), generated_tastes(n_users)
     limits = thresholds_of(vectors, threads=threads)
 
     def draw(filters: Filters, count: int = n_groups) -> Groups:
         return draw_kept_groups(
-            vectors, replace(FAMILIES[0], n_groups=count), (3,), filters=filters, tastes=tastes, seed=42,
+            vectors, replace(FAMILIES[0], n_groups=count), (3,), filters=filters, lookup=lookup, seed=42,
             similar=limits.similar, divergent=limits.divergent, threads=threads,
         )  # fmt: skip
 

@@ -1,8 +1,13 @@
 """Small independent formulas, and a page to look at, that several rooms are tested with."""
 
 import base64
+import fcntl
+import json
+import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +96,26 @@ def plain_below() -> Callable[..., int]:
     return _plain_below
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """(name, fill) to a folder that the first of pytest's processes to ask fills, for all to read."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = root / name, root / f"{name} is done"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """SIGINT raises KeyboardInterrupt, also in a process started in the background, which ignores it."""
@@ -99,18 +124,42 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+Fill = Callable[[Store], Any]
+
+
+def _make_tables(store: Store) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # The default experiment keeps its artifacts beside where its tables were made.
+        patch.chdir(store.folder)
+        store.client.search_experiments()
+
+
 @pytest.fixture(scope="session")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    """Make a store, its tables in place: concurrent first uses of a fresh SQLite file race."""
+def new_store(once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
+    """Make a store, its tables in place: making them takes seconds, and concurrent first uses race."""
 
     def make() -> Store:
-        folder = tmp_path_factory.mktemp("store")
-        store = Store(folder, f"sqlite:///{folder}/mlflow.db")
-        with pytest.MonkeyPatch.context() as patch:
-            # The default experiment keeps its artifacts beside where its tables were made.
-            patch.chdir(folder)
-            store.client.search_experiments()
-        return store
+        empty = once("empty store", lambda folder: _make_tables(Store.of_sqlite(folder)))
+        return Store.of_sqlite(empty).copied_to(tmp_path_factory.mktemp("store"))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def filled_store(once, new_store, tmp_path_factory) -> Callable[[str, Fill], tuple[Store, Any]]:
+    """(name, fill) to a store, and what filling it returned: filled once for all of pytest's processes.
+
+    Each has a copy of its own.
+    """
+
+    def make(name: str, fill: Fill) -> tuple[Store, Any]:
+        def fill_folder(folder: Path) -> None:
+            returned = fill(new_store().copied_to(folder))
+            (folder / "returned").write_text(json.dumps(returned))
+
+        folder = once(name, fill_folder)
+        copy = Store.of_sqlite(folder).copied_to(tmp_path_factory.mktemp(name), but=("returned",))
+        return copy, json.loads((folder / "returned").read_text())
 
     return make
 

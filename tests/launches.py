@@ -1,23 +1,34 @@
 """A temporary MLflow store, the project launched into it as a user would, and a server before it."""
 
+import importlib
+import io
+import logging
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+# Columns of MLflow's tables that say where artifacts are.
+PLACES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,19 @@ class Store:
     folder: Path
     uri: str
     variables: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_sqlite(cls, folder: Path) -> "Store":
+        return cls(folder, f"sqlite:///{folder}/mlflow.db")
+
+    def copied_to(self, folder: Path, but: tuple[str, ...] = ()) -> "Store":
+        """A copy of a SQLite store that has not what it was copied from as the place of its artifacts."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(*but), dirs_exist_ok=True)
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+            for table, column in PLACES:
+                move = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                database.execute(move, (str(self.folder), str(folder)))
+        return Store.of_sqlite(folder)
 
     @property
     def client(self) -> "MlflowClient":
@@ -75,6 +99,51 @@ class Store:
         experiments = [e.experiment_id for e in self.client.search_experiments()]
         runs = self.client.search_runs(experiments, "attributes.status = 'RUNNING'")
         return [run.info.run_id for run in runs]
+
+
+@contextmanager
+def kept_process() -> Iterator[None]:
+    """Undo what a launch changes for good: handlers of logs and signals."""
+    root, numbers = logging.getLogger(), (signal.SIGTERM, signal.SIGINT)
+    handlers, level = root.handlers[:], root.level
+    on_signal = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        for number, handler in zip(numbers, on_signal, strict=True):
+            signal.signal(number, handler)
+
+
+def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = None) -> Launch:
+    """Launch in this process, which spares what a new one imports; the code is what it would exit with.
+
+    Pictures, which take longest and which nobody looks at here, are left undrawn.
+    """
+    import pytest
+
+    from elsa_groups.report import figures, histograms, style
+
+    out, err = io.StringIO(), io.StringIO()
+    code: Any = 0
+    with (
+        kept_process(),
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patch.setenv("MLFLOW_TRACKING_URI", store.uri)
+        patch.chdir(cwd or store.folder)
+        patch.setattr(sys, "argv", [entry_point, *arguments])
+        patch.setattr(figures, "figures_of", lambda *_, **__: [])
+        patch.setattr(histograms, "draw_histogram", repr)
+        patch.setattr(style, "save_png", lambda text, path: path.write_text(text))
+        try:
+            importlib.import_module(f"elsa_groups.cli.{entry_point}").main()
+        except SystemExit as end:
+            code = end.code
+    return Launch(code, out.getvalue(), err.getvalue())
 
 
 def free_port() -> int:

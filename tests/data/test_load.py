@@ -1,5 +1,6 @@
 import inspect
 import logging
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import yaml
 from elsa_groups.data.demo import GENRES, communities
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import READERS, load
+from elsa_groups.data.pairs import Reading
 from elsa_groups.errors import InputError
 
 EVERYTHING = {"min_user_interactions": 0, "min_item_interactions": 0}
@@ -181,3 +183,22 @@ def test_demo_users_near_each_other_share_a_community(demo: Interactions) -> Non
 def test_demo_refuses_sizes_that_hold_no_communities(tmp_path: Path, option: str, value: object) -> None:
     with pytest.raises(InputError, match=f"{option}: expected an integer of at least"):
         load("Demo", tmp_path, **EVERYTHING, **{option: value})
+
+
+def test_where_nothing_is_cached_a_file_is_read_while_it_is_digested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = READERS["Demo"](tmp_path, n_users=200, n_items=300)
+    # Neither goes on before the other has begun.
+    both = threading.Barrier(2, timeout=30)
+
+    def met(returned: object) -> object:
+        both.wait()
+        return returned
+
+    reading = Reading(lambda: met(demo.source), lambda: met(demo.read()))
+    monkeypatch.setitem(READERS, "Demo", lambda folder: reading)
+    data = load("Demo", tmp_path, **EVERYTHING)
+    assert data.source == demo.source
+    monkeypatch.setitem(READERS, "Demo", lambda folder: Reading(lambda: demo.source, pytest.fail))
+    assert load("Demo", tmp_path, **EVERYTHING).digest == data.digest

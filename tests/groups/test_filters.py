@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.filters import NAMES, Filters, OwnFilters, Tastes, half_of_catalogue
+from elsa_groups.groups.filters import NAMES, Filters, Lookup, OwnFilters, half_of_catalogue
 from elsa_groups.groups.keeping import draw_kept_groups
 from elsa_groups.groups.sampling import draw_groups
 from elsa_groups.similarity.philox import stream_key
@@ -35,7 +35,7 @@ def vectors():
 
 
 @cache
-def tastes():
+def lookup():
     rng = np.random.default_rng(6)
     listened = rng.random((N_USERS, N_ITEMS)) < rng.uniform(0.3, 0.9, (N_USERS, 1))
     held_out = rng.random((N_USERS, N_ITEMS)) < 0.6
@@ -43,7 +43,7 @@ def tastes():
     # Somebody has fewer recommendations than others.
     top[3, 2:] = -1
     top[5, 4:] = -1
-    return Tastes(csr_array(listened.astype(np.float32)), csr_array(held_out.astype(np.float32)), top)
+    return Lookup(csr_array(listened.astype(np.float32)), csr_array(held_out.astype(np.float32)), top)
 
 
 @cache
@@ -66,14 +66,14 @@ def similarity(u, v):
 
 @cache
 def items_of(user, scope):
-    matrix = tastes().targets if scope == "targets" else tastes().histories
+    matrix = lookup().targets if scope == "targets" else lookup().histories
     items = set(np.flatnonzero(matrix.toarray()[user]).tolist())
     return items & set(np.flatnonzero(half_of_catalogue(N_ITEMS, LAW["seed"]))) if scope == "half" else items
 
 
 @cache
 def top_of(user):
-    return {item for item in tastes().top_items[user].tolist() if item >= 0}
+    return {item for item in lookup().top_items[user].tolist() if item >= 0}
 
 
 def first_to_reject(group, kept, asked):
@@ -153,7 +153,7 @@ keys = st.sampled_from([("random", (2,)), ("random", (3,)), ("similar", (3,)), (
 
 def draw(name, sizes, wanted, asked, **options):
     family = Family(name, (sizes,), *FAMILIES[name], Linkage.mean, wanted)
-    options = {"filters": asked, "tastes": tastes(), "allow_partial": True, **LAW, **options}
+    options = {"filters": asked, "lookup": lookup(), "allow_partial": True, **LAW, **options}
     return draw_kept_groups(vectors(), family, sizes, **options)
 
 
@@ -293,22 +293,22 @@ class TestTastes:
             (Filters(min_common_items=2), None, "min_common_items: expected the histories"),
             (
                 Filters(min_common_items=2, common_items_scope="targets"),
-                Tastes(csr_array((N_USERS, N_ITEMS))),
+                Lookup(csr_array((N_USERS, N_ITEMS))),
                 "min_common_items: expected the held-out targets of users, came none",
             ),
             (
                 Filters(max_recommendation_overlap=0.8),
-                Tastes(csr_array((N_USERS, N_ITEMS))),
+                Lookup(csr_array((N_USERS, N_ITEMS))),
                 "max_recommendation_overlap: expected the recommended items of users, came none",
             ),
         ],
     )
     def test_a_filter_without_what_it_looks_up_is_refused(self, asked, given, what):
         with pytest.raises(InputError, match=what):
-            draw("random", (2,), 2, asked, tastes=given)
+            draw("random", (2,), 2, asked, lookup=given)
 
     def test_histories_need_no_order_of_items(self):
-        histories = tastes().histories.copy()
+        histories = lookup().histories.copy()
         for user in range(N_USERS):
             part = slice(*histories.indptr[user : user + 2])
             histories.indices[part] = histories.indices[part][::-1].copy()
@@ -316,8 +316,8 @@ class TestTastes:
         groups = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8]])
         asked = Filters(min_common_items=5)
         found = [
-            OwnFilters(asked, vectors(), Tastes(matrix), seed=0).judge(groups).tolist()
-            for matrix in (histories, tastes().histories)
+            OwnFilters(asked, vectors(), Lookup(matrix), seed=0).judge(groups).tolist()
+            for matrix in (histories, lookup().histories)
         ]
         assert found[0] == found[1]
 

@@ -39,7 +39,7 @@ def _judge(vectors, recorded, filters, n_groups=40, **law):
             {"k": recorded.numbers},
             {"k": present.numbers},
             lambda _: refilter(
-                *about, recorded.numbers, recorded.members, filters=filters, tastes=None, **law
+                *about, recorded.numbers, recorded.members, filters=filters, lookup=None, **law
             ),
         ),
     )

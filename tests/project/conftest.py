@@ -6,15 +6,17 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 
-from ..launches import ROOT, SHARED, Launch, Store, free_port, served
+from ..launches import ROOT, SHARED, Launch, Store, free_port, launch, served
 
-__all__ = ["ROOT", "SHARED", "Launch", "Store", "free_port", "served"]
+__all__ = ["ROOT", "SHARED", "Launch", "Store", "free_port", "launch", "served"]
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +55,16 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def demo(new_store: Callable[[], Store]) -> tuple[Store, Launch]:
+def demo(filled_store) -> tuple[Store, Launch]:
     """One `mlflow run . -P dataset=Demo` that several tests look at."""
-    store = new_store()
-    launch = store.mlflow_run("-P", "dataset=Demo")
-    assert launch.code == 0, launch.err
-    return store, launch
+
+    def fill(store: Store) -> dict[str, Any]:
+        launch = store.mlflow_run("-P", "dataset=Demo")
+        assert launch.code == 0, launch.err
+        return asdict(launch)
+
+    store, launch = filled_store("demo", fill)
+    return store, Launch(**launch)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -38,6 +37,7 @@ from .conftest import ROOT, Store, free_port, served
 
 TASKS = {"generate": _generate, "train": _train}
 DATA = ("dataset=Demo", "dataset.n_users=300", "dataset.n_items=400", "data_dir=data")
+FITTED = ("model.factors=16", "model.epochs=15", "model.patience=15")
 SMALL = (
     "n_groups=4", "baseline.n_groups=20", "families.similar.compositions=[[3]]", "~families.opposing",
     "~families.divergent", "~families.random",
@@ -54,15 +54,17 @@ def run(entry_point: str, *overrides: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(new_store: Callable[[], Store]) -> Iterator[Store]:
+def trained(filled_store) -> Store:
     """A store with an ELSA run of little data in it."""
-    store = new_store()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(store.folder)
-        mlflow.set_tracking_uri(store.uri)
-        run("train", "model.factors=16", "model.epochs=15", "model.patience=15")
-    mlflow.set_tracking_uri(None)
-    return store
+
+    def fill(store: Store) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(store.folder)
+            mlflow.set_tracking_uri(store.uri)
+            run("train", *FITTED)
+        mlflow.set_tracking_uri(None)
+
+    return filled_store("trained", fill)[0]
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,13 @@ class Place:
 
 @pytest.fixture
 def place(trained: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    folder = tmp_path / "store"
-    shutil.copytree(trained.folder, folder)
-    monkeypatch.chdir(folder)
-    # New runs of a copied store would be written to where it was copied from.
-    database = folder / "mlflow.db"
-    with sqlite3.connect(database) as connection:
-        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
-            connection.execute(
-                f"update {table} set {column} = replace({column}, ?, ?)", (str(trained.folder), str(folder))
-            )
-    connection.close()
+    store = trained.copied_to(tmp_path / "store")
+    monkeypatch.chdir(store.folder)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "7")
-    mlflow.set_tracking_uri(f"sqlite:///{database}")
+    mlflow.set_tracking_uri(store.uri)
     client = MlflowClient()
     (parent,) = client.search_runs(["0"], "tags.`elsa_groups.kind` = 'elsa'")
-    yield Place(client, folder, parent.info.run_id)
+    yield Place(client, store.folder, parent.info.run_id)
     mlflow.end_run()
     mlflow.set_tracking_uri(None)
 
@@ -387,7 +380,7 @@ def outage(new_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> I
     server = ExitStack()
     remote = server.enter_context(served(store, store.uri, port))
     mlflow.set_tracking_uri(remote.uri)
-    run("train", "model.factors=16", "model.epochs=15", "model.patience=15")
+    run("train", *FITTED)
 
     def come_back(after: float) -> None:
         time.sleep(after)

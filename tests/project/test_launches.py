@@ -19,7 +19,7 @@ import pytest
 from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import check_overrides, hydra_arguments
 
-from .conftest import ROOT, Store
+from .conftest import ROOT, Store, launch
 
 KEYS = ("similar_3", "similar_5", "divergent_3", "divergent_5", "opposing_2_1", "opposing_3_2", "random_3")
 # No eight users are all this unlike each other, so drawing goes on until it is told to stop.
@@ -49,11 +49,11 @@ def test_another_process_draws_the_same_bytes(demo, first, tmp_path):
 
 def test_more_groups_and_families_change_no_earlier_group(demo, first, tmp_path):
     family = "+families.camps={compositions: [[2,2,2]], within: similar, across: divergent}"
-    launch = demo[0].python(
-        "generate", "dataset=Demo", "n_groups=1000", "families.opposing.n_groups=80", family
+    done = launch(
+        demo[0], "generate", "dataset=Demo", "n_groups=1000", "families.opposing.n_groups=80", family
     )
-    assert launch.code == 0, launch.err
-    more = groups_of(demo[0], launch.last_id, tmp_path)
+    assert done.code == 0, done.err
+    more = groups_of(demo[0], done.last_id, tmp_path)
     assert np.load(more / "camps_2_2_2.npy").shape == (1000, 6)
     for key in KEYS:
         groups = np.load(more / f"{key}.npy")
@@ -84,10 +84,10 @@ def test_every_job_of_a_launched_sweep_is_a_run_of_its_own_in_whichever_process(
 
 
 def test_a_model_chosen_by_name_is_trained_although_a_parent_fits(demo):
-    store, launch = demo
-    before = store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"]
+    store, first = demo
+    before = store.client.get_run(first.last_id).data.tags["mlflow.parentRunId"]
 
-    done = store.python("main", "dataset=Demo", "model=MovieLens", "model.epochs=1", "n_groups=3")
+    done = launch(store, "main", "dataset=Demo", "model=MovieLens", "model.epochs=1", "n_groups=3")
 
     assert done.code == 0, done.err
     parent = store.client.get_run(done.last_id).data.tags["mlflow.parentRunId"]
@@ -96,17 +96,17 @@ def test_a_model_chosen_by_name_is_trained_although_a_parent_fits(demo):
 
 
 def test_linkage_all_leaves_no_wrong_pair(demo):
-    launch = demo[0].python("generate", "dataset=Demo", "experiment=no_wrong_pairs")
-    assert launch.code == 0, launch.err
-    metrics = demo[0].client.get_run(launch.last_id).data.metrics
+    done = launch(demo[0], "generate", "dataset=Demo", "experiment=no_wrong_pairs")
+    assert done.code == 0, done.err
+    metrics = demo[0].client.get_run(done.last_id).data.metrics
     shares = {name: value for name, value in metrics.items() if name.endswith("wrong_pair_share")}
     assert len(shares) == 8
     assert set(shares.values()) == {0.0}
 
 
 def test_another_seed_draws_other_groups(demo, first, tmp_path):
-    launch = demo[0].python("generate", "dataset=Demo", "seed=43", "n_groups=5")
-    other = groups_of(demo[0], launch.last_id, tmp_path)
+    done = launch(demo[0], "generate", "dataset=Demo", "seed=43", "n_groups=5")
+    other = groups_of(demo[0], done.last_id, tmp_path)
     assert (np.load(other / "similar_3.npy") != np.load(first / "similar_3.npy")[:5]).any()
 
 
@@ -240,24 +240,13 @@ def pids_of(module: str) -> list[int]:
     return found
 
 
-def test_a_child_goes_into_its_parents_experiment(demo):
-    store, launch = demo
-    parent = store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"]
-    elsewhere = store.client.create_experiment("elsewhere")
-    environment = store.environment | {"MLFLOW_EXPERIMENT_ID": elsewhere, "PYTHONPATH": str(ROOT / "src")}
-    command = [
-        sys.executable,
-        "-m",
-        "elsa_groups.cli.generate",
-        "dataset=Demo",
-        f"parent={parent}",
-        "n_groups=3",
-    ]
-    done = subprocess.run(
-        command, cwd=store.folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    child = store.client.get_run(done.stdout.split()[-1])
+def test_a_child_goes_into_its_parents_experiment(demo, monkeypatch):
+    store, first = demo
+    parent = store.client.get_run(first.last_id).data.tags["mlflow.parentRunId"]
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", store.client.create_experiment("elsewhere"))
+    done = launch(store, "generate", "dataset=Demo", f"parent={parent}", "n_groups=3")
+    assert done.code == 0, done.err
+    child = store.client.get_run(done.last_id)
     assert child.info.experiment_id == store.client.get_run(parent).info.experiment_id == "0"
 
 

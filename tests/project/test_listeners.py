@@ -4,12 +4,14 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from .conftest import SHARED
+from .conftest import SHARED, Launch, Store
 
 SOURCE = SHARED / "data/hetrec_lastfm_2k/user_artists.dat"
 WRITER = SHARED / "tools/hetrec_as_lastfm1k.py"
@@ -34,18 +36,23 @@ WRONG = {"similar_3": 0.52, "similar_5": 0.80, "divergent_3": 0.56, "divergent_5
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("it's real, all of it")
-    subprocess.run([sys.executable, str(WRITER), str(SOURCE), str(folder)], check=True, capture_output=True)
-    return folder
+def data_dir(once) -> Path:
+    def write(folder: Path) -> None:
+        command = [sys.executable, str(WRITER), str(SOURCE), str(folder)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    return once("it's real, all of it", write)
 
 
 @pytest.fixture(scope="session")
-def main_run(new_store, data_dir):
-    store = new_store()
-    launch = store.mlflow_run("-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}")
-    assert launch.code == 0, launch.err
-    return store, launch
+def main_run(filled_store, data_dir):
+    def fill(store: Store) -> dict[str, Any]:
+        launch = store.mlflow_run("-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}")
+        assert launch.code == 0, launch.err
+        return asdict(launch)
+
+    store, launch = filled_store("listeners", fill)
+    return store, Launch(**launch)
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,14 @@ UNFILLABLE = [*ENDLESS[:2], "sampling.max_restarts=20"]
 
 
 @pytest.fixture(scope="module")
-def store(new_store) -> Store:
+def store(filled_store) -> Store:
     """A store with a parent, and the groups that one process drew from it."""
-    store = new_store()
-    launch = store.python("main", "dataset=Demo", "model.epochs=2", "n_groups=20")
-    assert launch.code == 0, launch.err
-    return store
+
+    def fill(store: Store) -> None:
+        launch = store.python("main", "dataset=Demo", "model.epochs=2", "n_groups=20")
+        assert launch.code == 0, launch.err
+
+    return filled_store("ranks", fill)[0]
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,11 @@
 """Groups drawn again from their record: each change to record, model, data or files is found and named."""
 
 import hashlib
-import importlib
-import io
 import json
-import logging
 import shutil
-import signal
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +21,9 @@ from mlflow.cli import gc
 from elsa_groups.data.load import load
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.report import figures, histograms, style
 from elsa_groups.similarity.scores import reference_similarities
 
-from .conftest import ROOT, Launch, Store
+from .conftest import ROOT, Launch, Store, launch
 
 EVENTS = "userid-timestamp-artid-artname-traid-traname.tsv"
 KEYS = ["similar_2", "opposing_2_1"]
@@ -40,47 +32,6 @@ FEW = (
     "families.opposing.compositions=[[2,1]]", "~families.divergent", "~families.random",
 )  # fmt: skip
 BRIEF = ("model.epochs=4", "model.factors=16", "model.batch_size=32")
-
-
-@contextmanager
-def kept_process() -> Iterator[None]:
-    """Undo what a launch changes for good: handlers of logs and signals."""
-    root, numbers = logging.getLogger(), (signal.SIGTERM, signal.SIGINT)
-    handlers, level = root.handlers[:], root.level
-    on_signal = [signal.getsignal(number) for number in numbers]
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        for number, handler in zip(numbers, on_signal, strict=True):
-            signal.signal(number, handler)
-
-
-def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = None) -> Launch:
-    """Launch in this process, which spares what a new one imports; the code is what it would exit with.
-
-    Pictures, which take longest and which nobody looks at here, are left undrawn.
-    """
-    out, err = io.StringIO(), io.StringIO()
-    code: Any = 0
-    with (
-        kept_process(),
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        patch.setenv("MLFLOW_TRACKING_URI", store.uri)
-        patch.chdir(cwd or store.folder)
-        patch.setattr(sys, "argv", [entry_point, *arguments])
-        patch.setattr(figures, "figures_of", lambda *_, **__: [])
-        patch.setattr(histograms, "draw_histogram", repr)
-        patch.setattr(style, "save_png", lambda text, path: path.write_text(text))
-        try:
-            importlib.import_module(f"elsa_groups.cli.{entry_point}").main()
-        except SystemExit as end:
-            code = end.code
-    return Launch(code, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
@@ -199,29 +150,27 @@ def write_events(file: Path, pairs: list[tuple[str, str]]) -> None:
 
 
 @pytest.fixture(scope="session")
-def first(new_store: Callable[[], Store]) -> Recorded:
+def first(filled_store) -> Recorded:
     """A model trained and groups drawn from listening events, which no test changes."""
-    store = new_store()
-    file = store.folder / "data" / "LastFM1k" / EVENTS
-    write_events(file, histories())
-    fewest = f"dataset.min_item_interactions={rarest(histories())[1]}"
-    options = ("dataset=LastFM1k", f"data_dir={file.parents[1]}", "dataset.urls=[]", fewest)
-    done = launch(store, "main", *options, *FEW, *BRIEF)
-    assert done.code == 0, done.err
-    return Recorded(store, done.last_id, file)
+
+    def fill(store: Store) -> tuple[str, str]:
+        file = store.folder / "data" / "LastFM1k" / EVENTS
+        write_events(file, histories())
+        fewest = f"dataset.min_item_interactions={rarest(histories())[1]}"
+        options = ("dataset=LastFM1k", f"data_dir={file.parents[1]}", "dataset.urls=[]", fewest)
+        done = launch(store, "main", *options, *FEW, *BRIEF)
+        assert done.code == 0, done.err
+        return done.last_id, str(file)
+
+    store, (run_id, file) = filled_store("first", fill)
+    return Recorded(store, run_id, Path(file))
 
 
 @pytest.fixture
 def recorded(first: Recorded, tmp_path: Path) -> Recorded:
     """A copy of the store, for one test to change; the data are left where they are."""
-    folder = tmp_path / "store"
-    shutil.copytree(first.store.folder, folder, ignore=shutil.ignore_patterns("data"))
-    with sqlite3.connect(folder / "mlflow.db") as database:
-        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
-            move = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-            database.execute(move, (str(first.store.folder), str(folder)))
-    database.close()
-    return Recorded(Store(folder, f"sqlite:///{folder}/mlflow.db"), first.run_id, first.data)
+    store = first.store.copied_to(tmp_path / "store", but=("data",))
+    return Recorded(store, first.run_id, first.data)
 
 
 def sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ from elsa_groups import find_groups, load_groups
 from elsa_groups.errors import InputError
 from elsa_groups.tracking.parent import check_parent
 
-from .conftest import Store, served
+from .conftest import Store, launch, served
 
 # Trained so little, few users diverge.
 FAMILIES = ["~families.divergent", "~families.opposing"]
@@ -21,9 +21,9 @@ KEYS = ["similar_3", "similar_5", "random_3"]
 
 def main(store: Store) -> str:
     """Train a small parent and draw a few groups; return the id of their run."""
-    launch = store.python("main", *SMALL, "model.epochs=2", "model.factors=16")
-    assert launch.code == 0, launch.err
-    return launch.last_id
+    done = launch(store, "main", *SMALL, "model.epochs=2", "model.factors=16")
+    assert done.code == 0, done.err
+    return done.last_id
 
 
 def check_groups(store: Store, run_id: str) -> None:
@@ -39,10 +39,9 @@ def check_groups(store: Store, run_id: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def local(new_store) -> tuple[Store, str]:
+def local(filled_store) -> tuple[Store, str]:
     """A store of SQLite and local artifacts, with one parent and groups of it; moved by the last test."""
-    store = new_store()
-    return store, main(store)
+    return filled_store("local", main)
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
@@ -93,15 +92,15 @@ def test_a_child_launched_in_another_experiment_goes_to_its_parents(local):
     parent = store.client.get_run(first).data.tags["mlflow.parentRunId"]
     options = ["-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={' '.join(FAMILIES)}"]
 
-    launch = store.mlflow_run("--experiment-name", "other", "-e", "generate", *options)
+    done = store.mlflow_run("--experiment-name", "other", "-e", "generate", *options)
 
-    assert launch.code == 0, launch.err
-    check_groups(store, launch.last_id)
+    assert done.code == 0, done.err
+    check_groups(store, done.last_id)
     other = store.client.get_experiment_by_name("other").experiment_id
     (launched,) = store.client.search_runs([other])
     assert launched.info.status == "FINISHED"
-    assert launched.data.tags["elsa_groups.run"] == launch.last_id
-    with pytest.raises(InputError, match=f"it launched run {launch.last_id}: give that one"):
+    assert launched.data.tags["elsa_groups.run"] == done.last_id
+    with pytest.raises(InputError, match=f"it launched run {done.last_id}: give that one"):
         load_groups(launched.info.run_id, tracking_uri=store.uri)
 
 
@@ -112,12 +111,12 @@ def test_groups_are_drawn_from_a_parent_in_a_store_that_was_moved(local, tmp_pat
     moved = Store(folder, f"sqlite:///{folder}/mlflow.db")
 
     check_groups(moved, first)
-    launch = moved.python("generate", *SMALL, f"parent={before.parent_run_id}")
+    done = launch(moved, "generate", *SMALL, f"parent={before.parent_run_id}")
 
-    assert launch.code == 0, launch.err
-    assert "its artifacts are in" in launch.err
-    check_groups(moved, launch.last_id)
-    after = load_groups(launch.last_id, tracking_uri=moved.uri)
+    assert done.code == 0, done.err
+    assert "its artifacts are in" in done.err
+    check_groups(moved, done.last_id)
+    after = load_groups(done.last_id, tracking_uri=moved.uri)
     assert after.digest == before.digest
     for key in KEYS:
         np.testing.assert_array_equal(after[key].user_ids, before[key].user_ids)

@@ -93,36 +93,36 @@ def delicate():
 
 
 @pytest.fixture(scope="module")
-def inputs(vectors, limits, delicate, tmp_path_factory):
+def inputs(vectors, limits, delicate, once):
     """A file of the inputs, so that no variant computes them in its own way."""
-    path = tmp_path_factory.mktemp("inputs") / "inputs.npz"
     rng = np.random.default_rng(8)
     two_items = hstack([eye_array(len(rows)) for rows in delicate])
     histories = csr_array(block_diag([random_array((500, 300), density=0.04, rng=rng), two_items]))
     encoder = np.concatenate([rng.normal(size=(300, DIM)), *delicate]).astype(np.float32)
     parts = {name: getattr(histories, name) for name in ("data", "indices", "indptr")}
-    np.savez(path, vectors=vectors, encoder=encoder, **limits, **parts)
-    return path
+    kept = {"vectors": vectors, "encoder": encoder, **limits, **parts}
+    return once("kernels", lambda folder: np.savez(folder / "inputs.npz", **kept)) / "inputs.npz"
 
 
 @pytest.fixture(scope="module")
-def run(inputs, tmp_path_factory):
+def run(inputs, once):
     """What a process finds under a variant; each runs once."""
-    folder = tmp_path_factory.mktemp("kernels")
     inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
 
-    @functools.cache
-    def found(variant: str | None = None) -> dict[str, np.ndarray]:
+    def compute(variant: str | None, folder: Path) -> None:
         changed = {"PYTHONPATH": str(SOURCE)} | VARIANTS.get(variant, {})
         if COMPILED["compiled_generic"].items() <= changed.items():
-            changed["NUMBA_CACHE_DIR"] = str(folder / "compiled")
-        path = folder / f"{variant}.npz"
+            changed["NUMBA_CACHE_DIR"] = str(folder.parent / "compiled for kernels")
         done = subprocess.run(
-            [sys.executable, str(PROGRAM), str(inputs), str(path)],
+            [sys.executable, str(PROGRAM), str(inputs), str(folder / "found.npz")],
             env=inherited | changed, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
-        return dict(np.load(path))
+
+    @functools.cache
+    def found(variant: str | None = None) -> dict[str, np.ndarray]:
+        folder = once(f"kernels {variant}", functools.partial(compute, variant))
+        return dict(np.load(folder / "found.npz"))
 
     return found
 

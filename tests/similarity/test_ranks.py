@@ -27,16 +27,19 @@ def alone():
 
 
 @pytest.fixture(scope="module", params=[2, 3])
-def together(request, tmp_path_factory):
+def together(request, once):
     """What each of several ranks ended with."""
-    folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(request.param)]
-    done = subprocess.run(
-        [*command, str(PROGRAM), str(folder)],
-        env=os.environ | {"PYTHONPATH": str(SOURCE)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+
+    def compute(folder: Path) -> None:
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(request.param)]
+        done = subprocess.run(
+            [*command, str(PROGRAM), str(folder)],
+            env=os.environ | {"PYTHONPATH": str(SOURCE)},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    folder = once(f"{request.param} ranks", compute)
     return [dict(np.load(folder / f"{rank}.npz")) for rank in range(request.param)]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from elsa_groups.cli.population import Chosen, Population
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Family, Groups
-    from elsa_groups.groups.filters import Tastes
+    from elsa_groups.groups.filters import Lookup
     from elsa_groups.model.embeddings import Embeddings
     from elsa_groups.report.tables import Result
     from elsa_groups.similarity.thresholds import Thresholds
@@ -44,7 +44,7 @@ class Drawn:
         Threads used; nothing depends on it.
     device : str
         Where all pairs were compared: ``cpu`` or ``cuda``; nothing depends on it.
-    tastes : Tastes
+    lookup : Lookup
         What filters looked up of the users.
     """
 
@@ -53,7 +53,7 @@ class Drawn:
     results: "list[Result]"
     threads: int
     device: str
-    tastes: "Tastes"
+    lookup: "Lookup"
 
     @property
     def embeddings(self) -> "Embeddings":
@@ -70,7 +70,7 @@ def draw_all(
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from elsa_groups.cli.population import embed_population
-    from elsa_groups.groups.filters import check_tastes
+    from elsa_groups.groups.filters import check_lookup
     from elsa_groups.similarity.scores import coarsen
 
     work: dict[str, Any] = {
@@ -83,11 +83,11 @@ def draw_all(
         done.count = len(embeddings.vectors)
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
-    tastes = _tastes_of(population)
-    check_tastes(filters_of(settings), tastes)
+    lookup = _lookup_of(population)
+    check_lookup(filters_of(settings), lookup)
     device = _sweep_device(settings["device"], ranks)
     thresholds = _thresholds_of(settings, population, device, work)
-    work |= {"coarse": coarsen(embeddings.vectors), "tastes": tastes}
+    work |= {"coarse": coarsen(embeddings.vectors), "lookup": lookup}
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
     with stage("groups and random ones", "groups") as done:
         drawn = [_draw_key(settings, embeddings, thresholds, *key, work=work) for key in keys]
@@ -100,17 +100,17 @@ def draw_all(
                 trained_share = population.trained_share(result.groups.members)
                 results.append(replace(result, trained_share=trained_share))
             measured.count = done.count
-    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu", tastes)
+    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu", lookup)
 
 
-def _tastes_of(population: "Population") -> "Tastes":
+def _lookup_of(population: "Population") -> "Lookup":
     """Return what filters look up of the users that groups are drawn from."""
-    from elsa_groups.groups.filters import Tastes
+    from elsa_groups.groups.filters import Lookup
 
     rows, histories, targets = population.embeddings.rows, population.histories, population.targets
     if len(rows) == histories.shape[0]:
-        return Tastes(histories, targets)
-    return Tastes(histories[rows], None if targets is None else targets[rows])
+        return Lookup(histories, targets)
+    return Lookup(histories[rows], None if targets is None else targets[rows])
 
 
 def _thresholds_of(
@@ -173,7 +173,7 @@ def _draw_key(
     }
     asked = {
         "filters": filters_of(settings),
-        "tastes": options.pop("tastes"),
+        "lookup": options.pop("lookup"),
         "allow_partial": settings["allow_partial"],
     }
     groups = draw_kept_groups(embeddings.vectors, family, sizes, **asked, **options)

@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elsa_groups.errors import InputError
-from elsa_groups.groups.filters import NAMES, Filters
+
+if TYPE_CHECKING:
+    from elsa_groups.groups.filters import Filters
 
 
 @dataclass
@@ -78,7 +80,7 @@ FILTER_RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def filters_of(settings: dict[str, Any]) -> Filters:
+def filters_of(settings: dict[str, Any]) -> "Filters":
     """Return what completed settings ask of groups beyond their families.
 
     Raises
@@ -86,6 +88,8 @@ def filters_of(settings: dict[str, Any]) -> Filters:
     InputError
         If no pair of members could pass.
     """
+    from elsa_groups.groups.filters import NAMES, Filters
+
     asked = settings["filters"]
     values = {name: asked[name]["value"] for name in NAMES}
     least, most = values["min_pair_similarity"], values["max_pair_similarity"]

@@ -193,7 +193,7 @@ class Again:
                 numbers[key],
                 self._present_rows(stored[key]),
                 filters=filters,
-                tastes=self.drawn.tastes,
+                lookup=self.drawn.lookup,
                 threads=self.drawn.threads,
                 **self._law,
             )

@@ -6,14 +6,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, NoReturn
 
 from elsa_groups.cli import schema
-from elsa_groups.cli.arguments import Job, check_overrides, conf_dir, hydra_arguments
+from elsa_groups.cli.arguments import DECLARED, Job, check_overrides, conf_dir, hydra_arguments
 from elsa_groups.cli.sweep import FindParent, Sweep, Task, run_sweep
 from elsa_groups.errors import InputError, Killed
 from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
+
+log = logging.getLogger("elsa_groups.cli")
 
 # What fails on every rank is for rank 0 to report, and for its run to end by. Then torchrun ends the others;
 # one that is still there after so many seconds failed alone.
@@ -91,16 +94,15 @@ def _run_once(name: str, task: Task, ranks: Ranks) -> None:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
-    from tqdm.contrib.logging import logging_redirect_tqdm
 
     def run(config: DictConfig) -> None:
         launched = HydraConfig.get()
         _handle_signals()
         _quiet_libraries(ranks, everything=launched.verbose is True)
         try:
-            # What is logged must not run into a bar.
-            with logging_redirect_tqdm():
-                task(schema.complete(config), list(launched.overrides.task))
+            settings = _announced(name, schema.complete(config))
+            with _beside_bars():
+                task(settings, list(launched.overrides.task))
         except Exception as error:
             _give_way(ranks)
             _refuse_if_meant_to_be_read(error)
@@ -113,7 +115,6 @@ def _sweep(name: str, task: Task, jobs: list[Job], find_parent: FindParent | Non
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
-    from tqdm.contrib.logging import logging_redirect_tqdm
 
     def launch(sweep: Sweep) -> None:
         # Launchers carry this function, and with it the sweep, to wherever they run a job.
@@ -122,7 +123,7 @@ def _sweep(name: str, task: Task, jobs: list[Job], find_parent: FindParent | Non
             _handle_signals()
             _quiet_libraries(ONE, everything=launched.verbose is True)
             settings = schema.complete(config)
-            with logging_redirect_tqdm():
+            with _beside_bars():
                 sweep.do_job(launched.job.num, task, settings, list(launched.overrides.task))
 
         hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
@@ -131,7 +132,7 @@ def _sweep(name: str, task: Task, jobs: list[Job], find_parent: FindParent | Non
     _handle_signals()
     _quiet_libraries(ONE, everything=verbose is True)
     try:
-        with logging_redirect_tqdm():
+        with _beside_bars():
             run_sweep(jobs, find_parent, launch)
     except Exception as error:
         _refuse_if_meant_to_be_read(error)
@@ -148,6 +149,23 @@ def _log_progress(name: str) -> Any:
         launch = compose(name, asked, return_hydra_config=True).hydra
     configure_log(launch.job_logging, launch.verbose)
     return launch.verbose
+
+
+def _beside_bars() -> AbstractContextManager[None]:
+    """Keep what is logged from running into a bar."""
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    redirected: AbstractContextManager[None] = logging_redirect_tqdm()
+    return redirected
+
+
+def _announced(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Say which settings an entry point starts with, before it imports what takes seconds; return them."""
+    told = {key: settings[key] for key in DECLARED if settings.get(key) is not None}
+    if "dataset" in told:
+        told["dataset"] = told["dataset"]["name"]
+    log.info("%s %s", name, " ".join(f"{key}={value}" for key, value in told.items()))
+    return settings
 
 
 def _check_ranks(ranks: Ranks, entry_point: str) -> None:

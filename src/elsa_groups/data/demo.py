@@ -46,7 +46,7 @@ def read_demo(folder: Path, *, n_users: int = 1000, n_items: int = 2000) -> Read
             )
     settings = json.dumps([VERSION, _SEED, n_users, n_items, len(GENRES), _LOYALTY, _MIXED_EVERY])
     source = Source("generated:Demo", hashlib.sha256(settings.encode()).hexdigest())
-    return Reading(source, lambda: _generate(n_users, n_items), cached=False)
+    return Reading(lambda: source, lambda: _generate(n_users, n_items), cached=False)
 
 
 def communities(n_users: int = 1000) -> dict[str, tuple[int, ...]]:

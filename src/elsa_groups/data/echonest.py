@@ -54,7 +54,9 @@ def read_echonest(
     songs = () if exclude_mismatches is None else mismatched_songs(Path(exclude_mismatches).expanduser())
     raw = find_raw(folder, Published(ARCHIVE, MEMBER, urls, archive_md5, member_md5), path)
     excluded = hashlib.sha256("\n".join(songs).encode()).hexdigest()
-    return Reading(source_of(raw), lambda: _read(raw, songs), {"version": VERSION, "excluded": excluded})
+    return Reading(
+        lambda: source_of(raw), lambda: _read(raw, songs), {"version": VERSION, "excluded": excluded}
+    )
 
 
 def mismatched_songs(path: Path) -> tuple[str, ...]:

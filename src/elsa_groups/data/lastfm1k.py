@@ -45,7 +45,7 @@ def read_lastfm1k(
     """
     published = Published(ARCHIVE, MEMBER, urls, archive_md5, member_md5)
     raw = find_raw(folder, published, path)
-    return Reading(source_of(raw), lambda: _read(raw), {"version": VERSION})
+    return Reading(lambda: source_of(raw), lambda: _read(raw), {"version": VERSION})
 
 
 def _read(raw: Path) -> Pairs:

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -101,17 +102,27 @@ def _reader_of(dataset: str, options: Mapping[str, object]) -> Callable[..., Rea
 
 
 def _filtered(dataset: str, reading: Reading, cache: Path, thresholds: Mapping[str, int]) -> Pairs:
+    whole = None if any(cache.glob("*")) else _read_beside_digest(reading)
     parts = {"dataset": dataset, "source": reading.source.sha256, **reading.depends, **thresholds}
     entry = cache / cache_key(parts)
-    if reading.cached and (kept := fetch_pairs(entry)) is not None:
+    if whole is None and reading.cached and (kept := fetch_pairs(entry)) is not None:
         log.info("%s: filtered pairs taken from %s", dataset, entry)
         return kept
-    pairs = keep_active(reading.read(), **thresholds)
+    pairs = keep_active(whole or reading.read(), **thresholds)
     if not len(pairs.rows):
         raise InputError(_nothing_left(dataset, pairs.counts, thresholds))
     if reading.cached:
         store_pairs(entry, pairs)
     return pairs
+
+
+def _read_beside_digest(reading: Reading) -> Pairs:
+    """Read a file while it is digested, as the digest finds nothing in a cache that is empty."""
+    with ThreadPoolExecutor(1) as pool:
+        pairs = pool.submit(reading.read)
+        # first, so that a file that cannot be read at all is said to be that
+        _ = reading.source
+        return pairs.result()
 
 
 def _nothing_left(dataset: str, counts: Mapping[str, int], thresholds: Mapping[str, int]) -> str:

@@ -104,7 +104,7 @@ def read_movielens(
         "min_rating": float(min_rating),
         "titles": source_of(titles).sha256 if titles.is_file() else None,
     }
-    return Reading(source_of(raw), lambda: _read(raw, layout, titles, min_rating), depends)
+    return Reading(lambda: source_of(raw), lambda: _read(raw, layout, titles, min_rating), depends)
 
 
 def _published(variant: str, urls: Mapping[str, Sequence[str]], md5s: Mapping[str, str]) -> Published:

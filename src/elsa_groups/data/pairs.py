@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,8 @@ class Reading:
 
     Attributes
     ----------
-    source : Source
-        The raw file and its digest.
+    find_source : callable
+        Returns the raw file and its digest, a `Source`.
     read : callable
         Reads it all; returns `Pairs`.
     depends : mapping of str to JSON value
@@ -55,10 +56,15 @@ class Reading:
         Whether the filtered pairs are worth a cache.
     """
 
-    source: Source
+    find_source: Callable[[], Source]
     read: Callable[[], Pairs]
     depends: Mapping[str, object] = field(default_factory=dict)
     cached: bool = True
+
+    @cached_property
+    def source(self) -> Source:
+        """The raw file and its digest, found when first asked for: of gigabytes that takes seconds."""
+        return self.find_source()
 
 
 def source_of(path: Path) -> Source:

@@ -51,7 +51,7 @@ def read_table(
             f"user_column and item_column: expected two columns, came {user_column!r} twice; correct one"
         )
     depends = {"version": VERSION, "suffix": raw.suffix.lower(), "columns": [user_column, item_column]}
-    return Reading(source_of(raw), lambda: _read(raw, user_column, item_column), depends)
+    return Reading(lambda: source_of(raw), lambda: _read(raw, user_column, item_column), depends)
 
 
 def _read(raw: Path, user_column: str, item_column: str) -> Pairs:

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Rule(IntEnum):
@@ -102,9 +104,9 @@ class Accounting:
         Why not; empty if all are.
     """
 
-    draws: NDArray[np.int64]
-    accepted: NDArray[np.int64]
-    restarts: NDArray[np.int64]
+    draws: "NDArray[np.int64]"
+    accepted: "NDArray[np.int64]"
+    restarts: "NDArray[np.int64]"
     rejected: tuple[tuple[str, int], ...] = ()
     shortfall: int = 0
     reason: str = ""
@@ -140,14 +142,16 @@ class Groups:
     """
 
     key: str
-    members: NDArray[np.int64]
+    members: "NDArray[np.int64]"
     sizes: tuple[int, ...]
     accounting: Accounting
-    kept: NDArray[np.int64] | None = None
+    kept: "NDArray[np.int64] | None" = None
 
     @property
-    def numbers(self) -> NDArray[np.int64]:
+    def numbers(self) -> "NDArray[np.int64]":
         """Number by which each group was drawn, ascending, shape (n_groups,): its draws follow from it."""
+        import numpy as np
+
         return np.arange(len(self.members)) if self.kept is None else self.kept
 
     @property
@@ -156,6 +160,8 @@ class Groups:
         return self.key.removesuffix("".join(f"_{size}" for size in self.sizes))
 
     @property
-    def subgroup_of_position(self) -> NDArray[np.int64]:
+    def subgroup_of_position(self) -> "NDArray[np.int64]":
         """Subgroup number of each position, shape (size,)."""
+        import numpy as np
+
         return np.repeat(np.arange(len(self.sizes)), self.sizes)

@@ -90,7 +90,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Tastes:
+class Lookup:
     """What filters look up of the users that groups are drawn from, one row each.
 
     Attributes
@@ -108,7 +108,7 @@ class Tastes:
     top_items: NDArray[np.integer] | None = None
 
 
-def check_tastes(filters: Filters, tastes: Tastes | None) -> None:
+def check_lookup(filters: Filters, lookup: Lookup | None) -> None:
     """Refuse filters that look up what there is not.
 
     Raises
@@ -124,7 +124,7 @@ def check_tastes(filters: Filters, tastes: Tastes | None) -> None:
     }
     for name in filters.on:
         attribute, what = needs.get(name, (None, ""))
-        if attribute and getattr(tastes, attribute, None) is None:
+        if attribute and getattr(lookup, attribute, None) is None:
             raise InputError(
                 f"filters.{name}: expected the {what} of users, came none; set filters.{name}.value=null"
                 + (", or history=inputs" if attribute == "targets" else "")
@@ -237,13 +237,13 @@ class OwnFilters:
     """The filters that look at a candidate alone."""
 
     def __init__(
-        self, filters: Filters, vectors: NDArray[np.float32], tastes: Tastes | None, *, seed: int
+        self, filters: Filters, vectors: NDArray[np.float32], lookup: Lookup | None, *, seed: int
     ) -> None:
         """Look up once what is asked of users; see :func:`~elsa_groups.groups.keeping.draw_kept_groups`."""
-        check_tastes(filters, tastes)
+        check_lookup(filters, lookup)
         self._filters, self._vectors, self._seed = filters, vectors, seed
         self._passes: list[tuple[int, Passes]] = [
-            (NAMES.index(name) + 1, getattr(self, f"_{name}")(getattr(filters, name), tastes))
+            (NAMES.index(name) + 1, getattr(self, f"_{name}")(getattr(filters, name), lookup))
             for name in OWN
             if name in filters.on
         ]
@@ -271,28 +271,28 @@ class OwnFilters:
             run_workers(worker, range(0, len(members), _PER_TASK), threads=threads)
         return verdicts
 
-    def _min_history(self, least: int, tastes: Tastes) -> Passes:
-        lengths = np.diff(tastes.histories.indptr)
+    def _min_history(self, least: int, lookup: Lookup) -> Passes:
+        lengths = np.diff(lookup.histories.indptr)
         return lambda members: (lengths[members] >= least).all(axis=1)
 
-    def _min_pair_similarity(self, least: float, _: Tastes) -> Passes:
+    def _min_pair_similarity(self, least: float, _: Lookup) -> Passes:
         return lambda members: pair_extremes(self._vectors, members)[:, 0] >= least
 
-    def _max_pair_similarity(self, most: float, _: Tastes) -> Passes:
+    def _max_pair_similarity(self, most: float, _: Lookup) -> Passes:
         return lambda members: pair_extremes(self._vectors, members)[:, 1] <= most
 
-    def _min_common_items(self, least: int, tastes: Tastes) -> Passes:
+    def _min_common_items(self, least: int, lookup: Lookup) -> Passes:
         scope = self._filters.common_items_scope
-        items = tastes.histories
-        if scope == "targets" and tastes.targets is not None:
-            items = tastes.targets
+        items = lookup.histories
+        if scope == "targets" and lookup.targets is not None:
+            items = lookup.targets
         elif scope == "half":
             items = items[:, np.flatnonzero(half_of_catalogue(items.shape[1], self._seed))]
         items = items if items.has_sorted_indices else items.sorted_indices()
         return lambda members: count_common_items(items, members) >= least
 
-    def _max_recommendation_overlap(self, most: float, tastes: Tastes) -> Passes:
-        ordered = np.sort(np.asarray(tastes.top_items), axis=1)
+    def _max_recommendation_overlap(self, most: float, lookup: Lookup) -> Passes:
+        ordered = np.sort(np.asarray(lookup.top_items), axis=1)
 
         def passes(members: Members) -> NDArray[np.bool_]:
             pairs = members.shape[1] * (members.shape[1] - 1) // 2

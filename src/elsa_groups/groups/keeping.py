@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Accounting, Family, Groups
-from elsa_groups.groups.filters import NAMES, Filters, Members, OwnFilters, Tastes, Verdicts
+from elsa_groups.groups.filters import NAMES, Filters, Lookup, Members, OwnFilters, Verdicts
 from elsa_groups.groups.kept import KeptGroups
 from elsa_groups.groups.sampling import draw_groups
 
@@ -35,7 +35,7 @@ def draw_kept_groups(
     *,
     seed: int,
     filters: Filters = NO_FILTERS,
-    tastes: Tastes | None = None,
+    lookup: Lookup | None = None,
     allow_partial: bool = False,
     threads: int = 1,
     most_at_once: int = MOST_AT_ONCE,
@@ -51,7 +51,7 @@ def draw_kept_groups(
         As for :func:`~elsa_groups.groups.sampling.draw_groups`.
     filters : Filters
         What is asked of groups beyond the rules of the family.
-    tastes : Tastes, optional
+    lookup : Lookup, optional
         What these look up, a row for each one of ``vectors``.
     allow_partial : bool
         Return fewer groups, if any, where a candidate cannot be completed or the budget is spent.
@@ -82,7 +82,7 @@ def draw_kept_groups(
     key = family.key(sizes)
     if not allow_partial:
         _check_room(filters, key, n_groups=family.n_groups, n_users=len(vectors), size=sum(sizes))
-    own = OwnFilters(filters, vectors, tastes, seed=seed)
+    own = OwnFilters(filters, vectors, lookup, seed=seed)
     kept = KeptGroups(filters, n_users=len(vectors), n_groups=family.n_groups, size=sum(sizes))
     tally = _Tally(filters)
     draw = partial(draw_groups, vectors, family, sizes, **law)

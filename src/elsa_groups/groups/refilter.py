@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.groups.family import Family
-from elsa_groups.groups.filters import KEPT, Filters, Members, OwnFilters, Tastes, pair_extremes
+from elsa_groups.groups.filters import KEPT, Filters, Lookup, Members, OwnFilters, pair_extremes
 from elsa_groups.groups.keeping import MOST_AT_ONCE
 from elsa_groups.groups.kept import KeptGroups
 from elsa_groups.groups.replay import TOLERANCE, Replay
@@ -23,7 +23,7 @@ def refilter(
     members: Members,
     *,
     filters: Filters,
-    tastes: Tastes | None,
+    lookup: Lookup | None,
     seed: int,
     tolerance: float = TOLERANCE,
     threads: int = 1,
@@ -46,7 +46,7 @@ def refilter(
         Their members as rows of ``vectors``, negative for a user who has none.
     filters : Filters
         What was asked.
-    tastes : Tastes, optional
+    lookup : Lookup, optional
         What these look up, as it is now.
     tolerance : float
         So far similarities of a pair may lie on the wrong side of a filter's limit.
@@ -60,7 +60,7 @@ def refilter(
     loose, tight = (_with_limits_moved(filters, by) for by in (tolerance, -tolerance))
     options = {"n_users": len(vectors), "n_groups": len(numbers), "size": sum(sizes)}
     judges = [
-        (OwnFilters(moved, vectors, tastes, seed=seed), KeptGroups(moved, **options))
+        (OwnFilters(moved, vectors, lookup, seed=seed), KeptGroups(moved, **options))
         for moved in (filters, loose, tight)
     ]
     found: dict[int, Replay] = {}

@@ -9,17 +9,16 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from elsa_groups.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     import torch.distributed as dist
+    from numpy.typing import NDArray
 
 T = TypeVar("T")
-Number = TypeVar("Number", bound=np.generic)
+Number = TypeVar("Number", bound="np.generic")
 
 # A rank that dies is noticed at once, by its closed connections and by torchrun. This is for one that goes
 # silent, and longer than a slower machine or the writing of artifacts can make the others wait.
@@ -59,7 +58,7 @@ class Ranks:
         """
         return islice(tasks, self.rank, None, self.size)
 
-    def sum(self, values: NDArray[Number]) -> NDArray[Number]:
+    def sum(self, values: "NDArray[Number]") -> "NDArray[Number]":
         """Add up the ranks' arrays of one shape, in place, and return the result, the same on every rank.
 
         Exact for integers, and for any numbers of which all ranks but one hold zeros. Memory: no copy.
@@ -69,16 +68,17 @@ class Ranks:
 
             total = self._tensor(values)
             _finish(dist.all_reduce(total, async_op=True))
-            np.copyto(values, total.cpu().numpy())
+            values[...] = total.cpu().numpy()
         return values
 
-    def gather(self, values: NDArray[Number]) -> NDArray[Number]:
+    def gather(self, values: "NDArray[Number]") -> "NDArray[Number]":
         """Join the ranks' arrays of any lengths, one dimension each, in rank order.
 
         Memory: ``size`` times the longest.
         """
         if self.size == 1:
             return values
+        import numpy as np
         import torch
         import torch.distributed as dist
 
@@ -90,10 +90,11 @@ class Ranks:
         _finish(dist.all_gather(parts, padded, async_op=True))
         return np.concatenate([part.cpu().numpy()[:n] for part, n in zip(parts, lengths, strict=True)])
 
-    def broadcast(self, values: NDArray[Number]) -> NDArray[Number]:
+    def broadcast(self, values: "NDArray[Number]") -> "NDArray[Number]":
         """Return the array, of one dimension, that rank 0 holds; of the others' only the type counts."""
         if self.size == 1:
             return values
+        import numpy as np
         import torch.distributed as dist
 
         length = self.sum(np.array([len(values) if self.rank == 0 else 0]))[0]
@@ -103,6 +104,8 @@ class Ranks:
 
     def wait(self) -> None:
         """Wait until every rank has come here."""
+        import numpy as np
+
         self.sum(np.zeros(1, np.int64))
 
     @contextmanager
@@ -122,7 +125,7 @@ class Ranks:
         # Not after an error: what is left of an exchange would be waited for.
         dist.destroy_process_group()
 
-    def _tensor(self, values: NDArray[Any]) -> "torch.Tensor":
+    def _tensor(self, values: "NDArray[Any]") -> "torch.Tensor":
         import torch
 
         return torch.from_numpy(values).to(self.device)

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.data.split import Split
 from elsa_groups.errors import Absent, InputError, InputsMissing
-from elsa_groups.model.elsa import read_checkpoint
-from elsa_groups.model.embeddings import check_item_order
 from elsa_groups.record.digests import file_digest
 from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
@@ -216,6 +214,9 @@ def _run_of_model(uri: str) -> str:
 
 def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
     """Load a run's item vectors and check them, and its ids where it has them, against the data."""
+    # torch comes with it, which nobody waits for whose parent or data are refused before.
+    from elsa_groups.model.elsa import read_checkpoint
+
     run_id = run.info.run_id
     if run.info.status != "FINISHED":
         log.warning("parent: run %s ended %s; its checkpoint is used all the same", run_id, run.info.status)
@@ -233,6 +234,8 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
     # Without ids nobody knows whose rows they are.
     split = read_split(artifacts, interactions.n_users) if has_users else None
     if not ordered:
+        from elsa_groups.model.embeddings import check_item_order
+
         order = check_item_order(interactions.matrix, encoder, seed=seed)
         log.info(
             "parent: no items.json; the loss in this item order is %.3f, in shuffled orders at least %.3f",
@@ -360,6 +363,8 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
     InputsMissing
         If neither is there, or what is there can no longer be read.
     """
+    from elsa_groups.model.elsa import read_checkpoint
+
     recorded = record.lineage["parent"]
     with TemporaryDirectory() as folder:
         checkpoint = _recorded_checkpoint(record, Path(folder))
