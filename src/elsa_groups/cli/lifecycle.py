@@ -1,5 +1,6 @@
 """From a command line to a task and an exit code."""
 
+import io
 import logging
 import os
 import signal
@@ -59,7 +60,8 @@ def run_entry_point(
     warnings alone.
     """
     # Who reads a file or a pipe wants each line when it is said.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     schema.register()
     ranks = launched_ranks()
     try:
