@@ -1,8 +1,8 @@
 """All benchmarks, as one table."""
 
-from benchmarks import filtering, generation, loading, peers, scale, thresholds, training
+from benchmarks import filtering, generation, loading, peers, scale, tastes, thresholds, training
 from benchmarks.harness import main
 
 if __name__ == "__main__":
-    rooms = (thresholds, generation, filtering, peers, training, loading, scale)
+    rooms = (thresholds, generation, filtering, peers, tastes, training, loading, scale)
     main(*(case for room in rooms for case in room.CASES))

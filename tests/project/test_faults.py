@@ -40,7 +40,7 @@ TASKS = {"generate": _generate, "train": _train}
 DATA = ("dataset=Demo", "dataset.n_users=300", "dataset.n_items=400", "data_dir=data")
 SMALL = (
     "n_groups=4", "baseline.n_groups=20", "families.similar.compositions=[[3]]", "~families.opposing",
-    "~families.divergent", "~families.random",
+    "~families.divergent", "~families.random", "evidence.halves=null",
 )  # fmt: skip
 
 
