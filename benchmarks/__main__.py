@@ -1,8 +1,18 @@
 """All benchmarks, as one table."""
 
-from benchmarks import filtering, generation, loading, peers, scale, startup, thresholds, training
+from benchmarks import (
+    filtering,
+    generation,
+    loading,
+    peers,
+    scale,
+    startup,
+    tastes,
+    thresholds,
+    training,
+)
 from benchmarks.harness import main
 
 if __name__ == "__main__":
-    rooms = (thresholds, generation, filtering, peers, training, loading, scale, startup)
+    rooms = (thresholds, generation, filtering, peers, tastes, training, loading, scale, startup)
     main(*(case for room in rooms for case in room.CASES))

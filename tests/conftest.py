@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.data.interactions import Interactions, Source
+from elsa_groups.groups.evidence import compare, find_interval, measures_of
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
 from elsa_groups.groups.quality import measure_overlap, measure_quality
+from elsa_groups.groups.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.embeddings import embed_users
+from elsa_groups.model.recommendations import top_items
 from elsa_groups.record.schema import data_record
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.comparison import ComparedRun
@@ -197,7 +200,9 @@ def _page_parts() -> dict[str, Any]:
         "similar": {"compositions": [[3]], "within": "similar", "across": "any", "linkage": "mean"},
         "opposing": {"compositions": [[2, 1]], "within": "similar", "across": "divergent", "linkage": "all"},
     }
-    rows, examples = [], {}
+    top = top_items(embeddings.vectors, encoder, data.matrix, TOP)
+    profiles = Profiles.of(data.matrix, top)
+    rows, examples, evidence = [], {}, {}
     for name, sizes, n_groups in (("similar", (3,), 4), ("opposing", (2, 1), 1)):
         rules = {part: Rule[families[name][part]] for part in ("within", "across")}
         family = Family(name, (sizes,), **rules, linkage=Linkage.mean, n_groups=n_groups)
@@ -206,7 +211,13 @@ def _page_parts() -> dict[str, Any]:
         groups = Groups(family.key(sizes), members, sizes, accounting)
         quality = measure_quality(embeddings.vectors, members, sizes, **rules, **limits)
         overlap = measure_overlap(members, n_users=8, threshold=0.3)
-        rows.append(summary_row(Result(groups, quality, overlap, np.array([0.5, 0.75]), 1.5)))
+        tastes = measure_tastes(profiles, members, sizes)
+        measures = measures_of(quality, tastes)
+        random = {name: values / 2 for name, values in measures.items()}
+        intervals = {"similarity": find_interval(quality.similarity, np.array([0.6, 0.7]), n_groups)}
+        evidence[groups.key] = compare(measures, {"random": random, "as_active": random}, intervals)
+        told = (tastes, np.zeros(2), evidence[groups.key], 0.1)
+        rows.append(summary_row(Result(groups, quality, overlap, np.array([0.5, 0.75]), 1.5, *told)))
         histories = Histories(data, embeddings, encoder)
         examples[groups.key] = first_groups(groups, family, histories, **limits)
     asked = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": 0.1, "value": 0.95}}
@@ -242,6 +253,7 @@ def _page_parts() -> dict[str, Any]:
             Picture("First & foremost", 'A "picture" of <nothing>', PIXEL),
             Picture("Last", "Two", PIXEL),
         ),
+        "evidence": evidence,
         "examples": examples,
     }
 

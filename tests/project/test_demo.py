@@ -22,7 +22,9 @@ KEYS = {
     "opposing_4_1": (4, 1),
     "random_3": (3,),
 }
-FIGURES = ("pairs", "similarity", "within_across", "overlap", "participation", "map")
+FIGURES = (
+    "pairs", "similarity", "within_across", "recommendation_overlap", "overlap", "participation", "map",
+)  # fmt: skip
 COMMON = {
     "groups",
     "similarity_mean",
@@ -33,6 +35,8 @@ COMMON = {
     "member_overlap_mean",
     "member_overlap_max",
     "user_coverage",
+    "recommendation_overlap_at_20_mean",
+    "common_items_mean",
 }
 
 
@@ -138,8 +142,9 @@ def test_every_key_has_the_metrics_of_the_contract_and_no_others(child):
 def test_every_artifact_of_the_contract_is_there(files):
     found = {path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()}
     expected = {"thresholds.json", "config.yaml", "lineage.json", "groups/summary.json", "report.html"}
+    expected |= {"evidence.parquet"}
     for key in KEYS:
-        expected |= {f"groups/{key}{end}" for end in (".npy", ".parquet", "_ids.npy")}
+        expected |= {f"groups/{key}{end}" for end in (".npy", ".parquet", "_ids.npy", "_measures.parquet")}
         expected |= {f"histograms/{key}.png", f"histograms/{key}.json", f"overlap/{key}.csv"}
     expected |= {f"figures/{name}.png" for name in FIGURES}
     # What differs from the commit is kept where something does.

@@ -40,7 +40,7 @@ DATA = ("dataset=Demo", "dataset.n_users=300", "dataset.n_items=400", "data_dir=
 FITTED = ("model.factors=16", "model.epochs=15", "model.patience=15")
 SMALL = (
     "n_groups=4", "baseline.n_groups=20", "families.similar.compositions=[[3]]", "~families.opposing",
-    "~families.divergent", "~families.random",
+    "~families.divergent", "~families.random", "evidence.halves=null",
 )  # fmt: skip
 
 

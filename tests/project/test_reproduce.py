@@ -30,6 +30,7 @@ KEYS = ["similar_2", "opposing_2_1"]
 FEW = (
     "n_groups=12", "baseline.n_groups=12", "families.similar.compositions=[[2]]",
     "families.opposing.compositions=[[2,1]]", "~families.divergent", "~families.random",
+    "evidence.halves=2",
 )  # fmt: skip
 BRIEF = ("model.epochs=4", "model.factors=16", "model.batch_size=32")
 

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from elsa_groups.groups.evidence import Comparison, compare, find_interval, measures_of
 from elsa_groups.groups.family import Accounting, Groups
 from elsa_groups.groups.quality import Quality, measure_overlap
+from elsa_groups.groups.tastes import Tastes
 from elsa_groups.report.tables import Result
 
 
@@ -47,9 +49,34 @@ def make_result(
     counts = np.ones(n, np.int64)
     baseline = rng.normal(0.55, 0.03, 100) if similarity is None else np.full(100, similarity)
     overlap = measure_overlap(rows, n_users=n_users, threshold=0.3)
+    tastes = make_tastes(n, quality, rng)
     return Result(
-        Groups(key, rows, sizes, Accounting(counts, counts, counts)), quality, overlap, baseline, 1.0
+        Groups(key, rows, sizes, Accounting(counts, counts, counts)), quality, overlap, baseline, 1.0,
+        tastes, rng.binomial(60, 0.1, 100) / 60, make_evidence(quality, tastes), 0.0,
+    )  # fmt: skip
+
+
+def make_tastes(n_groups: int, quality: Quality, rng: np.random.Generator) -> Tastes:
+    """Return tastes of groups with the sides that their quality has."""
+    shares = rng.binomial(60, 0.3, (5, n_groups)) / 60
+    sides = [
+        np.where(np.isnan(of), np.nan, shares[i]) for i, of in enumerate((quality.within, quality.across))
+    ]
+    items = rng.integers(0, 5, (2, n_groups))
+    return Tastes(
+        shares[2], shares[3], *sides, shares[4], items[0], 100 + items[1], *rng.uniform(20, 40, (2, n_groups))
     )
+
+
+def make_evidence(quality: Quality, tastes: Tastes) -> list[Comparison]:
+    """Return evidence where random groups measure half as much, and halves of users a tenth more or less."""
+    measures = measures_of(quality, tastes)
+    random = {name: values / 2 for name, values in measures.items()}
+    intervals = {
+        name: find_interval(values, values.mean() * np.array([0.9, 1.0, 1.1]), len(values))
+        for name, values in measures.items()
+    }
+    return compare(measures, {"random": random, "as_active": random}, intervals)
 
 
 def written(figure: Figure) -> list[tuple[Text, Bbox]]:

@@ -1,9 +1,8 @@
 """What a reader is told, and at which numbers it begins."""
 
-import numpy as np
 import pytest
 
-from elsa_groups.report.cautions import Activity, find_cautions, measure_activity
+from elsa_groups.report.cautions import find_cautions
 
 # Of 1,000 users, 100 groups of 3 leave one out with probability 0.997 ** 100.
 BY_CHANCE = 1 - 0.997**100
@@ -17,15 +16,14 @@ CALM = {
     "restarts": 0,
     "duplicates": 0,
     "shortfall": 0,
+    "activity_mean": 30.0,
+    "activity_difference": 0.0,
 }
-ALIKE = Activity(30.0, 30.0, 10.0)
 
 
-def cautions(*changes, n_users=1000, divergent=0.4, activity=ALIKE):
+def cautions(*changes, n_users=1000, divergent=0.4, ruled=("similar_3",)):
     rows = [CALM | change for change in changes or [{}]]
-    found = find_cautions(
-        rows, n_users=n_users, divergent=divergent, activity={row["key"]: activity for row in rows}
-    )
+    found = find_cautions(rows, n_users=n_users, divergent=divergent, users_activity=30.0, ruled=ruled)
     return {caution.title: caution.text for caution in found}
 
 
@@ -109,26 +107,26 @@ def test_duplicates_are_told_from_the_first():
     }
 
 
-@pytest.mark.parametrize(("mean", "sign"), [(32.5, "+0.25"), (27.5, "−0.25")])
-def test_activity_is_another_beyond_a_fifth_of_a_standard_deviation(mean, sign):
-    assert cautions(activity=Activity(32.0, 30.0, 10.0)) == {}
-    told = cautions(activity=Activity(mean, 30.0, 10.0))
+@pytest.mark.parametrize(("mean", "difference", "sign"), [(32.5, 0.25, "+0.25"), (27.5, -0.25, "−0.25")])
+def test_activity_is_another_beyond_a_fifth_of_a_standard_deviation(mean, difference, sign):
+    assert cautions({"activity_mean": 32.0, "activity_difference": 0.2}) == {}
+    told = cautions({"activity_mean": mean, "activity_difference": difference})
     assert told == {
         "Members are not as active as users are": "A history has 30.0 items on average, among all users as in"
         f" random groups, but not in similar_3 ({mean} items, {sign} sd)."
     }
 
 
-def test_activity_counts_a_member_as_often_as_drawn():
-    # Lengths 10, 20, 60: mean 30, squares of 20, 10, 30 over 3.
-    measured = measure_activity(np.array([10, 20, 60]), np.array([[0, 2], [1, 2]]))
-    assert (measured.mean, measured.users_mean) == (37.5, 30.0)
-    assert measured.users_std == pytest.approx((1400 / 3) ** 0.5, rel=1e-12)
-    assert measured.difference == pytest.approx(7.5 / (1400 / 3) ** 0.5, rel=1e-12)
-
-
-def test_histories_of_one_length_differ_in_nothing():
-    assert measure_activity(np.array([5, 5, 5]), np.array([[0, 1]])).difference == 0.0
+def test_recommendations_overlap_as_in_random_groups_where_the_interval_holds_their_mean():
+    measured = {"mean": 0.07, "low": 0.06, "high": 0.08, "as_active": 0.0599}
+    row = {f"recommendation_overlap_at_20_{name}": value for name, value in measured.items()}
+    assert cautions(row) == {}
+    like = row | {"recommendation_overlap_at_20_as_active": 0.06}
+    (text,) = cautions(like).values()
+    assert "in similar_3 (0.070, 95% 0.060 to 0.080, random 0.060)" in text
+    # Of random groups it is no news, and without an interval nobody knows.
+    assert cautions(like, ruled=()) == {}
+    assert cautions({name: value for name, value in like.items() if not name.endswith("low")}) == {}
 
 
 def test_the_worst_keys_are_named_and_the_others_counted():
@@ -146,19 +144,21 @@ def test_cautions_come_in_one_order():
         "participation_max": 60,
         "restarts": 500,
         "duplicates": 40,
+        "activity_difference": -4.0,
+        **{f"recommendation_overlap_at_20_{name}": 0.1 for name in ("mean", "low", "high", "as_active")},
     }
     told = find_cautions(
-        [CALM | everything], n_users=1000, divergent=0.5, activity={"similar_3": Activity(1, 9, 2)}
+        [CALM | everything], n_users=1000, divergent=0.5, users_activity=9.0, ruled=("similar_3",)
     )
     assert [caution.title.split()[0] for caution in told] == [
-        "Groups", "Divergent", "Few", "One", "More", "Groups", "Members",
+        "Groups", "Divergent", "Few", "One", "More", "Groups", "Members", "Recommendations",
     ]  # fmt: skip
 
 
 def test_targets_of_members_that_were_trained_on_are_told_where_something_is_held_out():
     def told(held_out, **changes):
         found = find_cautions(
-            [CALM | changes], n_users=1000, divergent=0.4, activity={"similar_3": ALIKE}, held_out=held_out
+            [CALM | changes], n_users=1000, divergent=0.4, users_activity=30.0, ruled=(), held_out=held_out
         )
         return [caution.text for caution in found]
 

@@ -15,7 +15,7 @@ from elsa_groups.similarity.thresholds import Thresholds
 
 from .conftest import check_writing, make_result, png_size
 
-ALL = ["pairs", "similarity", "within_across", "overlap", "participation", "map"]
+ALL = ["pairs", "similarity", "within_across", "recommendation_overlap", "overlap", "participation", "map"]
 KEYS = ("similar_3", "divergent_5", "opposing_2_1", "opposing_3_2", "random_3")
 
 

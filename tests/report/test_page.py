@@ -308,3 +308,25 @@ def test_the_same_run_gives_the_same_bytes(page_parts):
     page = render_page(**page_parts)
     assert page == render_page(**page_parts)
     assert page.endswith("</html>\n")
+
+
+def test_evidence_is_shown_with_its_intervals_where_there_are_any(page_parts):
+    heading, *lines = table_of(read(page_parts), "evidence")
+    assert heading == ["key, measure", "mean", "random", "as active", "Δ", "below"]
+    assert [line[0] for line in lines if len(line) == 1] == list(page_parts["evidence"])
+    shown = iter(line for line in lines if len(line) > 1)
+    for comparisons in page_parts["evidence"].values():
+        found = {of.measure: of for of in comparisons if of.baseline == "random"}
+        for name, measure, digits in (
+            ("similarity", "similarity", 3),
+            ("overlap@20", "recommendation_overlap_at_20", 3),
+            ("common items", "common_items", 2),
+        ):
+            of, line = found[measure], next(shown)
+            mean = f"{of.mean:.{digits}f}"
+            if measure == "similarity":
+                mean += f" ({of.interval.low:.3f}–{of.interval.high:.3f})"
+            random = f"{of.random_mean:.{digits}f}"
+            delta = f"{of.cliffs_delta:+.2f}".replace("+0.00", "0.00").replace("-", "−")
+            assert line == [name, mean, random, random, delta, f"{of.percentile:.0f}"]
+    assert next(shown, None) is None

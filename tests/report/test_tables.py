@@ -14,13 +14,17 @@ from elsa_groups.groups.quality import Quality, measure_overlap
 from elsa_groups.report.tables import (
     Result,
     closing_table,
+    evidence_table,
+    measures_table,
     members_table,
     metrics_of,
     mlflow_table,
     summary_row,
-    write_members,
     write_overlap,
+    write_parquet,
 )
+
+from .conftest import make_evidence, make_tastes
 
 CONTRACT = [
     "groups",
@@ -32,6 +36,8 @@ CONTRACT = [
     "member_overlap_mean",
     "member_overlap_max",
     "user_coverage",
+    "recommendation_overlap_at_20_mean",
+    "common_items_mean",
 ]
 
 
@@ -48,12 +54,17 @@ def result(members, sizes=(3,), similarity=None, within=None, across=None, key="
     accounting = Accounting(
         draws=np.full(n, 20), accepted=np.full(n, 3), restarts=np.arange(n, dtype=np.int64)
     )
+    tastes = make_tastes(n, quality, np.random.default_rng(0))
     return Result(
         groups=Groups(key, members, sizes, accounting),
         quality=quality,
         overlap=measure_overlap(members, n_users=8, threshold=0.3),
         baseline=np.array([0.2, 0.4, 0.6, 0.8]),
         seconds=1.5,
+        tastes=tastes,
+        random_overlap=np.array([0.1, 0.2]),
+        evidence=make_evidence(quality, tastes),
+        activity_difference=0.25,
     )
 
 
@@ -61,7 +72,11 @@ FOUR = [[0, 1, 2], [1, 2, 5], [5, 6, 7], [2, 1, 0]]
 
 
 def test_a_row_holds_statistics_worked_by_hand():
-    row = summary_row(result(FOUR, similarity=[0.1, 0.3, 0.5, 0.7]))
+    of = result(FOUR, similarity=[0.1, 0.3, 0.5, 0.7])
+    row = summary_row(of)
+    # Random groups measure half of each group: 0.05, 0.15, 0.25, 0.35.
+    # Halves of 0.36, 0.4, 0.44 differ less than independent groups would: those decide.
+    reach = 4.302653 * (0.05 / 4) ** 0.5
     expected = {
         "groups": 4,
         "size": 3,
@@ -72,8 +87,14 @@ def test_a_row_holds_statistics_worked_by_hand():
         "similarity_q50": 0.4,
         "similarity_q95": 0.67,
         "similarity_max": 0.7,
-        "similarity_random": 0.5,
-        "similarity_percentile": 50.0,  # 0.2 and 0.4 of four
+        "similarity_random": 0.2,
+        "similarity_as_active": 0.2,
+        "similarity_percentile": 100.0,
+        "similarity_cliffs_delta": 8 / 16,  # 1 + 2 + 4 + 4 above less 3 below
+        "similarity_low": max(0.0, 0.4 - reach),
+        "similarity_high": 0.4 + reach,
+        "similarity_effective_groups": 4.0,
+        "activity_difference": 0.25,
         "wrong_pair_share": 0.25,
         "wrong_pairs_mean": 0.5,
         "acceptance_rate": 0.15,
@@ -95,7 +116,12 @@ def test_a_row_holds_statistics_worked_by_hand():
         "shortfall": 0,
     }
     assert row.pop("key") == "similar_3"
-    assert row == pytest.approx(expected, abs=1e-12)
+    tastes = {f"{name}_mean": v.mean() for name, v in vars(of.tastes).items() if not np.isnan(v).all()}
+    assert {name: row.pop(name) for name in tastes} == pytest.approx(tastes, abs=1e-12)
+    for measure in ("recommendation_overlap_at_20", "common_items", "jaccard"):
+        kinds = ("random", "as_active", "percentile", "cliffs_delta", "low", "high", "effective_groups")
+        assert all(row.pop(f"{measure}_{kind}") is not None for kind in kinds)
+    assert row == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_key_of_several_subgroups_has_within_and_across():
@@ -194,7 +220,7 @@ def test_a_row_counts_what_filters_rejected():
 def test_members_survive_parquet(tmp_path):
     groups = result(FOUR).groups
     table = members_table(groups, groups.members, tuple("abcdefgh"))
-    write_members(tmp_path / "members.parquet", table)
+    write_parquet(tmp_path / "members.parquet", table)
     assert pq.read_table(tmp_path / "members.parquet").equals(table)
 
 
@@ -220,7 +246,7 @@ def test_the_closing_table_lines_up():
     ]  # fmt: skip
     assert above.split() == ["wrong", "overlap"]
     assert first.split() == [
-        "similar_3", "4", "0.500", "0.500", "25.0%", "1.00", "6", "1.50",
+        "similar_3", "4", "0.500", "0.250", "25.0%", "1.00", "6", "1.50",
     ]  # fmt: skip
     # One group overlaps with none.
     assert second.split()[5] == "-"
@@ -239,3 +265,31 @@ def test_the_closing_table_fits_its_width_whatever_the_key():
 
 def test_a_usual_key_is_shown_whole():
     assert "three_camps_2_2_2 " in closing_table([summary_row(result(FOUR, key="three_camps_2_2_2"))])
+
+
+def test_a_row_of_measures_a_group_null_where_there_are_no_sides():
+    of = result(FOUR)
+    table = measures_table(of)
+    assert table.column_names == [
+        "group", "similarity", "within", "across", "wrong_pairs", "recommendation_overlap_at_20",
+        "recommendation_overlap_at_10", "recommendation_overlap_within", "recommendation_overlap_across",
+        "jaccard", "common_items", "union_items", "activity", "popularity",
+    ]  # fmt: skip
+    assert table["across"].to_pylist() == [None] * 4
+    assert table["group"].to_pylist() == [0, 1, 2, 3]
+    assert table["wrong_pairs"].to_pylist() == [2, 0, 0, 0]
+    assert table["common_items"].to_pylist() == of.tastes.common_items.tolist()
+
+
+def test_evidence_is_one_row_a_key_measure_and_baseline():
+    results = [result(FOUR), result(FOUR, (2, 1), within=[0.9] * 4, across=[0.1] * 4, key="opposing_2_1")]
+    rows = evidence_table(results).to_pylist()
+    assert len({(row["key"], row["measure"], row["baseline"]) for row in rows}) == len(rows) == 2 * (8 + 12)
+    for row, of in zip(rows, [of for result in results for of in result.evidence], strict=True):
+        assert (row["mean"], row["ratio"]) == (of.mean, of.ratio)
+        assert row["low"] == of.interval.low
+    without = evidence_table(
+        [replace(results[0], evidence=[replace(of, interval=None) for of in results[0].evidence])]
+    )
+    assert set(without["low"].to_pylist()) == {None}
+    assert without.schema == evidence_table(results).schema

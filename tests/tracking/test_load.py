@@ -21,7 +21,7 @@ from elsa_groups.groups.family import Accounting, Groups
 from elsa_groups.record.code import Code
 from elsa_groups.record.digests import array_digest, file_digest
 from elsa_groups.record.schema import groups_digest, groups_lineage, thresholds_record
-from elsa_groups.report.tables import members_table, write_members
+from elsa_groups.report.tables import members_table, write_parquet
 from elsa_groups.similarity.thresholds import Thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ def log_groups(client: MlflowClient, interactions, members, tmp_path) -> Callabl
             nothing = np.zeros(len(users), np.int64)
             groups = Groups(key, users, KEYS[key], Accounting(nothing, nothing, nothing))
             table = members_table(groups, users, interactions.user_ids)
-            write_members(folder / "groups" / f"{key}.parquet", table)
+            write_parquet(folder / "groups" / f"{key}.parquet", table)
         lineage = groups_lineage(
             run_id=run_id,
             parent=PARENT | {"run_id": parent},

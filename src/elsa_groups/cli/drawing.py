@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from elsa_groups.cli import schema
 from elsa_groups.cli.filters import filters_of
 from elsa_groups.cli.stages import stage
-from elsa_groups.progress import progress
 from elsa_groups.similarity.ranks import Ranks
 from elsa_groups.similarity.work import available_threads
 
@@ -69,6 +68,7 @@ def draw_all(
     ranks: Ranks,
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
+    from elsa_groups.cli.measuring import DrawnKey, Source, measure_keys
     from elsa_groups.cli.population import embed_population
     from elsa_groups.groups.filters import check_lookup
     from elsa_groups.similarity.scores import coarsen
@@ -90,13 +90,17 @@ def draw_all(
     work |= {"coarse": coarsen(embeddings.vectors), "lookup": lookup}
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
     with stage("groups and random ones", "groups") as done:
-        drawn = [_draw_key(settings, embeddings, thresholds, *key, work=work) for key in keys]
-        done.count = sum(len(each.members) for groups, random, _ in drawn for each in (groups, random))
-    results = []
+        drawn = [
+            DrawnKey(key[0], *_draw_key(settings, embeddings, thresholds, *key, work=work)) for key in keys
+        ]
+        done.count = sum(len(each.members) for key in drawn for each in (key.groups, key.random))
+    results: list[Result] = []
     if not ranks.rank:
         with stage("measuring", "groups") as measured:
-            for key, each in progress(list(zip(keys, drawn, strict=True)), label="measuring", unit="key"):
-                result = _measure_key(settings, embeddings, thresholds, key[0], *each)
+            source = Source.of(
+                settings, population, encoder, thresholds, tastes, work["coarse"], work["threads"]
+            )
+            for result in measure_keys(source, drawn):
                 trained_share = population.trained_share(result.groups.members)
                 results.append(replace(result, trained_share=trained_share))
             measured.count = done.count
@@ -189,29 +193,3 @@ def _draw_key(
     n_random = max(settings["baseline"]["n_groups"], family.n_groups)
     random = draw_groups(embeddings.vectors, anyone, sizes, stream="baseline", n_groups=n_random, **options)
     return groups, random, seconds
-
-
-def _measure_key(
-    settings: dict[str, Any],
-    embeddings: "Embeddings",
-    thresholds: "Thresholds",
-    family: "Family",
-    groups: "Groups",
-    random: "Groups",
-    seconds: float,
-) -> "Result":
-    """Measure the groups of one key beside random groups of the same size."""
-    from elsa_groups.groups.family import Rule
-    from elsa_groups.groups.quality import measure_overlap, measure_quality
-    from elsa_groups.report.tables import Result
-
-    vectors, members = embeddings.vectors, groups.members
-    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
-    quality = measure_quality(
-        vectors, members, groups.sizes, within=family.within, across=family.across, **limits
-    )
-    baseline = measure_quality(
-        vectors, random.members, groups.sizes, within=Rule.any, across=Rule.any, **limits
-    )
-    overlap = measure_overlap(members, n_users=len(vectors), threshold=settings["overlap"]["threshold"])
-    return Result(groups, quality, overlap, baseline.similarity, seconds)

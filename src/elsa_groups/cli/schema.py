@@ -175,6 +175,13 @@ class OverlapConf:
 
 
 @dataclass
+class EvidenceConf:
+    """Random halves of the users that all is drawn from again, for intervals; null: no intervals."""
+
+    halves: int | None = MISSING
+
+
+@dataclass
 class TrainConf:
     """Entry point train."""
 
@@ -215,6 +222,7 @@ class GenerateConf:
     sampling: SamplingConf = field(default_factory=SamplingConf)
     baseline: BaselineConf = field(default_factory=BaselineConf)
     overlap: OverlapConf = field(default_factory=OverlapConf)
+    evidence: EvidenceConf = field(default_factory=EvidenceConf)
 
 
 @dataclass
@@ -263,6 +271,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "thresholds.sampled_pairs": (100, math.inf),
     "overlap.threshold": (0, 1),
     **FILTER_RANGES,
+    "evidence.halves": (2, math.inf),
 }
 DATASETS: dict[str, Any] = {
     "LastFM1k": LastFM1kConf,

@@ -40,7 +40,7 @@ def write_artifacts(
     """Write every artifact of a groups run but its lineage."""
     from elsa_groups.record.files import write_json, write_yaml
     from elsa_groups.record.schema import data_record, thresholds_record
-    from elsa_groups.report.tables import mlflow_table, summary_row
+    from elsa_groups.report.tables import evidence_table, mlflow_table, summary_row, write_parquet
 
     for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
@@ -49,6 +49,7 @@ def write_artifacts(
     pictures += [_write_key(folder, interactions, drawn, result) for result in results]
     rows = [summary_row(result) for result in drawn.results]
     write_json(folder / "groups" / "summary.json", mlflow_table(rows))
+    write_parquet(folder / "evidence.parquet", evidence_table(drawn.results))
     thresholds = thresholds_record(drawn.thresholds, settings["thresholds"])
     write_json(folder / "thresholds.json", thresholds, indent=2)
     write_yaml(folder / CONFIG, settings)
@@ -110,13 +111,14 @@ def _write_key(folder: Path, interactions: "Interactions", drawn: "Drawn", resul
     from elsa_groups.report.histograms import count_result, describe_histogram, draw_histogram
     from elsa_groups.report.page import Picture
     from elsa_groups.report.style import save_png
-    from elsa_groups.report.tables import members_table, write_members, write_overlap
+    from elsa_groups.report.tables import measures_table, members_table, write_overlap, write_parquet
 
     key = result.groups.key
     users = drawn.embeddings.rows[result.groups.members]
     write_array(folder / "groups" / f"{key}.npy", users)
     table = members_table(result.groups, users, interactions.user_ids)
-    write_members(folder / "groups" / f"{key}.parquet", table)
+    write_parquet(folder / "groups" / f"{key}.parquet", table)
+    write_parquet(folder / "groups" / f"{key}_measures.parquet", measures_table(result))
     if len(users) <= _IDS_UP_TO:
         write_array(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
     limits = {"similar": drawn.thresholds.similar, "divergent": drawn.thresholds.divergent}
@@ -140,7 +142,7 @@ def _write_report(
     """Write the page that tells what there is to see."""
     from elsa_groups.cli.schema import families_of
     from elsa_groups.groups.family import Rule
-    from elsa_groups.report.cautions import find_cautions, measure_activity
+    from elsa_groups.report.cautions import find_cautions
     from elsa_groups.report.examples import Histories, first_groups
     from elsa_groups.report.page import render_page
 
@@ -159,10 +161,14 @@ def _write_report(
             rows,
             n_users=len(drawn.embeddings.rows),
             divergent=divergent if asks_divergent else None,
-            activity={g.key: measure_activity(histories.lengths, g.members) for g in keys},
+            users_activity=float(histories.lengths.mean()),
+            ruled=[
+                key for key, family in family_of.items() if (family.within, family.across) != (Rule.any,) * 2
+            ],
             held_out=drawn.population.targets is not None,
         ),
         pictures=pictures,
+        evidence={result.groups.key: result.evidence for result in drawn.results},
         examples={
             g.key: first_groups(g, family_of[g.key], histories, similar=similar, divergent=divergent)
             for g in keys

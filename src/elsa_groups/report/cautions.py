@@ -1,10 +1,7 @@
 """What a reader of a run must be told before using its groups: pure functions of numbers at hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from elsa_groups.report.tables import Row
 
@@ -39,49 +36,13 @@ class Caution:
     text: str
 
 
-@dataclass(frozen=True)
-class Activity:
-    """History lengths of the members of a key beside those of all eligible users.
-
-    All users are the expectation of random groups, without their chance.
-
-    Attributes
-    ----------
-    mean : float
-        Over the members of all groups, each as often as drawn.
-    users_mean, users_std : float
-        Over all eligible users; population standard deviation.
-    """
-
-    mean: float
-    users_mean: float
-    users_std: float
-
-    @property
-    def difference(self) -> float:
-        """Difference of the means in standard deviations of users; 0 where all histories are as long."""
-        return (self.mean - self.users_mean) / self.users_std if self.users_std else 0.0
-
-
-def measure_activity(lengths: NDArray[np.int64], members: NDArray[np.int64]) -> Activity:
-    """Compare the members' history lengths with those of all eligible users.
-
-    Parameters
-    ----------
-    lengths : (n_users,) int64
-        Items in the history of each eligible user.
-    members : (n_groups, size) int64 in [0, n_users)
-        Places in ``lengths``.
-    """
-    return Activity(float(lengths[members].mean()), float(lengths.mean()), float(lengths.std()))
-
-
 def find_cautions(
     rows: list[Row],
     *,
     n_users: int,
     divergent: float | None,
-    activity: Mapping[str, Activity],
+    users_activity: float,
+    ruled: Collection[str],
     held_out: bool = False,
 ) -> tuple[Caution, ...]:
     """Return what must be said of a run, the gravest first; nothing where there is nothing to say.
@@ -94,8 +55,10 @@ def find_cautions(
         Eligible users.
     divergent : float in [0, 1] or None
         The threshold, where a family asks for divergent pairs.
-    activity : mapping of str to Activity
-        By key.
+    users_activity : float
+        Items in a history, mean over the eligible users.
+    ruled : collection of str
+        Keys whose family has a rule: those that are not random groups themselves.
     held_out : bool
         Whether a part of histories was held out for a later evaluation.
     """
@@ -108,7 +71,8 @@ def find_cautions(
         _busy_user(rows, n_users),
         _restarts(rows),
         _duplicates(rows),
-        _activity(rows, activity),
+        _activity(rows, users_activity),
+        _like_random([row for row in rows if row["key"] in ruled]),
     )
     return tuple(caution for caution in found if caution is not None)
 
@@ -255,19 +219,41 @@ def _duplicates(rows: list[Row]) -> Caution | None:
     return Caution("Groups are repeated", f"Groups have the same members as an earlier one in {told}.")
 
 
-def _activity(rows: list[Row], activity: Mapping[str, Activity]) -> Caution | None:
-    other = [row for row in rows if abs(activity[row["key"]].difference) > ACTIVITY_DIFFERENCE]
+def _activity(rows: list[Row], users_activity: float) -> Caution | None:
+    other = [row for row in rows if abs(row["activity_difference"]) > ACTIVITY_DIFFERENCE]
     if not other:
         return None
-
-    def numbers(row: Row) -> str:
-        of = activity[row["key"]]
-        return f"{of.mean:.1f} items, {signed(of.difference, 2)} sd"
-
-    told = _tell(other, lambda row: abs(activity[row["key"]].difference), numbers)
-    users_mean = activity[other[0]["key"]].users_mean
+    told = _tell(
+        other,
+        lambda row: abs(row["activity_difference"]),
+        lambda row: f"{row['activity_mean']:.1f} items, {signed(row['activity_difference'], 2)} sd",
+    )
     return Caution(
         "Members are not as active as users are",
-        f"A history has {users_mean:.1f} items on average, among all users as in random groups, but not in"
-        f" {told}.",
+        f"A history has {users_activity:.1f} items on average, among all users as in random groups, but not"
+        f" in {told}.",
+    )
+
+
+def _like_random(rows: list[Row]) -> Caution | None:
+    name = "recommendation_overlap_at_20"
+    like = [
+        row
+        for row in rows
+        if f"{name}_low" in row and row[f"{name}_low"] <= row[f"{name}_as_active"] <= row[f"{name}_high"]
+    ]
+    if not like:
+        return None
+    told = _tell(
+        like,
+        lambda row: -abs(row[f"{name}_mean"] - row[f"{name}_as_active"]),
+        lambda row: (
+            f"{row[f'{name}_mean']:.3f}, 95% {row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f},"
+            f" random {row[f'{name}_as_active']:.3f}"
+        ),
+    )
+    return Caution(
+        "Recommendations overlap as in random groups",
+        "What members are recommended overlaps no more and no less than in random groups of users as active,"
+        f" as far as one can tell, in {told}.",
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.report.overview import describe_similarities, draw_similarities, summarise_similarities
 from elsa_groups.report.pairs import count_pairs, describe_pairs, draw_pairs
+from elsa_groups.report.recommendations import count_overlaps, describe_overlaps, draw_overlaps
 from elsa_groups.report.sharing import (
     count_participation,
     count_shared,
@@ -58,8 +59,9 @@ def figures_of(
 ) -> Iterator[RunFigure]:
     """Yield the figures of a run in the order in which to look at them.
 
-    ``pairs``, ``similarity``, ``within_across`` where a key has subgroups with pairs, ``overlap``,
-    ``participation``, ``map``; without keys only the first and the last.
+    ``pairs``, ``similarity``, ``within_across`` where a key has subgroups with pairs,
+    ``recommendation_overlap``, ``overlap``, ``participation``, ``map``; without keys only the first and the
+    last.
 
     Parameters
     ----------
@@ -93,6 +95,8 @@ def _figures_of_keys(
     yield RunFigure.of("similarity", draw_similarities(summary), describe_similarities(summary))
     if sides := find_sides(results):
         yield RunFigure.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
+    overlaps = count_overlaps(results)
+    yield RunFigure.of("recommendation_overlap", draw_overlaps(overlaps), describe_overlaps(overlaps))
     shared = count_shared(results)
     yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
     keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]

@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
+from elsa_groups.groups.evidence import Comparison
 from elsa_groups.report.agreement import say_percent
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
@@ -40,6 +41,12 @@ _COLUMNS = (
     ("restarts", "restarts", "{:,}"),
     ("duplicates", "duplicates", "{:,}"),
 )
+# Of the evidence, what the page shows: measure, name, format.
+_EVIDENCE = (
+    ("similarity", "similarity", "{:.3f}"),
+    ("recommendation_overlap_at_20", "overlap@20", "{:.3f}"),
+    ("common_items", "common items", "{:.2f}"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ def render_page(
     rows: Sequence[Row],
     cautions: Sequence[Caution],
     pictures: Sequence[Picture],
+    evidence: Mapping[str, Sequence[Comparison]],
     examples: Mapping[str, Sequence[Example]],
 ) -> str:
     """Return the page as HTML, the same for the same arguments.
@@ -84,6 +92,8 @@ def render_page(
         What a reader must be told first.
     pictures : sequence of Picture
         Figures, embedded as long as they are below ``PICTURES_UP_TO`` bytes together.
+    evidence : mapping of str to sequence of Comparison
+        Measures beside random groups, by key; the page shows the foremost.
     examples : mapping of str to sequence of Example
         Groups to judge, by key.
 
@@ -101,6 +111,7 @@ def render_page(
         cautions=cautions,
         pictures=shown,
         n_more_pictures=len(pictures) - len(shown),
+        evidence={key: _evidence(comparisons) for key, comparisons in evidence.items()},
         examples=examples,
         rules=_rules(record["settings"]["families"]),
         asked_users=describe_users(record["settings"]),
@@ -187,6 +198,21 @@ def _rule(sizes: Sequence[int], *, within: str, across: str, linkage: str) -> st
     # A linkage links nothing where anybody may join.
     by = [] if {within, across} == {"any"} else [f"{linkage} linkage"]
     return ", ".join([f"{_sizes(sizes)} members", *asked, *by])
+
+
+def _evidence(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """Return what the page shows of a key: for each measure its name, its format, and both comparisons."""
+    found = {(of.measure, of.baseline): of for of in comparisons}
+    return [
+        {
+            "name": name,
+            "form": form,
+            "random": found[measure, "random"],
+            "as_active": found[measure, "as_active"],
+        }
+        for measure, name, form in _EVIDENCE
+        if (measure, "random") in found
+    ]
 
 
 def _outcome(rows: Sequence[Row]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tables of groups: one row a key for the summary, one row a member for the groups themselves."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from elsa_groups.groups.evidence import Comparison, measures_of
 from elsa_groups.groups.family import Groups
 from elsa_groups.groups.quality import Overlap, Quality
+from elsa_groups.groups.tastes import Tastes
 
 Row = dict[str, Any]
 
@@ -26,9 +29,14 @@ METRICS = (
     "member_overlap_mean",
     "member_overlap_max",
     "user_coverage",
+    "recommendation_overlap_at_20_mean",
+    "common_items_mean",
     "within_mean",
     "across_mean",
 )
+# What the summary says of random groups and of intervals; evidence.parquet says it of every measure.
+_INTERVAL = ("low", "high", "standard_error", "effective_groups")
+_SUMMARISED = ("similarity", "recommendation_overlap_at_20", "common_items", "jaccard")
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,14 @@ class Result:
         Similarity of each of some random groups of the same size.
     seconds : float
         What drawing took.
+    tastes : Tastes
+        What the members of each group have in common.
+    random_overlap : NDArray[np.float64], shape (n_random,)
+        Recommendation overlap at 20 of the same random groups.
+    evidence : sequence of Comparison
+        Every measure beside both kinds of random groups.
+    activity_difference : float
+        Standardised mean difference of the members' activity from that of users.
     trained_share : float in [0, 1] or None
         Share of the members that the parent was trained on, where it is known.
     """
@@ -56,6 +72,10 @@ class Result:
     overlap: Overlap
     baseline: NDArray[np.float64]
     seconds: float
+    tastes: Tastes
+    random_overlap: NDArray[np.float64]
+    evidence: Sequence[Comparison]
+    activity_difference: float
     trained_share: float | None = None
 
 
@@ -63,25 +83,27 @@ def summary_row(result: Result) -> Row:
     """Return what is known of a key as one row; what is undefined is left out.
 
     Statistics ``similarity_*`` are over the groups of the key: population standard deviation, quantiles
-    ``q05``, ``q50`` and ``q95``. ``similarity_random`` is the mean of same-size random groups, and
-    ``similarity_percentile``, in [0, 100], the percentage of them no more similar than this key's mean;
-    ``pairs_sharing_<m>`` counts the pairs of groups with exactly m common members. Of all ``candidates``,
-    ``rejected_<name>`` were rejected by a filter; ``shortfall`` is how many groups are missing.
+    ``q05``, ``q50`` and ``q95``. ``<measure>_random`` and ``<measure>_as_active`` are the means of random
+    groups of the same size, and of those as active; ``<measure>_percentile`` and ``<measure>_cliffs_delta``
+    compare with the former; ``<measure>_low``, ``<measure>_high`` and ``<measure>_effective_groups`` are of
+    the interval (see :mod:`elsa_groups.groups.evidence`). ``pairs_sharing_<m>`` counts the pairs of groups
+    with exactly m common members. Of all ``candidates``, ``rejected_<name>`` were rejected by a
+    filter; ``shortfall`` is how many groups are missing.
     """
     groups, overlap, draws = result.groups, result.overlap, result.groups.accounting
     row: Row = {
         "key": groups.key,
         # Right behind the key: MLflow's UI compares the second column of a table first.
         **_statistics("similarity", result.quality.similarity),
-        "similarity_random": float(result.baseline.mean()),
-        "similarity_percentile": 100.0 * float((result.baseline <= result.quality.similarity.mean()).mean()),
         "groups": len(groups.members),
         "size": groups.members.shape[1],
+        **{
+            f"{name}_mean": float(values.mean())
+            for name, values in measures_of(result.quality, result.tastes).items()
+        },
+        "activity_difference": result.activity_difference,
+        **_evidence(result.evidence),
     }
-    if len(groups.sizes) > 1:
-        row["across_mean"] = float(result.quality.across.mean())
-        if max(groups.sizes) > 1:
-            row["within_mean"] = float(result.quality.within.mean())
     row |= {
         "wrong_pair_share": float((result.quality.wrong_pairs > 0).mean()),
         "wrong_pairs_mean": float(result.quality.wrong_pairs.mean()),
@@ -104,6 +126,20 @@ def summary_row(result: Result) -> Row:
         **{f"pairs_sharing_{m}": n for m, n in enumerate(overlap.pairs_sharing, start=1)},
     }
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _evidence(comparisons: Sequence[Comparison]) -> Row:
+    row: Row = {}
+    for of in comparisons:
+        if of.measure not in _SUMMARISED:
+            continue
+        row[f"{of.measure}_{of.baseline}"] = of.random_mean
+        if of.baseline == "random":
+            row |= {f"{of.measure}_percentile": of.percentile, f"{of.measure}_cliffs_delta": of.cliffs_delta}
+            if of.interval is not None:
+                interval = {name: getattr(of.interval, name) for name in ("low", "high", "effective_groups")}
+                row |= {f"{of.measure}_{name}": value for name, value in interval.items()}
+    return row
 
 
 def _statistics(name: str, values: NDArray[np.float64]) -> Row:
@@ -157,8 +193,38 @@ def members_table(groups: Groups, users: NDArray[np.int64], user_ids: tuple[str,
     )
 
 
-def write_members(path: Path, table: pa.Table) -> None:
-    """Write a table of members as parquet."""
+def measures_table(result: Result) -> pa.Table:
+    """Return one row a group: its number, all that was measured of it, and its wrong pairs.
+
+    Columns that no group of the key has, as those across subgroups where there is one, are there and null.
+    """
+    quality = {name: values for name, values in vars(result.quality).items()}
+    columns = {"group": np.arange(len(result.groups.members)), **quality, **vars(result.tastes)}
+    return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+
+
+def evidence_table(results: Sequence[Result]) -> pa.Table:
+    """Return one row for each key, measure and kind of random groups; null where a value is undefined."""
+    rows = [
+        {
+            "key": result.groups.key,
+            "measure": of.measure,
+            "baseline": of.baseline,
+            "mean": of.mean,
+            **{name: getattr(of.interval, name, None) for name in _INTERVAL},
+            **{name: getattr(of, name) for name in ("random_mean", "percentile", "cliffs_delta", "ratio")},
+        }
+        for result in results
+        for of in result.evidence
+    ]
+    words, numbers = ("key", "measure", "baseline"), ("random_mean", "percentile", "cliffs_delta", "ratio")
+    schema = [(name, pa.string()) for name in words]
+    schema += [(name, pa.float64()) for name in ("mean", *_INTERVAL, *numbers)]
+    return pa.Table.from_pylist(rows, schema=pa.schema(schema))
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a table as parquet."""
     pq.write_table(table, path, compression="zstd")
 
 

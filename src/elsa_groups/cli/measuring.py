@@ -1,0 +1,310 @@
+"""From drawn groups to all that is measured of them, beside random groups and with intervals."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from elsa_groups.cli import schema
+from elsa_groups.errors import InputError
+from elsa_groups.progress import progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+    from elsa_groups.cli.population import Population
+    from elsa_groups.groups.evidence import Interval, Measures
+    from elsa_groups.groups.family import Family, Groups, Rule
+    from elsa_groups.groups.filters import Tastes
+    from elsa_groups.groups.quality import Quality
+    from elsa_groups.groups.tastes import Profiles
+    from elsa_groups.model.embeddings import Embeddings
+    from elsa_groups.report.tables import Result
+    from elsa_groups.similarity.scores import Coarse
+    from elsa_groups.similarity.thresholds import Thresholds
+
+log = logging.getLogger("elsa_groups.cli")
+
+# Of a key, drawn from a half of the users; the intervals allow for their being fewer than its groups.
+_GROUPS_OF_HALF = 5_000
+# Thresholds of halves: exact up to about 6,000 users of 256 dimensions, then by so many pairs.
+_EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
+
+
+@dataclass(frozen=True)
+class DrawnKey:
+    """The groups of one key before they are measured.
+
+    Attributes
+    ----------
+    family : Family
+        Their family.
+    groups, random : Groups
+        The groups, and random groups of the same size.
+    seconds : float
+        What drawing took.
+    """
+
+    family: "Family"
+    groups: "Groups"
+    random: "Groups"
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """What groups are drawn from.
+
+    Attributes
+    ----------
+    settings : dict
+        Completed settings of entry point generate.
+    embeddings : Embeddings
+        Users that could be drawn.
+    coarse : Coarse
+        The same in 8 bits.
+    histories : csr_array, shape (n_users, n_items)
+        Their histories.
+    encoder : NDArray[np.float32], shape (n_items, factors)
+        Item vectors of the parent.
+    thresholds : Thresholds
+        What similar and divergent meant.
+    threads : int
+        Workers; nothing depends on it.
+    looked_up : Tastes or None
+        What filters look up of these users.
+    own_thresholds : bool
+        Whether the pairs of these users make the thresholds.
+    """
+
+    settings: dict[str, Any]
+    embeddings: "Embeddings"
+    coarse: "Coarse"
+    histories: "csr_array"
+    encoder: "NDArray[np.float32]"
+    thresholds: "Thresholds"
+    threads: int
+    looked_up: "Tastes | None" = None
+    own_thresholds: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        settings: dict[str, Any],
+        population: "Population",
+        encoder: "NDArray[np.float32]",
+        thresholds: "Thresholds",
+        looked_up: "Tastes",
+        coarse: "Coarse",
+        threads: int,
+    ) -> "Source":
+        """Take the users that can be drawn, by what is looked at of their histories."""
+        embeddings = population.embeddings
+        own = population.compared is embeddings.vectors
+        histories = looked_up.histories
+        return cls(settings, embeddings, coarse, histories, encoder, thresholds, threads, looked_up, own)
+
+
+def measure_keys(source: Source, keys: list[DrawnKey]) -> "list[Result]":
+    """Measure the groups of all keys, beside random groups and with intervals."""
+    import numpy as np
+
+    from elsa_groups.groups.resampling import match_activity
+
+    activity = np.diff(source.histories.indptr)
+    seed = source.settings["seed"]
+    as_active = [
+        match_activity(
+            key.groups.members, activity, seed=seed, key=key.groups.key, n_groups=len(key.random.members)
+        )
+        for key in keys
+    ]
+    halves = _draw_from_halves(source, keys)
+    measured = [*as_active, *(part for members in halves.values() for part in members)]
+    measured += [groups.members for key in keys for groups in (key.groups, key.random)]
+    profiles = _profile(source, measured)
+    return [
+        _measure_key(source, profiles, key, matched, halves.get(key.groups.key))
+        for key, matched in zip(keys, as_active, strict=True)
+    ]
+
+
+def _profile(source: Source, measured: "list[NDArray[np.int64]]") -> "Profiles":
+    """Return the users with what is recommended to those of them who are in a group."""
+    import numpy as np
+
+    from elsa_groups.groups.tastes import TOP, Profiles
+    from elsa_groups.model.recommendations import top_items
+
+    vectors, histories = source.embeddings.vectors, source.histories
+    somewhere = np.zeros(len(vectors), np.bool_)
+    for members in measured:
+        somewhere[members] = True
+    users = np.flatnonzero(somewhere)
+    top = np.full((len(vectors), TOP), -1, np.int32)
+    top[users] = top_items(vectors, source.encoder, histories, TOP, users=users, threads=source.threads)
+    return Profiles.of(histories, top)
+
+
+def _draw_from_halves(source: Source, keys: list[DrawnKey]) -> "dict[str, list[NDArray[np.int64]]]":
+    """Repeat thresholds and groups on random halves of the users; return the members by key.
+
+    A key that cannot be filled from some half is left out.
+    """
+    from elsa_groups.groups.resampling import random_halves
+
+    count = source.settings["evidence"]["halves"] or 0
+    drawn: dict[str, list[NDArray[np.int64]]] = {key.groups.key: [] for key in keys} if count else {}
+    halves = random_halves(len(source.embeddings.rows), count, seed=source.settings["seed"])
+    for half, rows in enumerate(progress(halves, label="halves of the users", unit="half", total=count)):
+        part = _half_of(source, rows)
+        for key in [key for key in keys if key.groups.key in drawn]:
+            name = key.groups.key
+            try:
+                drawn[name].append(rows[_draw_again(part, key, stream=f"half {half}")])
+            except InputError as error:
+                log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
+                del drawn[name]
+    return drawn
+
+
+def _half_of(source: Source, rows: "NDArray[np.int64]") -> Source:
+    """Return the source with these users alone, and their own thresholds where those are of users' pairs."""
+    embeddings = source.embeddings
+    half = replace(
+        source,
+        embeddings=replace(embeddings, vectors=embeddings.vectors[rows], rows=embeddings.rows[rows]),
+        coarse=replace(source.coarse, rows=source.coarse.rows[rows]),
+        looked_up=_rows_of(source.looked_up, rows),
+    )
+    return replace(half, thresholds=_thresholds_of_half(half)) if source.own_thresholds else half
+
+
+def _rows_of(tastes: "Tastes | None", rows: "NDArray[np.int64]") -> "Tastes | None":
+    if tastes is None:
+        return None
+    parts = {name: None if part is None else part[rows] for name, part in vars(tastes).items()}
+    return replace(tastes, **parts)
+
+
+def _thresholds_of_half(half: Source) -> "Thresholds":
+    from elsa_groups.similarity.thresholds import find_thresholds
+
+    asked, vectors = half.settings["thresholds"], half.embeddings.vectors
+    similar, divergent = schema.targets_of(half.settings)
+    many = vectors.size * len(vectors) > _EXACT_BUDGET
+    return find_thresholds(
+        vectors,
+        similar=similar,
+        divergent=divergent,
+        method="sampled" if many or asked["method"] == "sampled" else "exact",
+        sampled_pairs=min(_SAMPLED_PAIRS, asked["sampled_pairs"]),
+        seed=half.settings["seed"],
+        threads=half.threads,
+    )
+
+
+def _draw_again(source: Source, key: DrawnKey, *, stream: str) -> "NDArray[np.int64]":
+    """Draw groups of a key on a stream of their own; return their members."""
+    from elsa_groups.cli.filters import filters_of
+    from elsa_groups.groups.keeping import draw_kept_groups
+
+    return draw_kept_groups(
+        source.embeddings.vectors,
+        replace(key.family, n_groups=min(_GROUPS_OF_HALF, len(key.groups.members))),
+        key.groups.sizes,
+        filters=filters_of(source.settings),
+        tastes=source.looked_up,
+        similar=source.thresholds.similar,
+        divergent=source.thresholds.divergent,
+        seed=source.settings["seed"],
+        coarse=source.coarse,
+        stream=stream,
+        threads=source.threads,
+        **source.settings["sampling"],
+    ).members
+
+
+def _measure_key(
+    source: Source,
+    profiles: "Profiles",
+    key: DrawnKey,
+    as_active: "NDArray[np.int64]",
+    halves: "list[NDArray[np.int64]] | None",
+) -> "Result":
+    """Measure the groups of one key, beside random groups of the same size and others as active."""
+    from elsa_groups.groups.evidence import activity_difference, compare, measures_of
+    from elsa_groups.groups.quality import measure_overlap
+    from elsa_groups.groups.tastes import measure_tastes
+    from elsa_groups.report.tables import Result
+
+    groups, sizes = key.groups, key.groups.sizes
+    quality = _quality(source, groups.members, sizes, within=key.family.within, across=key.family.across)
+    tastes = measure_tastes(profiles, groups.members, sizes)
+    measures = measures_of(quality, tastes)
+    random, matched = (_measures(source, profiles, m, sizes) for m in (key.random.members, as_active))
+    intervals = _intervals(source, profiles, measures, halves, sizes)
+    return Result(
+        groups=groups,
+        quality=quality,
+        overlap=measure_overlap(
+            groups.members,
+            n_users=len(profiles.activity),
+            threshold=source.settings["overlap"]["threshold"],
+        ),
+        baseline=random["similarity"],
+        seconds=key.seconds,
+        tastes=tastes,
+        random_overlap=random["recommendation_overlap_at_20"],
+        evidence=compare(measures, {"random": random, "as_active": matched}, intervals),
+        activity_difference=activity_difference(profiles.activity, groups.members),
+    )
+
+
+def _quality(
+    source: Source, members: "NDArray[np.int64]", sizes: tuple[int, ...], **rules: "Rule"
+) -> "Quality":
+    from elsa_groups.groups.quality import measure_quality
+
+    return measure_quality(
+        source.embeddings.vectors,
+        members,
+        sizes,
+        similar=source.thresholds.similar,
+        divergent=source.thresholds.divergent,
+        **rules,
+    )
+
+
+def _measures(
+    source: Source, profiles: "Profiles", members: "NDArray[np.int64]", sizes: tuple[int, ...]
+) -> "Measures":
+    """Measure groups of which no pair is wrong."""
+    from elsa_groups.groups.evidence import measures_of
+    from elsa_groups.groups.family import Rule
+    from elsa_groups.groups.tastes import measure_tastes
+
+    quality = _quality(source, members, sizes, within=Rule.any, across=Rule.any)
+    return measures_of(quality, measure_tastes(profiles, members, sizes))
+
+
+def _intervals(
+    source: Source,
+    profiles: "Profiles",
+    measures: "Measures",
+    halves: "list[NDArray[np.int64]] | None",
+    sizes: tuple[int, ...],
+) -> "dict[str, Interval]":
+    """Return the interval of every measure by the groups drawn from halves of the users, if there are any."""
+    import numpy as np
+
+    from elsa_groups.groups.evidence import find_interval
+
+    if not halves:
+        return {}
+    of_halves = [_measures(source, profiles, members, sizes) for members in halves]
+    return {
+        name: find_interval(values, np.array([half[name].mean() for half in of_halves]), len(halves[0]))
+        for name, values in measures.items()
+    }

@@ -1,0 +1,92 @@
+"""Measuring drawn groups: intervals where halves of the users can be drawn from, the same on any threads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from elsa_groups.cli.measuring import DrawnKey, Source, measure_keys
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.filters import NAMES
+from elsa_groups.groups.keeping import NO_FILTERS
+from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.model.embeddings import embed_users
+from elsa_groups.similarity.scores import coarsen
+from elsa_groups.similarity.target import Target
+from elsa_groups.similarity.thresholds import find_thresholds
+
+ANYONE = Family("random", ((3,),), Rule.any, Rule.any, Linkage.mean, 30)
+
+
+def source_of(n_users=40, halves=4, **changes):
+    rng = np.random.default_rng(5)
+    histories = csr_array((rng.random((n_users, 60)) < 0.2).astype(np.float32))
+    encoder = rng.standard_normal((60, 8)).astype(np.float32)
+    embeddings = embed_users(histories, encoder, threads=1)
+    targets = {"similar": Target(0.7), "divergent": Target(0.3)}
+    off = {name: {"value": getattr(NO_FILTERS, name), "scope": "history"} for name in NAMES}
+    settings = {
+        "seed": 3,
+        "thresholds": {
+            "method": "exact", "sampled_pairs": 1000, **{name: vars(t) for name, t in targets.items()},
+        },
+        "sampling": {"max_draws": 50, "max_restarts": 20},
+        "overlap": {"threshold": 0.3},
+        "filters": {"budget": 1, **off},
+        "evidence": {"halves": halves},
+    }  # fmt: skip
+    thresholds = find_thresholds(embeddings.vectors, **targets)
+    source = Source(settings, embeddings, coarsen(embeddings.vectors), histories, encoder, thresholds, 1)
+    return replace(source, **changes)
+
+
+def drawn(source, family, sizes):
+    limits = {"similar": source.thresholds.similar, "divergent": source.thresholds.divergent, "seed": 3}
+    anyone = replace(ANYONE, name=family.name, compositions=(sizes,))
+    return DrawnKey(
+        family,
+        draw_groups(source.embeddings.vectors, family, sizes, **limits),
+        draw_groups(source.embeddings.vectors, anyone, sizes, stream="baseline", n_groups=50, **limits),
+        0.5,
+    )
+
+
+def test_every_measure_has_an_interval_around_its_mean_and_both_baselines():
+    source = source_of()
+    family = Family("opposing", ((2, 1),), Rule.similar, Rule.divergent, Linkage.mean, 30)
+    (result,) = measure_keys(source, [drawn(source, family, (2, 1))])
+    kinds = [(of.measure, of.baseline) for of in result.evidence]
+    assert len(set(kinds)) == len(kinds) == 12 * 2
+    for of in result.evidence:
+        assert of.interval.low <= of.mean <= of.interval.high
+        assert 1.0 <= of.interval.effective_groups <= 30.0 + 1e-9
+    # Everybody who is in a group has recommendations.
+    assert (result.tastes.recommendation_overlap_at_20 > 0).any()
+    assert len(result.baseline) == len(result.random_overlap) == 50
+
+
+def test_without_halves_there_are_no_intervals():
+    source = source_of(halves=None)
+    (result,) = measure_keys(source, [drawn(source, ANYONE, (3,))])
+    assert {of.interval for of in result.evidence} == {None}
+
+
+def test_a_key_that_half_of_the_users_cannot_fill_has_no_intervals(caplog: pytest.LogCaptureFixture):
+    source = source_of()
+    keys = [drawn(source, replace(ANYONE, name="crowd"), (30,)), drawn(source, ANYONE, (3,))]
+    crowd, random = measure_keys(source, keys)
+    assert {of.interval for of in crowd.evidence} == {None}
+    assert None not in {of.interval for of in random.evidence}
+    assert [
+        record.message.split(",")[0] for record in caplog.records if "no intervals" in record.message
+    ] == ["no intervals of crowd_30"]
+
+
+def test_evidence_depends_on_no_thread_and_no_other_key():
+    source = source_of()
+    similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
+    one = drawn(source, similar, (3,))
+    (alone,) = measure_keys(source, [one])
+    _, beside = measure_keys(replace(source, threads=3), [drawn(source, ANYONE, (3,)), one])
+    assert alone.evidence == beside.evidence
