@@ -83,7 +83,7 @@ def draw_all(
         done.count = len(embeddings.vectors)
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
-    lookup = _lookup_of(population)
+    lookup = _lookup_of(settings, population, encoder, work["threads"])
     check_lookup(filters_of(settings), lookup)
     device = _sweep_device(settings["device"], ranks)
     thresholds = _thresholds_of(settings, population, device, work)
@@ -98,7 +98,7 @@ def draw_all(
     if not ranks.rank:
         with stage("measuring", "groups") as measured:
             source = Source.of(
-                settings, population, encoder, thresholds, tastes, work["coarse"], work["threads"]
+                settings, population, encoder, thresholds, lookup, work["coarse"], work["threads"]
             )
             for result in measure_keys(source, drawn):
                 trained_share = population.trained_share(result.groups.members)
@@ -107,14 +107,21 @@ def draw_all(
     return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu", lookup)
 
 
-def _lookup_of(population: "Population") -> "Lookup":
+def _lookup_of(
+    settings: dict[str, Any], population: "Population", encoder: "NDArray[np.float32]", threads: int
+) -> "Lookup":
     """Return what filters look up of the users that groups are drawn from."""
     from elsa_groups.groups.filters import Lookup
 
     rows, histories, targets = population.embeddings.rows, population.histories, population.targets
-    if len(rows) == histories.shape[0]:
-        return Lookup(histories, targets)
-    return Lookup(histories[rows], None if targets is None else targets[rows])
+    if len(rows) < histories.shape[0]:
+        histories, targets = histories[rows], None if targets is None else targets[rows]
+    top = None
+    if "max_recommendation_overlap" in filters_of(settings).on:
+        from elsa_groups.model.recommendations import top_items
+
+        top = top_items(population.embeddings.vectors, encoder, histories, threads=threads)
+    return Lookup(histories, targets, top)
 
 
 def _thresholds_of(

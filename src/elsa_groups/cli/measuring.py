@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from elsa_groups.cli.population import Population
     from elsa_groups.groups.evidence import Interval, Measures
     from elsa_groups.groups.family import Family, Groups, Rule
-    from elsa_groups.groups.filters import Tastes
+    from elsa_groups.groups.filters import Lookup
     from elsa_groups.groups.quality import Quality
     from elsa_groups.groups.tastes import Profiles
     from elsa_groups.model.embeddings import Embeddings
@@ -72,7 +72,7 @@ class Source:
         What similar and divergent meant.
     threads : int
         Workers; nothing depends on it.
-    looked_up : Tastes or None
+    looked_up : Lookup or None
         What filters look up of these users.
     own_thresholds : bool
         Whether the pairs of these users make the thresholds.
@@ -85,7 +85,7 @@ class Source:
     encoder: "NDArray[np.float32]"
     thresholds: "Thresholds"
     threads: int
-    looked_up: "Tastes | None" = None
+    looked_up: "Lookup | None" = None
     own_thresholds: bool = True
 
     @classmethod
@@ -95,7 +95,7 @@ class Source:
         population: "Population",
         encoder: "NDArray[np.float32]",
         thresholds: "Thresholds",
-        looked_up: "Tastes",
+        looked_up: "Lookup",
         coarse: "Coarse",
         threads: int,
     ) -> "Source":
@@ -181,11 +181,11 @@ def _half_of(source: Source, rows: "NDArray[np.int64]") -> Source:
     return replace(half, thresholds=_thresholds_of_half(half)) if source.own_thresholds else half
 
 
-def _rows_of(tastes: "Tastes | None", rows: "NDArray[np.int64]") -> "Tastes | None":
-    if tastes is None:
+def _rows_of(lookup: "Lookup | None", rows: "NDArray[np.int64]") -> "Lookup | None":
+    if lookup is None:
         return None
-    parts = {name: None if part is None else part[rows] for name, part in vars(tastes).items()}
-    return replace(tastes, **parts)
+    parts = {name: None if part is None else part[rows] for name, part in vars(lookup).items()}
+    return replace(lookup, **parts)
 
 
 def _thresholds_of_half(half: Source) -> "Thresholds":
@@ -215,7 +215,7 @@ def _draw_again(source: Source, key: DrawnKey, *, stream: str) -> "NDArray[np.in
         replace(key.family, n_groups=min(_GROUPS_OF_HALF, len(key.groups.members))),
         key.groups.sizes,
         filters=filters_of(source.settings),
-        tastes=source.looked_up,
+        lookup=source.looked_up,
         similar=source.thresholds.similar,
         divergent=source.thresholds.divergent,
         seed=source.settings["seed"],
