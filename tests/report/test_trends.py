@@ -101,11 +101,11 @@ def test_families_have_colours_and_those_that_ask_nothing_are_grey(make_compared
 
 
 def test_metrics_of_others_have_panels_by_their_name(make_compared):
-    metrics = {"similar_3/recommendation_overlap_at_20_mean": 0.5}
+    metrics = {"similar_3/novelty_mean": 0.5}
     runs = [make_compared(str(q), quantile=q, metrics=metrics) for q in QUANTILES]
     (figure,) = metric_figures(compare(runs))
-    assert any(title.startswith("recommend") for title in panels(figure.figure))
-    assert "recommendation_overlap_at_20_mean" not in NAMES
+    assert any(title.startswith("novelty") for title in panels(figure.figure))
+    assert "novelty_mean" not in NAMES
     check_writing(figure.figure)
 
 

@@ -41,6 +41,8 @@ NAMES = {
     "member_overlap_mean": "mean overlap",
     "member_overlap_max": "largest overlap",
     "user_coverage": "users reached",
+    "recommendation_overlap_at_20_mean": "overlap of recommendations",
+    "common_items_mean": "items in common",
     "within_mean": "within subgroups",
     "across_mean": "across subgroups",
     "threshold/similar": "similar threshold",
