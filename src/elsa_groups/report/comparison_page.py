@@ -22,7 +22,7 @@ _COLUMNS = (
     ("member_overlap_mean", "mean\noverlap", "{:.4f}"),
     ("member_overlap_max", "largest\noverlap", "{:.2f}"),
     ("user_coverage", "users\nreached", "{:.1%}"),
-    ("recommendation_overlap_at_20_mean", "recommended\nalike", "{:.3f}"),
+    ("recommendation_overlap_at_20_mean", "top 20\nshared", "{:.3f}"),
     ("common_items_mean", "common\nitems", "{:.2f}"),
     ("within_mean", "within", "{:.3f}"),
     ("across_mean", "across", "{:.3f}"),

@@ -41,7 +41,7 @@ NAMES = {
     "member_overlap_mean": "mean overlap",
     "member_overlap_max": "largest overlap",
     "user_coverage": "users reached",
-    "recommendation_overlap_at_20_mean": "overlap of recommendations",
+    "recommendation_overlap_at_20_mean": "top 20 shared",
     "common_items_mean": "items in common",
     "within_mean": "within subgroups",
     "across_mean": "across subgroups",
