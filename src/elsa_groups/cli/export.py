@@ -31,13 +31,13 @@ def _export(settings: dict[str, Any], _: list[str]) -> None:
     from elsa_groups.tracking.load import load_groups
     from elsa_groups.tracking.run import check_store
 
+    check_store()
+    _tag_launched(settings["groups_run_id"])
     out_dir = Path(settings["out_dir"]).expanduser()
     _check_out_dir(out_dir)
     formats = list(dict.fromkeys(settings["formats"]))
     if not formats:
         raise InputError("formats: expected at least one, came none; leave it out for all")
-    check_store()
-    _tag_launched(settings["groups_run_id"])
     groups = load_groups(settings["groups_run_id"])
     exported = _gather(groups, settings)
     with _new_folder(out_dir) as folder:
