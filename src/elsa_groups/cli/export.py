@@ -14,6 +14,7 @@ from elsa_groups.cli.recorded import load_again, settings_again
 from elsa_groups.errors import InputError
 
 if TYPE_CHECKING:
+    from elsa_groups.data.interactions import Interactions
     from elsa_groups.report.exports import Counts, Exported
     from elsa_groups.tracking.load import GroupsRun
 
@@ -78,13 +79,7 @@ def _gather(groups: "GroupsRun", settings: dict[str, Any]) -> "Exported":
 
     min_members = _min_members(settings["group_items"]["min_members"], groups)
     asked = settings_again(groups.lineage, settings)
-    interactions = load_again(groups.lineage, asked, settings)
-    recorded = groups.lineage["data"]["digest"]
-    if interactions.digest != recorded:
-        raise InputError(
-            f"data: expected those of run {groups.run_id}, digest {recorded}, came {interactions.source.uri},"
-            f" digest {interactions.digest}; give its data_dir or path"
-        )
+    interactions = _recorded_data(groups, asked, settings)
     # With history=inputs groups were drawn without these very targets; otherwise it would have been these.
     train, test = hold_out(
         interactions.matrix,
@@ -105,6 +100,18 @@ def _gather(groups: "GroupsRun", settings: dict[str, Any]) -> "Exported":
         min_members=min_members,
         seed=asked["seed"],
     )
+
+
+def _recorded_data(groups: "GroupsRun", asked: dict[str, Any], settings: dict[str, Any]) -> "Interactions":
+    """Load the data, which must be those that groups were drawn from: rows and ids are theirs."""
+    interactions = load_again(groups.lineage, asked, settings)
+    recorded = groups.lineage["data"]["digest"]
+    if interactions.digest != recorded:
+        raise InputError(
+            f"data: expected those of run {groups.run_id}, digest {recorded}, came {interactions.source.uri},"
+            f" digest {interactions.digest}; give its data_dir or path"
+        )
+    return interactions
 
 
 def _min_members(asked: int | str, groups: "GroupsRun") -> int | None:
