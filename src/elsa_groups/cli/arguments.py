@@ -19,8 +19,9 @@ from elsa_groups.cli import schema
 from elsa_groups.errors import InputError
 
 DECLARED = (
-    "dataset", "data_dir", "parent", "n_groups", "seed", "groups_run_id", "strict", "runs", "filter", "out_dir",
-)  # fmt: skip
+    *("dataset", "data_dir", "parent", "n_groups", "seed"),
+    *("groups_run_id", "strict", "runs", "filter", "out_dir"),
+)
 _FLAGS_WITH_VALUE = {
     "--cfg",
     "-c",
