@@ -18,7 +18,10 @@ from typing import Any
 from elsa_groups.cli import schema
 from elsa_groups.errors import InputError
 
-DECLARED = ("dataset", "data_dir", "parent", "n_groups", "seed", "groups_run_id", "strict", "runs", "filter")
+DECLARED = (
+    *("dataset", "data_dir", "parent", "n_groups", "seed"),
+    *("groups_run_id", "strict", "runs", "filter", "out_dir"),
+)
 _FLAGS_WITH_VALUE = {
     "--cfg",
     "-c",

@@ -3,10 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from elsa_groups.cli import schema
-from elsa_groups.cli.arguments import conf_dir
 from elsa_groups.cli.generate import check_settings
 from elsa_groups.cli.judging import (
     Again,
@@ -20,6 +17,7 @@ from elsa_groups.cli.judging import (
     read_numbers,
 )
 from elsa_groups.cli.lifecycle import run_entry_point
+from elsa_groups.cli.recorded import load_again, settings_again
 from elsa_groups.errors import Different, InputError, InputsMissing
 from elsa_groups.similarity.ranks import ONE
 
@@ -122,9 +120,9 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
     code = find_code()
     # A record that is older than a setting means its default.
     lineage = record.lineage | {"settings": schema.complete_recorded(record.lineage["settings"])}
-    asked = _settings_again(lineage, settings)
+    asked = settings_again(lineage, settings) | {name: settings[name] for name in ("threads", "device")}
     check_settings(asked)
-    interactions = _load_again(lineage, asked, settings)
+    interactions = load_again(lineage, asked, settings)
     n_items = lineage["data"]["n_items"], interactions.n_items
     parent = recorded_parent(record, interactions) if n_items[0] == n_items[1] else None
     with writing_folder() as folder:
@@ -173,54 +171,6 @@ def _choose_again(
             f"parent: split.json of run {parent.run_id} is gone, which says who was asked for"
         )
     return choose_users(asked, interactions, parent.split, listed)
-
-
-def _settings_again(lineage: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the recorded settings, with the places and means that were given for this machine."""
-    asked = schema.complete_recorded(lineage["settings"])
-    asked |= {name: settings[name] for name in ("threads", "device")}
-    if settings["data_dir"] is not None:
-        asked["data_dir"] = settings["data_dir"]
-    if settings["path"] is not None:
-        asked["dataset"]["path"] = settings["path"]
-    if asked["dataset"].get("urls"):
-        # Whoever made the record must not choose what is fetched here.
-        published = yaml.safe_load(
-            (conf_dir() / "dataset" / f"{asked['dataset']['name']}.yaml").read_text("utf-8")
-        )
-        asked["dataset"]["urls"] = published["urls"]
-    return asked
-
-
-def _load_again(lineage: dict[str, Any], asked: dict[str, Any], settings: dict[str, Any]) -> "Interactions":
-    """Load the data from the place given, or else from the very file that was recorded, if it is there."""
-    from elsa_groups.cli.inputs import load_interactions
-
-    places = asked
-    if "path" in asked["dataset"] and settings["path"] is None:
-        places = asked | _find_file(Path(lineage["data"]["source"]["uri"]), asked, settings["data_dir"])
-    try:
-        return load_interactions(places)
-    except InputError as error:
-        raise InputsMissing(f"{error} (or say where the data are: data_dir=..., path=...)") from error
-
-
-def _find_file(file: Path, asked: dict[str, Any], data_dir: str | None) -> dict[str, Any]:
-    """Return the settings by which a recorded file is found again."""
-    dataset = asked["dataset"]
-    if data_dir is not None:
-        root = Path(data_dir).expanduser()
-        there = [place for place in (root / dataset["name"] / file.name, root / file.name) if place.is_file()]
-        # Without it there, what the dataset looks for by itself.
-        return {"dataset": dataset | {"path": str(there[0]) if there else None}}
-    if not file.is_file():
-        return {}
-    # A relative data_dir was that of another working folder; filtered pairs are kept there.
-    roots = [folder.parent for folder in file.parents if folder.name == dataset["name"]]
-    return {
-        "dataset": dataset | {"path": str(file)},
-        "data_dir": str(roots[0]) if roots else asked["data_dir"],
-    }
 
 
 def _write_again(

@@ -251,12 +251,42 @@ class CompareConf:
     filter: str | None = None
 
 
+class FormatConf(Enum):
+    """File formats of groups; see :mod:`elsa_groups.report.exports` and :mod:`elsa_groups.report.folders`."""
+
+    notebook = "notebook"
+    sagea = "sagea"
+    agree = "agree"
+    groupim = "groupim"
+    grouprec = "grouprec"
+
+
+@dataclass
+class GroupItemsConf:
+    """Which items are a group's: those of all members (``all``), or of so many of them."""
+
+    min_members: int | str = MISSING
+
+
+@dataclass
+class ExportConf:
+    """Entry point export."""
+
+    groups_run_id: str = MISSING
+    out_dir: str = MISSING
+    data_dir: str | None = None
+    path: str | None = None
+    formats: list[FormatConf] = MISSING
+    group_items: GroupItemsConf = field(default_factory=GroupItemsConf)
+
+
 SCHEMAS: dict[str, Any] = {
     "main": MainConf,
     "train": TrainConf,
     "generate": GenerateConf,
     "reproduce": ReproduceConf,
     "compare": CompareConf,
+    "export": ExportConf,
 }
 # Least and largest values of settings that no room checks by itself.
 _RANGES: dict[str, tuple[float, float]] = {

@@ -108,12 +108,27 @@ def sample_rows(rows: NDArray[np.int64], n: int, *, seed: int) -> NDArray[np.int
     """
     if len(rows) < n:
         raise InputError(f"user_sample: expected at most the {len(rows):,} users there are, came {n:,}")
+    drawn: NDArray[np.int64] = np.sort(order_by_draws(rows, stream_key(seed, "user_sample"))[:n])
+    return drawn
+
+
+def order_by_draws(rows: NDArray[np.int64], key: np.uint64) -> NDArray[np.int64]:
+    """Shuffle rows: each has a draw of its own, from the key and the row, by which they are ordered.
+
+    Parameters
+    ----------
+    rows : (n_rows,) int64
+        Ascending, below 2**64.
+    key : uint64
+        Philox key of the draws.
+
+    Returns
+    -------
+    (n_rows,) int64
+        The same rows; any two of them stand the same way round among whichever others.
+    """
     counters = rows.astype(np.uint64)
     zeros, half, low = np.zeros_like(counters), np.uint64(32), np.uint64(0xFFFFFFFF)
     # In NumPy, as compiling takes longer.
-    first, second, *_ = philox.py_func(
-        zeros, zeros, counters & low, counters >> half, stream_key(seed, "user_sample")
-    )
-    order = np.argsort(first << half | second, kind="stable")
-    drawn: NDArray[np.int64] = np.sort(rows[order[:n]])
-    return drawn
+    first, second, *_ = philox.py_func(zeros, zeros, counters & low, counters >> half, key)
+    return rows[np.argsort(first << half | second, kind="stable")]

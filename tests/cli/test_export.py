@@ -1,0 +1,135 @@
+"""What an export refuses, and that it leaves nothing half-written."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from elsa_groups.cli import export, schema
+from elsa_groups.cli.arguments import check_overrides, hydra_arguments
+from elsa_groups.cli.export import _check_out_dir, _min_members, _new_folder, _writers
+from elsa_groups.data.load import load
+from elsa_groups.errors import InputError
+
+GROUPS = {key: SimpleNamespace(members=np.zeros((4, size))) for key, size in (("a_2", 2), ("b_5", 5))}
+
+
+@pytest.mark.parametrize(("asked", "found"), [("all", None), (1, 1), (5, 5), ("2", 2)])
+def test_so_many_members_or_all(asked, found):
+    assert _min_members(asked, GROUPS) == found
+
+
+@pytest.mark.parametrize("asked", [0, 6, -1, "most", "1.5", ""])
+def test_no_number_of_members_is_refused(asked):
+    with pytest.raises(InputError, match=rf"min_members: expected all, .* from 1 to 5, .* came {asked}"):
+        _min_members(asked, GROUPS)
+
+
+def test_every_format_of_the_configuration_has_its_writer():
+    assert list(_writers()) == [name.name for name in schema.FormatConf]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["formats=[agree,agre]"], "formats"),
+        (["group_items.min_member=2"], "nearest is group_items.min_members"),
+    ],
+)
+def test_mistakes_in_settings_are_named(overrides, expected):
+    schema.register()
+    with pytest.raises(InputError, match=expected):
+        check_overrides(["groups_run_id=a", "out_dir=b", *overrides], "export")
+
+
+def test_what_mlflow_passes_is_understood():
+    schema.register()
+    passed = [
+        "--groups_run_id",
+        "0012",
+        "--out_dir",
+        "a b",
+        "--data_dir",
+        "",
+        "--group_items.min_members",
+        "2",
+    ]
+    arguments = hydra_arguments([*passed, "--formats", "[agree]", "--overrides", ""], "export")
+    check_overrides(arguments, "export")
+    assert "out_dir='a b'" in arguments
+
+
+def test_a_folder_with_files_or_a_file_is_refused(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("")
+    for place in (tmp_path / "full", tmp_path / "full" / "mine"):
+        with pytest.raises(
+            InputError, match=r"out_dir: expected a new or empty folder, came .*; name another"
+        ):
+            _check_out_dir(place)
+    _check_out_dir(tmp_path / "new" / "er")
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_appears_when_it_is_complete(tmp_path, is_there):
+    target = tmp_path / "above" / "out"
+    if is_there:
+        target.mkdir(parents=True)
+    with _new_folder(target) as folder:
+        (folder / "file").write_text("content")
+        assert not (target / "file").exists()
+    assert (target / "file").read_text() == "content"
+    assert [path.name for path in target.parent.iterdir()] == ["out"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert target.stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_what_fails_leaves_nothing(tmp_path):
+    def fail() -> None:
+        with _new_folder(tmp_path / "out") as folder:
+            (folder / "file").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_another_filled_meanwhile_is_left_to_it(tmp_path):
+    target = tmp_path / "out"
+
+    def meet() -> None:
+        with _new_folder(target):
+            target.mkdir()
+            (target / "theirs").write_text("")
+
+    with pytest.raises(InputError, match=r"out_dir: .*out could not be written"):
+        meet()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "theirs"]
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error_to_read(tmp_path):
+    (tmp_path / "file").write_text("")
+    folder = _new_folder(tmp_path / "file" / "out")
+    with pytest.raises(InputError, match=r"out_dir: .* could not be written"), folder:
+        pass
+
+
+def test_other_data_than_the_recorded_are_refused(monkeypatch):
+    demo = load(
+        "Demo", Path("unused"), min_user_interactions=0, min_item_interactions=0, n_users=200, n_items=250
+    )
+    monkeypatch.setattr(export, "settings_again", lambda *_: {})
+    monkeypatch.setattr(export, "load_again", lambda *_: demo)
+    groups = _Groups(GROUPS)
+    with pytest.raises(InputError, match=r"data: expected those of run abc, digest 00, came generated:Demo"):
+        export._gather(groups, {"group_items": {"min_members": "all"}})
+
+
+class _Groups(dict):
+    run_id = "abc"
+    lineage: ClassVar = {"data": {"digest": "00"}}

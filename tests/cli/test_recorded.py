@@ -1,0 +1,36 @@
+"""What a record may decide, and what it may not."""
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from elsa_groups.cli import schema
+from elsa_groups.cli.arguments import conf_dir
+from elsa_groups.cli.recorded import settings_again
+
+HERE = {"data_dir": None, "path": None}
+
+
+@pytest.fixture
+def recorded() -> dict:
+    schema.register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        overrides = ["dataset=LastFM1k", "seed=7", "threads=16", "dataset.urls=[http://example.org/x.tar.gz]"]
+        return schema.complete(compose("generate", overrides))
+
+
+def test_settings_are_those_of_the_record_but_for_places_and_what_is_fetched(recorded):
+    published = yaml.safe_load((conf_dir() / "dataset" / "LastFM1k.yaml").read_text())["urls"]
+
+    again = settings_again({"settings": recorded}, HERE)
+
+    dataset = recorded["dataset"] | {"urls": published}
+    assert again == recorded | {"dataset": dataset}
+
+
+def test_a_place_that_is_given_counts(recorded):
+    given = HERE | {"data_dir": "elsewhere", "path": "file.tsv"}
+
+    again = settings_again({"settings": recorded}, given)
+
+    assert (again["data_dir"], again["dataset"]["path"]) == ("elsewhere", "file.tsv")

@@ -1,0 +1,165 @@
+"""Groups runs exported: read back, and by a group recommender of its own."""
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from elsa_groups import load_groups
+
+from .conftest import ROOT, Launch, Store
+from .test_reproduce import BRIEF, FEW, launch
+
+FORMATS = ["agree", "groupim", "grouprec", "notebook", "sagea"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store with a groups run that looked at inputs alone, and its export."""
+
+    store: Store
+    run_id: str
+    out: Path
+    export: Launch
+
+
+@pytest.fixture(scope="module")
+def place(new_store, tmp_path_factory) -> Place:
+    store = new_store()
+    users = ("dataset=Demo", "dataset.n_users=200", "dataset.n_items=250", "user_set=test", "history=inputs")
+    done = launch(
+        store, "main", *users, *FEW, *BRIEF, "user_sample=18", "thresholds.users=all", "test_ratio=0.2"
+    )
+    assert done.code == 0, done.err
+    out = tmp_path_factory.mktemp("exports") / "out"
+    export = launch(
+        store, "export", f"groups_run_id={done.last_id}", f"out_dir={out}", "group_items.min_members=2"
+    )
+    assert export.code == 0, export.err
+    return Place(store, done.last_id, out, export)
+
+
+def test_what_was_written_is_said_and_no_run_is_made(place):
+    assert sorted(path.name for path in place.out.iterdir()) == sorted([*FORMATS, "export.json"])
+    lines = place.export.out.splitlines()
+    assert sorted(line.partition(":")[0] for line in lines[:-1]) == FORMATS
+    assert lines[-1] == f"exported to: {place.out}"
+    assert len(place.store.client.search_runs(["0"])) == 2
+    assert "have seen what is held out" not in place.export.err
+    summary = json.loads((place.out / "export.json").read_text())
+    groups = load_groups(place.run_id, tracking_uri=place.store.uri)
+    assert (summary["groups_run_id"], summary["groups_digest"]) == (place.run_id, groups.digest)
+    assert (summary["min_members"], summary["history"], summary["user_set"]) == (2, "inputs", "test")
+
+
+def test_groups_are_those_of_the_run(place):
+    groups = load_groups(place.run_id, tracking_uri=place.store.uri)
+    users = json.loads((place.out / "notebook" / "users.json").read_text())
+    for key, group in groups.items():
+        for name in ("notebook", "grouprec"):
+            rows = np.load(place.out / name / "groups" / f"{key}.npy", allow_pickle=False)
+            np.testing.assert_array_equal(rows, group.members)
+        np.testing.assert_array_equal(np.array(users)[rows], group.user_ids)
+        ids = np.load(place.out / "sagea" / "Demo" / "test" / f"{key}_test.npy", allow_pickle=False)
+        np.testing.assert_array_equal(ids, group.user_ids)
+
+
+def test_histories_are_the_inputs_and_targets_of_the_run(place, tmp_path):
+    folder = place.out / "grouprec"
+    ids = {
+        name: [line.split(",")[1] for line in (folder / f"{name}.csv").read_text().splitlines()[1:]]
+        for name in ("users", "items")
+    }
+    n_pairs = 0
+    for ours, theirs in (("train", "inputs"), ("test", "targets")):
+        table = pq.read_table(place.store.artifact(place.run_id, f"history/{theirs}.parquet", tmp_path))
+        recorded = set(zip(table["user_id"].to_pylist(), table["item_id"].to_pylist(), strict=True))
+        lines = (folder / f"{ours}.csv").read_text().splitlines()[1:]
+        written = {
+            (ids["users"][int(user)], ids["items"][int(item)])
+            for user, item in (line.split(",") for line in lines)
+        }
+        known = set(ids["items"])
+        assert written == {(user, item) for user, item in recorded if item in known}
+        assert len(lines) == len(written)
+        n_pairs += len(lines)
+    assert n_pairs > 1000
+
+
+def test_what_is_exported_again_is_the_same_but_not_over_it(place, tmp_path):
+    name = f"groups_run_id={place.run_id}"
+    refused = launch(place.store, "export", name, f"out_dir={place.out}")
+    assert refused.code == 1
+    assert "out_dir: expected a new or empty folder" in refused.err
+
+    again = launch(place.store, "export", name, "out_dir=again", "group_items.min_members=2", cwd=tmp_path)
+    assert again.code == 0, again.err
+    for path in place.out.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (tmp_path / "again" / path.relative_to(place.out)).read_bytes(), path
+
+
+def test_a_launched_run_is_told_what_it_exports(place, tmp_path, monkeypatch):
+    run_id = place.store.client.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    place_of_data = ["--formats", "[sagea]", "--out_dir", str(tmp_path / "out"), "--overrides", ""]
+    done = launch(place.store, "export", "--groups_run_id", place.run_id, *place_of_data)
+    place.store.client.delete_run(run_id)
+
+    assert done.code == 0, done.err
+    assert sorted(os.listdir(tmp_path / "out")) == ["export.json", "sagea"]
+    tags = place.store.client.get_run(run_id).data.tags
+    assert (tags["elsa_groups.kind"], tags["elsa_groups.exports"]) == ("export", place.run_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["groups_run_id=absent"], "absent"),
+        (["formats=[]"], "formats: expected at least one"),
+        (["group_items.min_members=9"], "group_items.min_members: expected all, or a number from 1 to 3"),
+        (["path=elsewhere"], "path"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(place, tmp_path, arguments, expected):
+    given = [f"groups_run_id={place.run_id}", f"out_dir={tmp_path}/out"]
+    # Of a key given twice the last value counts.
+    done = launch(place.store, "export", *given, *arguments)
+    assert done.code != 0
+    assert expected in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_grouprec_reads_the_export_and_aggregates_for_its_groups(place, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.harness import Absent
+    from benchmarks.peers import grouprec_python
+
+    try:
+        python = grouprec_python()
+    except Absent as error:
+        pytest.skip(str(error))
+
+    def by_grouprec(*arguments: str | Path) -> str:
+        folder = place.out / "grouprec"
+        done = subprocess.run([python, "-P", *arguments], capture_output=True, text=True, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    lines = by_grouprec(ROOT / "benchmarks" / "grouprec_export.py", place.out).splitlines()
+    names = [line.split()[0] for line in lines]
+    assert names == [name for name in ("opposing_2_1", "similar_2", "agree", "groupim") for _ in range(4)]
+    for line in lines:
+        values = [float(word) for word in line.split() if "." in word]
+        assert all(0 <= value <= 1 for value in values)
+        assert max(values) > 0
+    page = (ROOT / "docs" / "exports.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert "ndcg" in by_grouprec("-c", snippet)
