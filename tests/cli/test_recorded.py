@@ -34,3 +34,25 @@ def test_a_place_that_is_given_counts(recorded):
     again = settings_again({"settings": recorded}, given)
 
     assert (again["data_dir"], again["dataset"]["path"]) == ("elsewhere", "file.tsv")
+
+
+# Settings of the first records; whatever came later has a value that means what was done before it.
+FIRST = {
+    "dataset", "data_dir", "parent", "n_groups", "seed", "threads", "device", "pin", "thresholds", "families",
+    "sampling", "baseline", "overlap",
+}  # fmt: skip
+
+
+def test_records_of_before_a_setting_can_be_read(recorded):
+    first = {name: value for name, value in recorded.items() if name in FIRST}
+    first["thresholds"] = {
+        name: v for name, v in first["thresholds"].items() if name not in ("users", "band")
+    }
+
+    again = settings_again({"settings": first}, HERE)
+
+    assert again["evidence"] == {"halves": None}
+    assert (again["user_set"], again["history"], again["allow_partial"]) == ("all", "full", False)
+    assert {name: again[name] for name in first if name not in ("dataset", "thresholds")} == {
+        name: first[name] for name in first if name not in ("dataset", "thresholds")
+    }

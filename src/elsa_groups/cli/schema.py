@@ -178,7 +178,8 @@ class OverlapConf:
 class EvidenceConf:
     """Random halves of the users that all is drawn from again, for intervals; null: no intervals."""
 
-    halves: int | None = MISSING
+    # As of records that are older than this setting.
+    halves: int | None = None
 
 
 @dataclass
