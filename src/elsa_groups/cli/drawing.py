@@ -54,7 +54,7 @@ def draw_all(
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from tqdm import tqdm
 
-    from elsa_groups.model.embeddings import embed_users
+    from elsa_groups.model.embeddings import centre_users, embed_users
     from elsa_groups.similarity.scores import coarsen
     from elsa_groups.similarity.thresholds import find_thresholds
 
@@ -63,6 +63,8 @@ def draw_all(
         "ranks": ranks,
     }
     embeddings = embed_users(interactions.matrix, encoder, threads=work["threads"])
+    if settings["similarity"]["center"] == "mean":
+        embeddings = centre_users(embeddings)
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
     similar, divergent = schema.targets_of(settings)

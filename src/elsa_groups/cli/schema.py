@@ -83,6 +83,20 @@ class ModelConf:
     patience: int = MISSING
 
 
+class CenterConf(Enum):
+    """What is taken from the embeddings of users before they are compared."""
+
+    none = "none"
+    mean = "mean"
+
+
+@dataclass
+class SimilarityConf:
+    """How users are compared."""
+
+    center: CenterConf = CenterConf.none
+
+
 @dataclass
 class ThresholdConf:
     """One threshold: a quantile of all pair similarities, unless a value is given."""
@@ -173,6 +187,7 @@ class GenerateConf:
     threads: int | None = None
     device: str = MISSING
     pin: bool = MISSING
+    similarity: SimilarityConf = field(default_factory=SimilarityConf)
     thresholds: ThresholdsConf = field(default_factory=ThresholdsConf)
     # FamilyConf by name: plain here, so that a command line may add one; typed by complete().
     families: dict[str, Any] = field(default_factory=dict)
