@@ -142,6 +142,7 @@ def _page_parts() -> dict[str, Any]:
         histories = Histories(data, embeddings, encoder)
         examples[groups.key] = first_groups(groups, family, histories, **limits)
     asked = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": 0.1, "value": 0.95}}
+    asked["band"] = {end: {"quantile": None, "value": None} for end in ("low", "high")}
     record = {
         "run_id": "0123456789abcdef0123456789abcdef",
         "parent": {"run_id": "fedcba9876543210fedcba9876543210", "checkpoint_sha256": "c" * 64},
@@ -149,6 +150,8 @@ def _page_parts() -> dict[str, Any]:
         "thresholds": {
             "asked": asked,
             **limits,
+            "band_low": None,
+            "band_high": None,
             "method": "exact",
             "n_users": 8,
             "pairs": 28,

@@ -32,7 +32,7 @@ def test_a_key_is_the_name_and_the_sizes(name, sizes, key):
 
 
 def test_rules_and_linkages_are_found_by_the_names_of_the_configuration():
-    assert [Rule[name] for name in ("any", "similar", "divergent")] == list(Rule)
+    assert [Rule[name] for name in ("any", "similar", "divergent", "band")] == list(Rule)
     assert [Linkage[name] for name in ("mean", "all", "any")] == list(Linkage)
 
 

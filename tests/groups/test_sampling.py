@@ -24,6 +24,8 @@ FAMILIES = {
     "alike": (Rule.divergent, Rule.similar),
     "strangers": (Rule.any, Rule.divergent),
     "random": (Rule.any, Rule.any),
+    "band": (Rule.band, Rule.any),
+    "ring": (Rule.similar, Rule.band),
 }
 KEYS = [
     ("similar", (3,)),
@@ -75,16 +77,19 @@ class PlainSampler:
     users, those who qualify come first.
     """
 
-    def __init__(self, similarities, family, sizes, similar, divergent, max_draws):
+    def __init__(self, similarities, family, sizes, similar, divergent, max_draws, band=None):
         self.similarities = similarities.tolist()
         self.sizes = sizes
         self.within, self.across = family.within, family.across
         self.linkage = family.linkage
         self.similar, self.divergent = similar, divergent
+        self.band = band
         self.max_draws = max_draws
         self.lists = 0
 
     def meets(self, value, rule):
+        if rule == Rule.band:
+            return self.band[0] <= value <= self.band[1]
         return value >= self.similar if rule == Rule.similar else value <= self.divergent
 
     def satisfied(self, user, subgroup, rule):
@@ -245,6 +250,41 @@ class TestAgainstPlainPython:
         key = stream_key(2, "groups", "similar_3")
         by_fast = _plain_groups(PlainSampler(fast, family, (3,), **law), plain_below, key, 40)
         assert (groups.members != by_fast[0]).any()
+
+    @every_linkage
+    @pytest.mark.parametrize(("name", "sizes"), [("band", (3,)), ("band", (2, 2)), ("ring", (3, 1))])
+    @pytest.mark.parametrize("max_draws", [30, None])
+    def test_members_of_a_band_equal_the_plain_loop(
+        self, name, sizes, max_draws, linkage, unit_rows, similarity_matrix, plain_below
+    ):
+        vectors = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
+        reference = similarity_matrix(vectors)
+        low, high, similar = np.quantile(reference[np.triu_indices(40, 1)], [0.4, 0.65, 0.6])
+        family = _family(name, sizes, linkage)
+        law = {"similar": similar, "divergent": 0.1, "band": (low, high), "max_draws": max_draws}
+
+        groups = draw_groups(vectors, family, sizes, seed=5, n_groups=30, threads=2, **law)
+
+        key = stream_key(5, "groups", family.key(sizes))
+        sampler = PlainSampler(reference, family, sizes, **law)
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 30))
+
+    @every_linkage
+    def test_borderline_decisions_at_both_ends_of_a_band_are_those_of_the_reference_values(
+        self, linkage, unit_rows, similarity_matrix, plain_below
+    ):
+        vectors = _equiangular_users(unit_rows)
+        reference = similarity_matrix(vectors)
+        band = tuple(np.quantile(_between_clusters(reference), [0.3, 0.7]))
+        law = {"similar": 1.0, "divergent": 0.0, "band": band, "max_draws": 40}
+        family = _family("band", (3,), linkage)
+
+        groups = draw_groups(vectors, family, (3,), seed=2, n_groups=40, **law)
+
+        assert band[1] - band[0] < 1e-7
+        key = stream_key(2, "groups", "band_3")
+        sampler = PlainSampler(reference, family, (3,), **law)
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 40))
 
     def test_a_pair_exactly_at_a_threshold_is_both_similar_and_divergent(self):
         vectors = np.array([[1, 0], [0, 1]], np.float32)

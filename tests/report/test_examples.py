@@ -109,6 +109,7 @@ def test_pairs_are_judged_as_quality_counts_them(within, across, unit_rows, simi
     exact = similarity_matrix(vectors)
     # A pair that lies on a threshold is on its right side.
     limits = {"similar": float(exact[0, 1]), "divergent": float(exact[0, 2])}
+    limits["band"] = tuple(sorted(exact[5, 6:8].tolist()))
     members = np.array([[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]])
     data = Interactions(
         "D", csr_array(np.ones((12, 1), np.float32)), tuple("abcdefghijkl"), ("i",), None,

@@ -67,13 +67,11 @@ def draw_all(
         embeddings = centre_users(embeddings)
     if embeddings.n_without_history:
         log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
-    similar, divergent = schema.targets_of(settings)
     device = _sweep_device(settings["device"], ranks)
     options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
     thresholds = find_thresholds(
         embeddings.vectors,
-        similar=similar,
-        divergent=divergent,
+        **schema.targets_of(settings),
         seed=settings["seed"],
         device=device,
         **work,
@@ -120,8 +118,7 @@ def _draw_key(
 
     started = time.perf_counter()
     options: dict[str, Any] = {
-        "similar": thresholds.similar,
-        "divergent": thresholds.divergent,
+        **thresholds.limits,
         "seed": settings["seed"],
         **settings["sampling"],
         **work,
@@ -149,7 +146,7 @@ def _measure_key(
     from elsa_groups.report.tables import Result
 
     vectors, members = embeddings.vectors, groups.members
-    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    limits = thresholds.limits
     quality = measure_quality(
         vectors, members, groups.sizes, within=family.within, across=family.across, **limits
     )

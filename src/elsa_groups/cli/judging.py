@@ -139,8 +139,7 @@ def explain_by(
             *keys[key],
             group,
             np.where(known, place[np.where(known, members, 0)], -1),
-            similar=drawn.thresholds.similar,
-            divergent=drawn.thresholds.divergent,
+            **drawn.thresholds.limits,
             seed=asked["seed"],
             **asked["sampling"],
         )

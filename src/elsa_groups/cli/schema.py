@@ -105,6 +105,22 @@ class ThresholdConf:
     value: float | None = None
 
 
+@dataclass
+class BandEndConf:
+    """One end of the band: a quantile of all pair similarities, unless a value is given."""
+
+    quantile: float | None = None
+    value: float | None = None
+
+
+@dataclass
+class BandConf:
+    """Where the rule band begins and ends; not needed unless a family asks for it."""
+
+    low: BandEndConf = field(default_factory=BandEndConf)
+    high: BandEndConf = field(default_factory=BandEndConf)
+
+
 class MethodConf(Enum):
     """How quantiles are found."""
 
@@ -115,11 +131,12 @@ class MethodConf(Enum):
 
 @dataclass
 class ThresholdsConf:
-    """Both thresholds; see :func:`elsa_groups.similarity.thresholds.find_thresholds`."""
+    """The thresholds; see :func:`elsa_groups.similarity.thresholds.find_thresholds`."""
 
     method: MethodConf = MISSING
     similar: ThresholdConf = field(default_factory=ThresholdConf)
     divergent: ThresholdConf = field(default_factory=ThresholdConf)
+    band: BandConf = field(default_factory=BandConf)
     exact_budget: float = MISSING
     sampled_pairs: int = MISSING
 
@@ -362,10 +379,13 @@ def families_of(settings: dict[str, Any]) -> list[Family]:
     return families
 
 
-def targets_of(settings: dict[str, Any]) -> tuple[Target, Target]:
-    """Return where completed settings want the similar and the divergent threshold."""
-    similar, divergent = (Target(**settings["thresholds"][name]) for name in ("similar", "divergent"))
-    return similar, divergent
+def targets_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return where completed settings want the thresholds: similar, divergent, and band if a family asks."""
+    thresholds = settings["thresholds"]
+    targets: dict[str, Any] = {name: Target(**thresholds[name]) for name in ("similar", "divergent")}
+    if any("band" in (family["within"], family["across"]) for family in settings["families"].values()):
+        targets["band"] = tuple(Target(**thresholds["band"][end]) for end in ("low", "high"))
+    return targets
 
 
 def part_for(settings: dict[str, Any], entry_point: str) -> dict[str, Any]:

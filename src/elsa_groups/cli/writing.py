@@ -116,7 +116,6 @@ def _write_report(
 
     families = families_of(record["settings"])
     family_of = {family.key(sizes): family for family in families for sizes in family.compositions}
-    similar, divergent = drawn.thresholds.similar, drawn.thresholds.divergent
     histories = Histories(interactions, drawn.embeddings, parent.encoder)
     keys = [result.groups for result in drawn.results]
     asks_divergent = any(Rule.divergent in (family.within, family.across) for family in families)
@@ -127,13 +126,12 @@ def _write_report(
         cautions=find_cautions(
             rows,
             n_users=len(drawn.embeddings.rows),
-            divergent=divergent if asks_divergent else None,
+            divergent=drawn.thresholds.divergent if asks_divergent else None,
             activity={g.key: measure_activity(histories.lengths, g.members) for g in keys},
         ),
         pictures=pictures,
         examples={
-            g.key: first_groups(g, family_of[g.key], histories, similar=similar, divergent=divergent)
-            for g in keys
+            g.key: first_groups(g, family_of[g.key], histories, **drawn.thresholds.limits) for g in keys
         },
     )
     path.write_text(page, encoding="utf-8", newline="\n")

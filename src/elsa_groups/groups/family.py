@@ -1,5 +1,6 @@
 """What kinds of groups to draw, as data, and the drawn groups themselves."""
 
+import math
 import re
 from dataclasses import dataclass
 from enum import IntEnum
@@ -7,13 +8,25 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.similarity.target import Band
+
 
 class Rule(IntEnum):
-    """A candidate's similarity must be at least ``similar``, at most ``divergent``, or may be any."""
+    """A candidate's similarity must be at least ``similar``, at most ``divergent``, in a band, or is any."""
 
     any = 0
     similar = 1
     divergent = 2
+    band = 3
+
+    def interval(self, *, similar: float, divergent: float, band: Band | None = None) -> Band:
+        """Return the lowest and the highest similarity that meet the rule; infinite is no limit."""
+        if self == Rule.band:
+            if band is None:
+                raise ValueError("band: expected its lowest and highest similarity, came None")
+            return band
+        low = similar if self == Rule.similar else -math.inf
+        return low, divergent if self == Rule.divergent else math.inf
 
 
 class Linkage(IntEnum):

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from elsa_groups.compiled import compiled
 from elsa_groups.groups.family import Rule
 from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.similarity.target import Band, Limits
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -18,8 +19,6 @@ Integers = NDArray[np.int64]
 TOP_PAIRS = 10_000
 # Entries of the overlap product in memory at a time, at most 80 bytes each with all that is made of them.
 _ENTRIES_PER_BLOCK = 2_000_000
-
-_SIMILAR, _DIVERGENT = int(Rule.similar), int(Rule.divergent)
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ def measure_quality(
     across: Rule,
     similar: float,
     divergent: float,
+    band: Band | None = None,
 ) -> Quality:
     """Measure every group by the float64 reference similarities of its pairs.
 
@@ -69,6 +69,8 @@ def measure_quality(
     similar, divergent : float in [0, 1]
         Thresholds: a pair below ``similar`` is wrong by the rule similar, one above ``divergent`` by the
         rule divergent.
+    band : (float, float), optional
+        Outside of it a pair is wrong by the rule band.
 
     Raises
     ------
@@ -85,7 +87,8 @@ def measure_quality(
     similarity, inside, between = (np.empty(len(members), np.float64) for _ in range(3))
     wrong = np.zeros(len(members), np.int64)
     subgroups = np.repeat(np.arange(len(sizes)), sizes)
-    rules = int(within), int(across), similar, divergent
+    limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
+    rules = within.interval(**limits), across.interval(**limits)
     _measure(vectors, members, subgroups, *rules, similarity, inside, between, wrong)
     return Quality(similarity, inside, between, wrong)
 
@@ -102,9 +105,7 @@ def _check_members(members: Integers, n_users: int) -> None:
 
 
 @compiled()
-def _measure(
-    vectors, members, subgroups, within, across, similar, divergent, similarity, inside, between, wrong
-):
+def _measure(vectors, members, subgroups, within, across, similarity, inside, between, wrong):
     """Fill the columns of :class:`Quality`, one group after the other."""
     for g in range(members.shape[0]):
         total_in = total_out = 0.0
@@ -113,15 +114,14 @@ def _measure(
             for j in range(i + 1, members.shape[1]):
                 value = reference_similarity(vectors, members[g, i], members[g, j])
                 if subgroups[i] == subgroups[j]:
-                    rule = within
+                    low, high = within
                     total_in += value
                     n_in += 1
                 else:
-                    rule = across
+                    low, high = across
                     total_out += value
                     n_out += 1
-                if (rule == _SIMILAR and value < similar) or (rule == _DIVERGENT and value > divergent):
-                    wrong[g] += 1
+                wrong[g] += not low <= value <= high
         similarity[g] = (total_in + total_out) / (n_in + n_out)
         inside[g] = total_in / n_in if n_in else np.nan
         between[g] = total_out / n_out if n_out else np.nan

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.groups.decisions import Attempt, Decisions
 from elsa_groups.groups.family import Family
+from elsa_groups.similarity.target import Band
 
 # Float32 embeddings that differ in their last digits move a similarity by some 1e-7.
 TOLERANCE = 1e-6
@@ -70,6 +71,7 @@ def replay_group(
     *,
     similar: float,
     divergent: float,
+    band: Band | None = None,
     seed: int,
     stream: str = "groups",
     max_draws: int | None = 1000,
@@ -82,7 +84,7 @@ def replay_group(
     ----------
     vectors : (n_users, dim) float32
         Unit rows, C-contiguous: the present ones.
-    family, sizes, similar, divergent, seed, stream, max_draws, max_restarts
+    family, sizes, similar, divergent, band, seed, stream, max_draws, max_restarts
         As for ``draw_groups``.
     group : int
         Number of the group.
@@ -115,8 +117,9 @@ def replay_group(
     if len(vectors) < len(recorded):
         raise ValueError(f"vectors: expected at least {len(recorded)} rows, came {len(vectors)}")
     decisions = Decisions(
-        vectors, family, sizes, group, similar=similar, divergent=divergent, seed=seed, stream=stream
-    )
+        vectors, family, sizes, group, similar=similar, divergent=divergent, band=band, seed=seed,
+        stream=stream,
+    )  # fmt: skip
     replay = _Search(decisions, recorded, max_draws, max_restarts, tolerance).run()
     if replay.explained or replay.complete:
         return replay

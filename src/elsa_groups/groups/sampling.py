@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
-from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
+from elsa_groups.groups.family import Accounting, Family, Groups, Linkage
 from elsa_groups.similarity.philox import almost_uniform_below, block, stream_key, uniform_below
 from elsa_groups.similarity.prefetch import prefetch_row
 from elsa_groups.similarity.ranks import ONE, Ranks
@@ -31,9 +31,9 @@ from elsa_groups.similarity.scores import (
     fast_dot,
     reference_similarity,
 )
+from elsa_groups.similarity.target import Band, Limits
 from elsa_groups.similarity.work import SharedTasks, run_workers
 
-_ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
 _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 
 # So often a stop is noticed.
@@ -45,31 +45,37 @@ _CALLS = 256
 
 
 @compiled()
-def _decide_mean(vectors, sums, s, members, start, count, user, limit, at_least, bound):
-    """Whether the mean similarity of a user to the members of a subgroup is on the right side of a limit."""
+def _distance(value, low, high):
+    """How far a value is from the nearer end of an interval."""
+    return min(abs(value - low), abs(value - high))
+
+
+@compiled()
+def _decide_mean(vectors, sums, s, members, start, count, user, low, high, bound):
+    """Whether the mean similarity of a user to the members of a subgroup lies in an interval."""
     value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / count
     # A sum of count unit rows has norm at most count, so the mean keeps the bound of a pair, but for the
     # rounding of the running sum.
-    if abs(value - limit) <= bound * (1.0 + count / vectors.shape[1]):
+    if _distance(value, low, high) <= bound * (1.0 + count / vectors.shape[1]):
         value = 0.0
         for m in range(start, start + count):
             value += reference_similarity(vectors, members[m], user)
         value /= count
-    return value >= limit if at_least else value <= limit
+    return low <= value <= high
 
 
 @compiled()
 def _decide_pairs(
-    coarse, half_scale, doubt, vectors, members, start, count, user, limit, at_least, every, bound
+    coarse, half_scale, doubt, vectors, members, start, count, user, low, high, every, bound
 ):  # fmt: skip
-    """Whether every, or any, similarity of a user to members is on the right side of a limit."""
+    """Whether every, or any, similarity of a user to members lies in an interval."""
     for m in range(start, start + count):
         value = 0.5 + half_scale * np.float64(coarse_dot(coarse, user, vectors, members[m]))
-        if abs(value - limit) <= doubt:
+        if _distance(value, low, high) <= doubt:
             value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
-            if abs(value - limit) <= bound:
+            if _distance(value, low, high) <= bound:
                 value = np.float64(reference_similarity(vectors, members[m], user))
-        if (value >= limit if at_least else value <= limit) != every:
+        if (low <= value <= high) != every:
             return not every
     return every
 
@@ -86,7 +92,7 @@ def among_others(user, taken, joined):
 @compiled(error_model="numpy")
 def _next_to_join(
     coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
-    last_draw, group, key, within, across, linkage, similar, divergent, bound, nth,
+    last_draw, group, key, within, across, linkage, bound, nth,
 ):  # fmt: skip
     """Draw until a candidate joins, or until ``last_draw``; return it (or -1), its subgroup, the next draw.
 
@@ -116,22 +122,20 @@ def _next_to_join(
         user = among_others(user, taken, joined)
         accepted = True
         for s in range(n_subgroups):
-            rule = within if s == turn else across
-            if counts[s] == 0 or rule == _ANY:
+            low, high = within if s == turn else across
+            if counts[s] == 0 or (low == -np.inf and high == np.inf):
                 continue
-            at_least = rule == _SIMILAR
-            limit = similar if at_least else divergent
             if linkage == _MEAN:
                 value = 0.5 + half_scale * np.float64(coarse_dot(coarse, user, sums, s)) / counts[s]
-                if abs(value - limit) <= doubt:
+                if _distance(value, low, high) <= doubt:
                     accepted = _decide_mean(
-                        vectors, sums, s, members, starts[s], counts[s], user, limit, at_least, bound
+                        vectors, sums, s, members, starts[s], counts[s], user, low, high, bound
                     )
                 else:
-                    accepted = value >= limit if at_least else value <= limit
+                    accepted = low <= value <= high
             else:
                 accepted = _decide_pairs(
-                    coarse, half_scale, doubt, vectors, members, starts[s], counts[s], user, limit, at_least,
+                    coarse, half_scale, doubt, vectors, members, starts[s], counts[s], user, low, high,
                     linkage == _ALL, bound,
                 )  # fmt: skip
             if not accepted:
@@ -148,7 +152,7 @@ def _next_to_join(
 @compiled()
 def _next_of_listed(
     coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
-    group, key, within, across, linkage, similar, divergent, bound,
+    group, key, within, across, linkage, bound,
 ):  # fmt: skip
     """Draw until a candidate joins, or return -1 if nobody can.
 
@@ -161,7 +165,7 @@ def _next_of_listed(
         if counts[s] < sizes[s]:
             _, _, qualifying[s] = _next_to_join(
                 coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, s, 0,
-                others, group, key, within, across, linkage, similar, divergent, bound, others,
+                others, group, key, within, across, linkage, bound, others,
             )  # fmt: skip
     if qualifying.sum() == 0:
         return -1, turn, draw
@@ -175,7 +179,7 @@ def _next_of_listed(
         turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
     user, _, _ = _next_to_join(
         coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, 0,
-        others, group, key, within, across, linkage, similar, divergent, bound, nth,
+        others, group, key, within, across, linkage, bound, nth,
     )  # fmt: skip
     return user, turn, draw
 
@@ -196,7 +200,7 @@ def _add(vectors, sums, members, starts, counts, taken, size, s, user):
 
 @compiled()
 def _draw_groups(
-    coarse, half_scale, doubt, vectors, sizes, within, across, linkage, similar, divergent, bound, key,
+    coarse, half_scale, doubt, vectors, sizes, within, across, linkage, bound, key,
     first, max_draws, max_restarts, members, draws, accepted, restarts, stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
@@ -232,7 +236,7 @@ def _draw_groups(
                 user, turn, draw = _next_to_join(
                     coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
                     joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within, across,
-                    linkage, similar, divergent, bound, -1,
+                    linkage, bound, -1,
                 )  # fmt: skip
                 if user < 0 and draw < until:
                     if stop[0]:
@@ -241,7 +245,7 @@ def _draw_groups(
                 if user < 0 and max_draws == 0:
                     user, turn, draw = _next_of_listed(
                         coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
-                        joined, turn, draw, group, key, within, across, linkage, similar, divergent, bound,
+                        joined, turn, draw, group, key, within, across, linkage, bound,
                     )  # fmt: skip
                 if user < 0:
                     break
@@ -261,6 +265,7 @@ def draw_groups(
     *,
     similar: float,
     divergent: float,
+    band: Band | None = None,
     seed: int,
     coarse: Coarse | None = None,
     stream: str = "groups",
@@ -282,6 +287,8 @@ def draw_groups(
         Subgroup sizes, one of the family's compositions.
     similar, divergent : float in [0, 1]
         Thresholds on similarity.
+    band : (float, float), optional
+        Lowest and highest similarity by the rule band, where the family asks for it.
     seed : int
         With the key and ``stream`` it fixes every draw.
     coarse : Coarse, optional
@@ -329,10 +336,11 @@ def draw_groups(
     bound = fast_cosine_bound(vectors.shape[1]) / 2
     # As in _decide_mean; a coarse row is longer than its vector by the error at most.
     doubt = coarse.error / 2 + bound * (1.0 + coarse.error + size / vectors.shape[1])
+    limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
     law: tuple[Any, ...] = (
         coarse.rows, coarse.scale / 2, doubt, vectors,
-        np.array(sizes), int(family.within), int(family.across), int(family.linkage),
-        float(similar), float(divergent), bound, stream_key(seed, stream, key),
+        np.array(sizes), family.within.interval(**limits), family.across.interval(**limits),
+        int(family.linkage), bound, stream_key(seed, stream, key),
     )  # fmt: skip
     step = max(1, min(_GROUPS_PER_CALL, count // _CALLS))
 
@@ -347,10 +355,7 @@ def draw_groups(
     run_workers(worker, ranks.share(range(0, count, step)), threads=threads, stop=stop)
     if ranks.sum(stop)[0]:
         attempt = _deepest_attempt(law, size, max_draws)
-        reason = explain_starvation(
-            vectors, family, sizes, attempt,
-            similar=similar, divergent=divergent, threads=threads, ranks=ranks,
-        )  # fmt: skip
+        reason = explain_starvation(vectors, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
         attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
         raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
     accounting = Accounting(*(ranks.sum(numbers) for numbers in (draws, accepted, restarts)))

@@ -11,6 +11,7 @@ from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Family, Groups, Rule
 from elsa_groups.model.embeddings import Embeddings
 from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.similarity.target import Band, Limits
 
 Columns = NDArray[np.integer]
 
@@ -156,7 +157,13 @@ class Histories:
 
 
 def first_groups(
-    groups: Groups, family: Family, histories: Histories, *, similar: float, divergent: float
+    groups: Groups,
+    family: Family,
+    histories: Histories,
+    *,
+    similar: float,
+    divergent: float,
+    band: Band | None = None,
 ) -> tuple[Example, ...]:
     """Describe the first groups of a key by number; whatever their number, two are looked at.
 
@@ -170,8 +177,10 @@ def first_groups(
         Their members.
     similar, divergent : float in [0, 1]
         Thresholds.
+    band : (float, float), optional
+        Lowest and highest similarity by the rule band.
     """
-    limits = {Rule.similar: similar, Rule.divergent: divergent}
+    limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
     return tuple(
         _describe(number, members, groups.subgroup_of_position, family, histories, limits)
         for number, members in enumerate(groups.members[:GROUPS_SHOWN])
@@ -184,7 +193,7 @@ def _describe(
     subgroups: NDArray[np.int64],
     family: Family,
     histories: Histories,
-    limits: dict[Rule, float],
+    limits: Limits,
 ) -> Example:
     rows, shown = histories.embeddings.rows, members[:MEMBERS_SHOWN]
     described = tuple(
@@ -218,7 +227,7 @@ def _judge(
     subgroups: NDArray[np.int64],
     family: Family,
     vectors: NDArray[np.float32],
-    limits: dict[Rule, float],
+    limits: Limits,
 ) -> tuple[tuple[Pair, ...], ...]:
     """Judge every pair by the rule of its subgroups, as :func:`measure_quality` counts wrong pairs."""
     firsts, seconds = np.tril_indices(len(members), -1)
@@ -229,6 +238,7 @@ def _judge(
         rule = family.within if subgroups[i] == subgroups[j] else family.across
         if rule == Rule.any:
             return Pair(value, None)
-        return Pair(value, value >= limits[rule] if rule == Rule.similar else value <= limits[rule])
+        low, high = rule.interval(**limits)
+        return Pair(value, low <= value <= high)
 
     return tuple(tuple(pair(i, j) for j in range(i)) for i in range(len(members)))

@@ -14,7 +14,7 @@ from elsa_groups.errors import InputError
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
 from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import fast_cosine_bound, reference_similarities
-from elsa_groups.similarity.target import Target, check_targets
+from elsa_groups.similarity.target import Band, Limits, Target, check_targets
 from elsa_groups.similarity.tiles import (
     Inside,
     TooManyInside,
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 Method = Literal["auto", "exact", "sampled"]
 Vectors = NDArray[np.float32]
 
+# Names of the ends of the band.
+_BAND = ("band_low", "band_high")
 # Up to this many pairs all are kept and none is sampled first.
 _ALL_PAIRS = 1 << 17
 # Half width of a bracket in standard errors: one in hundreds of brackets misses and is widened.
@@ -45,7 +47,7 @@ _BINS = 1 << 18
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Two thresholds on similarity, and how they were obtained.
+    """Thresholds on similarity, and how they were obtained.
 
     Attributes
     ----------
@@ -60,7 +62,10 @@ class Thresholds:
     pairs : int
         Pairs looked at: all of them, or the sample's.
     intervals : dict
-        For sampled quantiles: 95% distribution-free interval of each by name.
+        For sampled quantiles: 95% distribution-free interval of each by name, those of the band being
+        ``band_low`` and ``band_high``.
+    band : (float, float) or None
+        Lowest and highest similarity by the rule band, where it was asked for.
     """
 
     similar: float
@@ -69,6 +74,12 @@ class Thresholds:
     n_users: int
     pairs: int
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    band: Band | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The thresholds alone, as arguments of whatever goes by them."""
+        return {"similar": self.similar, "divergent": self.divergent, "band": self.band}
 
 
 def find_thresholds(
@@ -76,6 +87,7 @@ def find_thresholds(
     *,
     similar: Target,
     divergent: Target,
+    band: tuple[Target, Target] | None = None,
     method: Method = "auto",
     exact_budget: float = 1e13,
     sampled_pairs: int = 10_000_000,
@@ -84,7 +96,7 @@ def find_thresholds(
     ranks: Ranks = ONE,
     device: torch.device | None = None,
 ) -> Thresholds:
-    """Find both thresholds over the unordered pairs u < v of users.
+    """Find the thresholds over the unordered pairs u < v of users.
 
     Parameters
     ----------
@@ -92,6 +104,8 @@ def find_thresholds(
         Unit rows, finite.
     similar, divergent : Target
         Quantile (linear interpolation between order statistics, as :func:`numpy.quantile`) or value.
+    band : (Target, Target), optional
+        Where the rule band begins and ends.
     method : {"auto", "exact", "sampled"}
         ``auto`` is exact while ``n_users**2 * dim`` is at most ``exact_budget``.
     exact_budget : float
@@ -115,7 +129,7 @@ def find_thresholds(
     ------
     InputError
         Fewer than two users, values that are not finite, a quantile or value outside [0, 1], or a
-        similar threshold below the divergent one.
+        similar threshold below the divergent one, or a band that ends below its beginning.
 
     Notes
     -----
@@ -127,14 +141,13 @@ def find_thresholds(
     20,000 users and 1 in 3,000 at 500,000, never N x N. Ranks keep the pairs of their own tiles and exchange
     counts and the few values that are evaluated again. Sampled: 8 bytes a pair.
     """
-    check_targets(similar, divergent)
+    check_targets(similar, divergent, band)
     _check_vectors(vectors)
-    wanted = {
-        name: t.quantile for name, t in (("similar", similar), ("divergent", divergent)) if t.value is None
-    }
-    given = {
-        name: t.value for name, t in (("similar", similar), ("divergent", divergent)) if t.value is not None
-    }
+    targets = {"similar": similar, "divergent": divergent}
+    if band is not None:
+        targets |= dict(zip(_BAND, band, strict=True))
+    wanted = {name: t.quantile for name, t in targets.items() if t.value is None and t.quantile is not None}
+    given = {name: t.value for name, t in targets.items() if t.value is not None}
     chosen = _choose(method, len(vectors), vectors.shape[1], exact_budget) if wanted else "value"
     intervals: dict[str, tuple[float, float]] = {}
     pairs = 0
@@ -150,13 +163,22 @@ def find_thresholds(
         ordered = np.sort(sample)
         given |= {name: _quantile(ordered, q) for name, q in wanted.items()}
         intervals = {name: _interval(ordered, q) for name, q in wanted.items()}
-    thresholds = Thresholds(given["similar"], given["divergent"], chosen, len(vectors), pairs, intervals)
-    if thresholds.similar < thresholds.divergent:
+    _check_found(given, "similar", "divergent")
+    if band is not None:
+        _check_found(given, *reversed(_BAND))
+    return Thresholds(
+        given["similar"], given["divergent"], chosen, len(vectors), pairs, intervals,
+        (given[_BAND[0]], given[_BAND[1]]) if band else None,
+    )  # fmt: skip
+
+
+def _check_found(found: dict[str, float], upper: str, lower: str) -> None:
+    if found[upper] < found[lower]:
         raise InputError(
-            f"thresholds: expected similar >= divergent, came similar {thresholds.similar:.6f} and divergent"
-            f" {thresholds.divergent:.6f}; change thresholds.similar or thresholds.divergent"
+            f"thresholds: expected {upper} >= {lower}, came {upper} {found[upper]:.6f} and {lower}"
+            f" {found[lower]:.6f}; change thresholds.{upper.replace('_', '.')} or"
+            f" thresholds.{lower.replace('_', '.')}"
         )
-    return thresholds
 
 
 def _check_vectors(vectors: Vectors) -> None:
