@@ -140,7 +140,7 @@ def _page_parts() -> dict[str, Any]:
         overlap = measure_overlap(members, n_users=8, threshold=0.3)
         rows.append(summary_row(Result(groups, quality, overlap, np.array([0.5, 0.75]), 1.5)))
         histories = Histories(data, embeddings, encoder)
-        examples[groups.key] = first_groups(groups, family, histories, **limits)
+        examples[groups.key] = first_groups(groups, family, histories, histories.embeddings.vectors, **limits)
     asked = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": 0.1, "value": 0.95}}
     asked["band"] = {end: {"quantile": None, "value": None} for end in ("low", "high")}
     record = {
@@ -157,7 +157,11 @@ def _page_parts() -> dict[str, Any]:
             "pairs": 28,
             "intervals": {},
         },
-        "settings": {"seed": 42, "families": families},
+        "settings": {
+            "seed": 42,
+            "families": families,
+            "similarity": {"source": "elsa", "center": "none"},
+        },
         "environment": {"code": {"commit": "d" * 40, "dirty": True}},
     }
     return {

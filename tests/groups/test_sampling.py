@@ -9,13 +9,17 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.stats import chi2_contingency, chisquare
 
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.quality import measure_quality
+from elsa_groups.groups.replay import replay_group
 from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.philox import stream_key
-from elsa_groups.similarity.scores import fast_dot
+from elsa_groups.similarity.scores import fast_dot, reference_similarities
 
 FAMILIES = {
     "similar": (Rule.similar, Rule.any),
@@ -250,6 +254,38 @@ class TestAgainstPlainPython:
         key = stream_key(2, "groups", "similar_3")
         by_fast = _plain_groups(PlainSampler(fast, family, (3,), **law), plain_below, key, 40)
         assert (groups.members != by_fast[0]).any()
+
+    @every_linkage
+    @pytest.mark.parametrize(("name", "sizes"), [("similar", (3,)), ("opposing", (2, 1)), ("ring", (2, 1))])
+    @pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+    @pytest.mark.parametrize("max_draws", [25, None])
+    def test_groups_by_histories_equal_the_plain_loop(
+        self, name, sizes, measure, max_draws, linkage, plain_below
+    ):
+        rng = np.random.default_rng(9)
+        dense = (rng.random((40, 18)) < rng.uniform(0.1, 0.8, (40, 1))).astype(np.float32)
+        dense[:, 0], dense[:, 1] = 1, 0
+        histories = binary_histories(csr_array(dense), measure)
+        us, vs = (grid.ravel() for grid in np.mgrid[:40, :40])
+        reference = reference_similarities(histories, us, vs).reshape(40, 40)
+        divergent, similar = np.quantile(reference[np.triu_indices(40, 1)], [0.4, 0.6])
+        family = _family(name, sizes, linkage)
+        law = {"similar": similar, "divergent": divergent, "band": (divergent, similar)}
+        law["max_draws"] = max_draws
+
+        groups = draw_groups(histories, family, sizes, seed=5, n_groups=30, threads=2, **law)
+
+        key = stream_key(5, "groups", family.key(sizes))
+        sampler = PlainSampler(reference, family, sizes, **law)
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 30))
+        quality = measure_quality(
+            histories, groups.members, sizes, within=family.within, across=family.across,
+            similar=similar, divergent=divergent, band=law["band"],
+        )  # fmt: skip
+        assert quality.wrong_pairs.sum() == 0 or linkage != Linkage.all
+        replay = replay_group(histories, family, sizes, 7, groups.members[7], seed=5, **law)
+        assert replay.explained
+        assert replay.turned == 0
 
     @every_linkage
     @pytest.mark.parametrize(("name", "sizes"), [("band", (3,)), ("band", (2, 2)), ("ring", (3, 1))])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from elsa_groups.groups.family import Family, Groups
     from elsa_groups.model.embeddings import Embeddings
     from elsa_groups.report.tables import Result
+    from elsa_groups.similarity.scores import Users
     from elsa_groups.similarity.thresholds import Thresholds
 
 log = logging.getLogger("elsa_groups.cli")
@@ -31,6 +32,8 @@ class Drawn:
     ----------
     embeddings : Embeddings
         Users that could be drawn.
+    users : Users
+        The same users by what they were compared by: their vectors or their histories.
     thresholds : Thresholds
         What similar and divergent meant.
     results : list of Result
@@ -42,6 +45,7 @@ class Drawn:
     """
 
     embeddings: "Embeddings"
+    users: "Users"
     thresholds: "Thresholds"
     results: "list[Result]"
     threads: int
@@ -54,7 +58,6 @@ def draw_all(
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from tqdm import tqdm
 
-    from elsa_groups.model.embeddings import centre_users, embed_users
     from elsa_groups.similarity.scores import coarsen
     from elsa_groups.similarity.thresholds import find_thresholds
 
@@ -62,15 +65,13 @@ def draw_all(
         "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
         "ranks": ranks,
     }
-    embeddings = embed_users(interactions.matrix, encoder, threads=work["threads"])
-    if settings["similarity"]["center"] == "mean":
-        embeddings = centre_users(embeddings)
+    embeddings, users = _choose_users(settings["similarity"], interactions, encoder, work["threads"])
     if embeddings.n_without_history:
-        log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
+        log.info("left out %d users who have no similarity", embeddings.n_without_history)
     device = _sweep_device(settings["device"], ranks)
     options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
     thresholds = find_thresholds(
-        embeddings.vectors,
+        users,
         **schema.targets_of(settings),
         seed=settings["seed"],
         device=device,
@@ -81,16 +82,38 @@ def draw_all(
         "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
         thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
     )  # fmt: skip
-    work |= {"coarse": coarsen(embeddings.vectors)}
+    work |= {"coarse": coarsen(users)}
     keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
     hidden = True if ranks.rank else None
     results = []
     with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
         for key in progress:
-            drawn = _draw_key(settings, embeddings, thresholds, *key, work=work)
+            drawn = _draw_key(settings, users, thresholds, *key, work=work)
             if not ranks.rank:
-                results.append(_measure_key(settings, embeddings, thresholds, key[0], *drawn))
-    return Drawn(embeddings, thresholds, results, work["threads"], "cuda" if device else "cpu")
+                results.append(_measure_key(settings, users, thresholds, key[0], *drawn))
+    return Drawn(embeddings, users, thresholds, results, work["threads"], "cuda" if device else "cpu")
+
+
+def _choose_users(
+    how: dict[str, Any], interactions: "Interactions", encoder: "NDArray[np.float32]", threads: int
+) -> "tuple[Embeddings, Users]":
+    """Return the users that have a similarity, and what they are compared by."""
+    import numpy as np
+
+    from elsa_groups.model.embeddings import Embeddings, centre_users, embed_users
+    from elsa_groups.similarity.histories import binary_histories, have_similarity
+
+    embeddings = embed_users(interactions.matrix, encoder, threads=threads)
+    if how["source"] == "elsa":
+        if how["center"] == "mean":
+            embeddings = centre_users(embeddings)
+        return embeddings, embeddings.vectors
+    rows = np.flatnonzero(have_similarity(interactions.matrix, how["source"]))
+    # Who has a history may still have no embedding: a zero row, at the middle of the map.
+    vectors = np.zeros((interactions.n_users, encoder.shape[1]), np.float32)
+    vectors[embeddings.rows] = embeddings.vectors
+    embeddings = Embeddings(vectors[rows], rows, interactions.n_users - len(rows))
+    return embeddings, binary_histories(interactions.matrix[rows], how["source"])
 
 
 def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
@@ -105,7 +128,7 @@ def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
 
 def _draw_key(
     settings: dict[str, Any],
-    embeddings: "Embeddings",
+    users: "Users",
     thresholds: "Thresholds",
     family: "Family",
     sizes: tuple[int, ...],
@@ -123,17 +146,17 @@ def _draw_key(
         **settings["sampling"],
         **work,
     }
-    groups = draw_groups(embeddings.vectors, family, sizes, **options)
+    groups = draw_groups(users, family, sizes, **options)
     seconds = time.perf_counter() - started
     anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
     n_random = max(settings["baseline"]["n_groups"], family.n_groups)
-    random = draw_groups(embeddings.vectors, anyone, sizes, stream="baseline", n_groups=n_random, **options)
+    random = draw_groups(users, anyone, sizes, stream="baseline", n_groups=n_random, **options)
     return groups, random, seconds
 
 
 def _measure_key(
     settings: dict[str, Any],
-    embeddings: "Embeddings",
+    users: "Users",
     thresholds: "Thresholds",
     family: "Family",
     groups: "Groups",
@@ -145,13 +168,13 @@ def _measure_key(
     from elsa_groups.groups.quality import measure_overlap, measure_quality
     from elsa_groups.report.tables import Result
 
-    vectors, members = embeddings.vectors, groups.members
+    members = groups.members
     limits = thresholds.limits
     quality = measure_quality(
-        vectors, members, groups.sizes, within=family.within, across=family.across, **limits
+        users, members, groups.sizes, within=family.within, across=family.across, **limits
     )
     baseline = measure_quality(
-        vectors, random.members, groups.sizes, within=Rule.any, across=Rule.any, **limits
+        users, random.members, groups.sizes, within=Rule.any, across=Rule.any, **limits
     )
-    overlap = measure_overlap(members, n_users=len(vectors), threshold=settings["overlap"]["threshold"])
+    overlap = measure_overlap(members, n_users=users.shape[0], threshold=settings["overlap"]["threshold"])
     return Result(groups, quality, overlap, baseline.similarity, seconds)

@@ -65,6 +65,12 @@ def check_settings(settings: dict[str, Any]) -> None:
     from elsa_groups.similarity.target import check_targets
 
     schema.families_of(settings)
+    source, center = settings["similarity"]["source"], settings["similarity"]["center"]
+    if source != "elsa" and center != "none":
+        raise InputError(
+            f"similarity.center: expected none with similarity.source={source}, came {center};"
+            " only embeddings are centred"
+        )
     check_targets(**schema.targets_of(settings))
     if settings["device"] not in ("auto", "cpu"):
         from elsa_groups.model.training import find_device

@@ -135,7 +135,7 @@ def explain_by(
     def explain(key: str, group: int, members: "NDArray[np.int64]") -> "Replay":
         known = (members >= 0) & (members < len(place))
         return replay_group(
-            drawn.embeddings.vectors,
+            drawn.users,
             *keys[key],
             group,
             np.where(known, place[np.where(known, members, 0)], -1),

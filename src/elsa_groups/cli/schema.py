@@ -90,10 +90,19 @@ class CenterConf(Enum):
     mean = "mean"
 
 
+class SourceConf(Enum):
+    """What users are compared by: embeddings, or the histories themselves."""
+
+    elsa = "elsa"
+    history_cosine = "history_cosine"
+    pearson = "pearson"
+
+
 @dataclass
 class SimilarityConf:
     """How users are compared."""
 
+    source: SourceConf = SourceConf.elsa
     center: CenterConf = CenterConf.none
 
 

@@ -65,7 +65,7 @@ def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
 
     pictures = []
     vectors = drawn.embeddings.vectors
-    for shown in figures_of(vectors, drawn.results, drawn.thresholds, threads=drawn.threads):
+    for shown in figures_of(drawn.users, vectors, drawn.results, drawn.thresholds, threads=drawn.threads):
         png = folder / f"{shown.name}.png"
         save_png(shown.figure, png)
         pictures.append(Picture(shown.title, shown.alt, png.read_bytes()))
@@ -131,7 +131,8 @@ def _write_report(
         ),
         pictures=pictures,
         examples={
-            g.key: first_groups(g, family_of[g.key], histories, **drawn.thresholds.limits) for g in keys
+            g.key: first_groups(g, family_of[g.key], histories, drawn.users, **drawn.thresholds.limits)
+            for g in keys
         },
     )
     path.write_text(page, encoding="utf-8", newline="\n")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.similarity.ranks import ONE, Ranks
-from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.similarity.scores import Users, reference_similarities
 from elsa_groups.similarity.target import Band, Limits
 from elsa_groups.similarity.thresholds import share_of_pairs
 
@@ -18,7 +18,7 @@ Needs = dict[Rule, tuple[Values, Values]]
 
 
 def explain_starvation(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     attempt: Members,
@@ -33,8 +33,8 @@ def explain_starvation(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, or histories.
     family : Family
         The rules.
     sizes : tuple of int
@@ -65,12 +65,12 @@ def explain_starvation(
     intervals = {
         rule: rule.interval(**limits) for rule in sorted({family.within, family.across} - {Rule.any})
     }
-    needs = [_needed_intervals(vectors, family, subgroups, s, intervals) for s in open_ones]
-    misses = np.array([_misses(need, intervals, len(vectors)) for need in needs])
+    needs = [_needed_intervals(users, family, subgroups, s, intervals) for s in open_ones]
+    misses = np.array([_misses(need, intervals, users.shape[0]) for need in needs])
     misses[:, joined] = np.inf
     qualifying = int((misses <= 0).any(axis=0).sum())
     step = (
-        f"The attempt that came farthest had {len(joined)} of {len(attempt)} members; of {len(vectors):,}"
+        f"The attempt that came farthest had {len(joined)} of {len(attempt)} members; of {users.shape[0]:,}"
         f" users {qualifying:,} qualify as the next."
     )
     if qualifying:
@@ -80,9 +80,9 @@ def explain_starvation(
     for rule, (low, high) in intervals.items():
         lowest, highest = (float(ends[user]) for ends in needs[int(turn)][rule])
         if lowest < low:
-            advice.append(_advise(_LOW_ENDS[rule], lowest, low, vectors, threads, ranks))
+            advice.append(_advise(_LOW_ENDS[rule], lowest, low, users, threads, ranks))
         if highest > high:
-            advice.append(_advise(_HIGH_ENDS[rule], highest, high, vectors, threads, ranks))
+            advice.append(_advise(_HIGH_ENDS[rule], highest, high, users, threads, ranks))
     return (
         f"{step} The nearest one needs {' and '.join(advice)}; or ask for smaller groups or another linkage."
     )
@@ -96,11 +96,9 @@ _LOW_ENDS = {Rule.similar: "similar", Rule.band: "band.low"}
 _HIGH_ENDS = {Rule.divergent: "divergent", Rule.band: "band.high"}
 
 
-def _advise(
-    name: str, value: float, limit: float, vectors: NDArray[np.float32], threads: int, ranks: Ranks
-) -> str:
+def _advise(name: str, value: float, limit: float, users: Users, threads: int, ranks: Ranks) -> str:
     """Return the settings that bring a threshold to a value, rounded to the side that admits it."""
-    share = share_of_pairs(vectors, value, threads=threads, ranks=ranks)
+    share = share_of_pairs(users, value, threads=threads, ranks=ranks)
     if value < limit:
         # The last order statistic that is not above the value.
         quantile = math.floor((share.not_above - share.margin) * 1e4) / 1e4
@@ -114,17 +112,17 @@ def _advise(
 
 
 def _needed_intervals(
-    vectors: NDArray[np.float32], family: Family, subgroups: list[Members], turn: int, asked: Intervals
+    users: Users, family: Family, subgroups: list[Members], turn: int, asked: Intervals
 ) -> Needs:
     """Return by rule, and for every user, the similarities that its interval must reach for it to join."""
-    everybody = np.arange(len(vectors))
-    needs = {rule: (np.full(len(vectors), np.inf), np.full(len(vectors), -np.inf)) for rule in asked}
+    everybody = np.arange(users.shape[0])
+    needs = {rule: (np.full(users.shape[0], np.inf), np.full(users.shape[0], -np.inf)) for rule in asked}
     for s, part in enumerate(subgroups):
         rule = family.within if s == turn else family.across
         if rule == Rule.any or not len(part):
             continue
         scores = np.array(
-            [reference_similarities(vectors, everybody, np.full_like(everybody, m)) for m in part]
+            [reference_similarities(users, everybody, np.full_like(everybody, m)) for m in part]
         )
         low, high = _linked(scores, family.linkage, asked[rule])
         lowest, highest = needs[rule]

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.compiled import compiled
 from elsa_groups.groups.family import Rule
-from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.similarity.scores import Users, reference_similarity
 from elsa_groups.similarity.target import Band, Limits
 
 Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ class Quality:
 
 
 def measure_quality(
-    vectors: NDArray[np.float32],
+    users: Users,
     members: Integers,
     sizes: tuple[int, ...],
     *,
@@ -58,10 +58,10 @@ def measure_quality(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, or histories.
     members : (n_groups, size) int64 in [0, n_users)
-        Rows of ``vectors``, subgroup after subgroup, none twice in a group.
+        Numbers of ``users``, subgroup after subgroup, none twice in a group.
     sizes : tuple of int
         Subgroup sizes; they add up to ``size``.
     within, across : Rule
@@ -79,9 +79,9 @@ def measure_quality(
 
     Notes
     -----
-    Cost: ``n_groups * size * (size - 1) / 2`` dot products; memory: the result.
+    Cost: ``n_groups * size * (size - 1) / 2`` similarities; memory: the result.
     """
-    _check_members(members, len(vectors))
+    _check_members(members, users.shape[0])
     if sum(sizes) != members.shape[1]:
         raise ValueError(f"sizes: expected to add up to {members.shape[1]} members, came {sizes}")
     similarity, inside, between = (np.empty(len(members), np.float64) for _ in range(3))
@@ -89,7 +89,7 @@ def measure_quality(
     subgroups = np.repeat(np.arange(len(sizes)), sizes)
     limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
     rules = within.interval(**limits), across.interval(**limits)
-    _measure(vectors, members, subgroups, *rules, similarity, inside, between, wrong)
+    _measure(users, members, subgroups, *rules, similarity, inside, between, wrong)
     return Quality(similarity, inside, between, wrong)
 
 
@@ -105,14 +105,14 @@ def _check_members(members: Integers, n_users: int) -> None:
 
 
 @compiled()
-def _measure(vectors, members, subgroups, within, across, similarity, inside, between, wrong):
+def _measure(users, members, subgroups, within, across, similarity, inside, between, wrong):
     """Fill the columns of :class:`Quality`, one group after the other."""
     for g in range(members.shape[0]):
         total_in = total_out = 0.0
         n_in = n_out = 0
         for i in range(members.shape[1]):
             for j in range(i + 1, members.shape[1]):
-                value = reference_similarity(vectors, members[g, i], members[g, j])
+                value = reference_similarity(users, members[g, i], members[g, j])
                 if subgroups[i] == subgroups[j]:
                     low, high = within
                     total_in += value

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.groups.decisions import Attempt, Decisions
 from elsa_groups.groups.family import Family
+from elsa_groups.similarity.scores import Users
 from elsa_groups.similarity.target import Band
 
 # Float32 embeddings that differ in their last digits move a similarity by some 1e-7.
@@ -63,7 +64,7 @@ class Replay:
 
 
 def replay_group(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     group: int,
@@ -82,14 +83,14 @@ def replay_group(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, C-contiguous: the present ones.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, C-contiguous, or histories: the present ones.
     family, sizes, similar, divergent, band, seed, stream, max_draws, max_restarts
         As for ``draw_groups``.
     group : int
         Number of the group.
     recorded : (size,) int64
-        Its recorded members as rows of ``vectors``; -1 stands for a user who has none.
+        Its recorded members as numbers of ``users``; -1 stands for a user who has none.
     tolerance : float
         Margin up to which a decision may go either way. Margins are distances from the present thresholds:
         those of the recording may have differed by rounding too, which is part of the tolerance.
@@ -114,10 +115,10 @@ def replay_group(
     recorded = np.asarray(recorded, np.int64)
     if recorded.shape != (sum(sizes),):
         raise ValueError(f"recorded: expected {sum(sizes)} members, came shape {recorded.shape}")
-    if len(vectors) < len(recorded):
-        raise ValueError(f"vectors: expected at least {len(recorded)} rows, came {len(vectors)}")
+    if users.shape[0] < len(recorded):
+        raise ValueError(f"users: expected at least {len(recorded)}, came {users.shape[0]}")
     decisions = Decisions(
-        vectors, family, sizes, group, similar=similar, divergent=divergent, band=band, seed=seed,
+        users, family, sizes, group, similar=similar, divergent=divergent, band=band, seed=seed,
         stream=stream,
     )  # fmt: skip
     replay = _Search(decisions, recorded, max_draws, max_restarts, tolerance).run()

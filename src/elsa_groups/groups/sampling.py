@@ -11,6 +11,7 @@ Draw ``t`` of group ``g`` of a key depends on (seed, key, g, t) alone, so neithe
 groups nor other keys change a group.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,18 @@ from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage
+from elsa_groups.similarity.histories import history_similarity
 from elsa_groups.similarity.philox import almost_uniform_below, block, stream_key, uniform_below
 from elsa_groups.similarity.prefetch import prefetch_row
 from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import (
     Coarse,
+    Users,
     coarse_dot,
     coarsen,
     fast_cosine_bound,
     fast_dot,
-    reference_similarity,
+    vector_similarity,
 )
 from elsa_groups.similarity.target import Band, Limits
 from elsa_groups.similarity.work import SharedTasks, run_workers
@@ -45,13 +48,24 @@ _CALLS = 256
 
 
 @compiled()
+def _reference(vectors, histories, u, v):
+    """Return the reference similarity of two users: by their vectors where there are no histories.
+
+    None is a type of its own, so which it is costs nothing; one more array in the hot loop would.
+    """
+    if histories is None:
+        return vector_similarity(vectors, u, v)
+    return history_similarity(histories, u, v)
+
+
+@compiled()
 def _distance(value, low, high):
     """How far a value is from the nearer end of an interval."""
     return min(abs(value - low), abs(value - high))
 
 
 @compiled()
-def _decide_mean(vectors, sums, s, members, start, count, user, low, high, bound):
+def _decide_mean(vectors, histories, sums, s, members, start, count, user, low, high, bound):
     """Whether the mean similarity of a user to the members of a subgroup lies in an interval."""
     value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / count
     # A sum of count unit rows has norm at most count, so the mean keeps the bound of a pair, but for the
@@ -59,14 +73,14 @@ def _decide_mean(vectors, sums, s, members, start, count, user, low, high, bound
     if _distance(value, low, high) <= bound * (1.0 + count / vectors.shape[1]):
         value = 0.0
         for m in range(start, start + count):
-            value += reference_similarity(vectors, members[m], user)
+            value += _reference(vectors, histories, members[m], user)
         value /= count
     return low <= value <= high
 
 
 @compiled()
 def _decide_pairs(
-    coarse, half_scale, doubt, vectors, members, start, count, user, low, high, every, bound
+    coarse, half_scale, doubt, vectors, histories, members, start, count, user, low, high, every, bound
 ):  # fmt: skip
     """Whether every, or any, similarity of a user to members lies in an interval."""
     for m in range(start, start + count):
@@ -74,7 +88,7 @@ def _decide_pairs(
         if _distance(value, low, high) <= doubt:
             value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
             if _distance(value, low, high) <= bound:
-                value = np.float64(reference_similarity(vectors, members[m], user))
+                value = np.float64(_reference(vectors, histories, members[m], user))
         if (low <= value <= high) != every:
             return not every
     return every
@@ -91,8 +105,8 @@ def among_others(user, taken, joined):
 
 @compiled(error_model="numpy")
 def _next_to_join(
-    coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
-    last_draw, group, key, within, across, linkage, bound, nth,
+    coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken, joined, turn,
+    draw, last_draw, group, key, within, across, linkage, bound, nth,
 ):  # fmt: skip
     """Draw until a candidate joins, or until ``last_draw``; return it (or -1), its subgroup, the next draw.
 
@@ -129,14 +143,14 @@ def _next_to_join(
                 value = 0.5 + half_scale * np.float64(coarse_dot(coarse, user, sums, s)) / counts[s]
                 if _distance(value, low, high) <= doubt:
                     accepted = _decide_mean(
-                        vectors, sums, s, members, starts[s], counts[s], user, low, high, bound
+                        vectors, histories, sums, s, members, starts[s], counts[s], user, low, high, bound
                     )
                 else:
                     accepted = low <= value <= high
             else:
                 accepted = _decide_pairs(
-                    coarse, half_scale, doubt, vectors, members, starts[s], counts[s], user, low, high,
-                    linkage == _ALL, bound,
+                    coarse, half_scale, doubt, vectors, histories, members, starts[s], counts[s], user, low,
+                    high, linkage == _ALL, bound,
                 )  # fmt: skip
             if not accepted:
                 break
@@ -151,8 +165,8 @@ def _next_to_join(
 
 @compiled()
 def _next_of_listed(
-    coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
-    group, key, within, across, linkage, bound,
+    coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken, joined, turn,
+    draw, group, key, within, across, linkage, bound,
 ):  # fmt: skip
     """Draw until a candidate joins, or return -1 if nobody can.
 
@@ -164,8 +178,8 @@ def _next_of_listed(
     for s in range(sizes.shape[0]):
         if counts[s] < sizes[s]:
             _, _, qualifying[s] = _next_to_join(
-                coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, s, 0,
-                others, group, key, within, across, linkage, bound, others,
+                coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken,
+                joined, s, 0, others, group, key, within, across, linkage, bound, others,
             )  # fmt: skip
     if qualifying.sum() == 0:
         return -1, turn, draw
@@ -178,8 +192,8 @@ def _next_of_listed(
             break
         turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
     user, _, _ = _next_to_join(
-        coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, 0,
-        others, group, key, within, across, linkage, bound, nth,
+        coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken, joined,
+        turn, 0, others, group, key, within, across, linkage, bound, nth,
     )  # fmt: skip
     return user, turn, draw
 
@@ -200,7 +214,7 @@ def _add(vectors, sums, members, starts, counts, taken, size, s, user):
 
 @compiled()
 def _draw_groups(
-    coarse, half_scale, doubt, vectors, sizes, within, across, linkage, bound, key,
+    coarse, half_scale, doubt, vectors, histories, sizes, within, across, linkage, bound, key,
     first, max_draws, max_restarts, members, draws, accepted, restarts, stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
@@ -234,9 +248,9 @@ def _draw_groups(
             begun, until = draw, draw + patience
             while joined < members.shape[1]:
                 user, turn, draw = _next_to_join(
-                    coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
-                    joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within, across,
-                    linkage, bound, -1,
+                    coarse, half_scale, doubt, vectors, histories, sums, group_members, starts, counts, sizes,
+                    taken, joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within,
+                    across, linkage, bound, -1,
                 )  # fmt: skip
                 if user < 0 and draw < until:
                     if stop[0]:
@@ -244,8 +258,8 @@ def _draw_groups(
                     continue
                 if user < 0 and max_draws == 0:
                     user, turn, draw = _next_of_listed(
-                        coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
-                        joined, turn, draw, group, key, within, across, linkage, bound,
+                        coarse, half_scale, doubt, vectors, histories, sums, group_members, starts, counts,
+                        sizes, taken, joined, turn, draw, group, key, within, across, linkage, bound,
                     )  # fmt: skip
                 if user < 0:
                     break
@@ -259,7 +273,7 @@ def _draw_groups(
 
 
 def draw_groups(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     *,
@@ -279,8 +293,8 @@ def draw_groups(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, C-contiguous.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, C-contiguous, or histories.
     family : Family
         Rules, linkage and number of groups.
     sizes : tuple of int
@@ -321,24 +335,27 @@ def draw_groups(
     -----
     Decisions are those of the float64 reference similarities on every machine: a score of 8-bit rows, and
     then one in float32, decides only where its error bound leaves no doubt. A draw costs ``dim``
-    multiply-adds for each subgroup (mean linkage) or member (all, any), whatever the number of users.
+    multiply-adds for each subgroup (mean linkage) or member (all, any), whatever the number of users; of
+    histories it costs the items of the candidate and of all members it is compared with.
     Memory: the members, and the coarse rows if they are not given.
     """
     count = family.n_groups if n_groups is None else n_groups
     key = family.key(sizes)
     size = sum(sizes)
-    if len(vectors) < size:
-        raise InputError(f"{key}: expected at least {size} users to draw a group from, came {len(vectors)}")
+    n_users = users.shape[0]
+    if n_users < size:
+        raise InputError(f"{key}: expected at least {size} users to draw a group from, came {n_users}")
     members = np.zeros((count, size), np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
     stop = np.zeros(1, np.int64)
-    coarse = coarsen(vectors) if coarse is None else coarse
-    bound = fast_cosine_bound(vectors.shape[1]) / 2
+    coarse = coarsen(users) if coarse is None else coarse
+    vectors, histories = (users, None) if isinstance(users, np.ndarray) else (_no_vectors(n_users), users)
+    bound = math.inf if math.isinf(coarse.error) else fast_cosine_bound(vectors.shape[1]) / 2
     # As in _decide_mean; a coarse row is longer than its vector by the error at most.
     doubt = coarse.error / 2 + bound * (1.0 + coarse.error + size / vectors.shape[1])
     limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
     law: tuple[Any, ...] = (
-        coarse.rows, coarse.scale / 2, doubt, vectors,
+        coarse.rows, coarse.scale / 2, doubt, vectors, histories,
         np.array(sizes), family.within.interval(**limits), family.across.interval(**limits),
         int(family.linkage), bound, stream_key(seed, stream, key),
     )  # fmt: skip
@@ -355,11 +372,16 @@ def draw_groups(
     run_workers(worker, ranks.share(range(0, count, step)), threads=threads, stop=stop)
     if ranks.sum(stop)[0]:
         attempt = _deepest_attempt(law, size, max_draws)
-        reason = explain_starvation(vectors, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
+        reason = explain_starvation(users, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
         attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
         raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
     accounting = Accounting(*(ranks.sum(numbers) for numbers in (draws, accepted, restarts)))
     return Groups(key, ranks.sum(members), sizes, accounting)
+
+
+def _no_vectors(n_users: int) -> NDArray[np.float32]:
+    """Return what stands for the vectors of users who have histories: fast scores of these tell nothing."""
+    return np.zeros((n_users, 1), np.float32)
 
 
 def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int | None) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Family, Groups, Rule
 from elsa_groups.model.embeddings import Embeddings
-from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.similarity.scores import Users, reference_similarities
 from elsa_groups.similarity.target import Band, Limits
 
 Columns = NDArray[np.integer]
@@ -160,6 +160,7 @@ def first_groups(
     groups: Groups,
     family: Family,
     histories: Histories,
+    users: Users,
     *,
     similar: float,
     divergent: float,
@@ -175,6 +176,8 @@ def first_groups(
         Its rules.
     histories : Histories
         Their members.
+    users : Users
+        What they are compared by.
     similar, divergent : float in [0, 1]
         Thresholds.
     band : (float, float), optional
@@ -182,7 +185,7 @@ def first_groups(
     """
     limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
     return tuple(
-        _describe(number, members, groups.subgroup_of_position, family, histories, limits)
+        _describe(number, members, groups.subgroup_of_position, family, histories, users, limits)
         for number, members in enumerate(groups.members[:GROUPS_SHOWN])
     )
 
@@ -193,6 +196,7 @@ def _describe(
     subgroups: NDArray[np.int64],
     family: Family,
     histories: Histories,
+    users: Users,
     limits: Limits,
 ) -> Example:
     rows, shown = histories.embeddings.rows, members[:MEMBERS_SHOWN]
@@ -206,7 +210,7 @@ def _describe(
         )
         for position, member in enumerate(shown)
     )
-    pairs = _judge(shown, subgroups, family, histories.embeddings.vectors, limits)
+    pairs = _judge(shown, subgroups, family, users, limits)
     return Example(number, len(members), described, tuple(_shared(members, subgroups, histories)), pairs)
 
 
@@ -226,12 +230,12 @@ def _judge(
     members: NDArray[np.int64],
     subgroups: NDArray[np.int64],
     family: Family,
-    vectors: NDArray[np.float32],
+    users: Users,
     limits: Limits,
 ) -> tuple[tuple[Pair, ...], ...]:
     """Judge every pair by the rule of its subgroups, as :func:`measure_quality` counts wrong pairs."""
     firsts, seconds = np.tril_indices(len(members), -1)
-    values = iter(reference_similarities(vectors, members[firsts], members[seconds]).tolist())
+    values = iter(reference_similarities(users, members[firsts], members[seconds]).tolist())
 
     def pair(i: int, j: int) -> Pair:
         value = next(values)
