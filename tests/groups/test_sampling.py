@@ -111,12 +111,12 @@ class PlainSampler:
             for number, subgroup in enumerate(subgroups)
         )
 
-    def attempt(self, choose):
+    def attempt(self, choose, given=()):
         """Return the subgroups, draws and accepted of one attempt; ``choose`` picks one of a list."""
         users = list(range(len(self.similarities)))
         subgroups = [[] for _ in self.sizes]
-        subgroups[0].append(choose(users))
-        users.remove(subgroups[0][0])
+        subgroups[0] += given or [choose(users)]
+        users = [user for user in users if user not in subgroups[0]]
         n, turn, accepted, in_vain = len(self.sizes), 1, 0, 0
         for draw in itertools.count(1):
             lists = self.max_draws is None and in_vain >= len(self.similarities)
@@ -143,11 +143,11 @@ class PlainSampler:
         turns = [s for s, part in enumerate(subgroups) if len(part) < self.sizes[s]]
         return any(self.joins(user, subgroups, s) for user in users for s in turns)
 
-    def group(self, choose):
+    def group(self, choose, given=()):
         """Return members, draws, accepted and restarts of one group."""
         draws = accepted = 0
         for restarts in itertools.count():
-            members, more_draws, more_accepted = self.attempt(choose)
+            members, more_draws, more_accepted = self.attempt(choose, given)
             draws += more_draws
             accepted += more_accepted
             if members:
@@ -405,6 +405,50 @@ def _chi_square(observed, expected):
     observed = np.append(observed[:pooled].sum(), observed[pooled:])
     expected = np.append(expected[:pooled].sum(), expected[pooled:])
     return chisquare(observed, expected * observed.sum() / expected.sum()).pvalue
+
+
+class TestGivenMembers:
+    @every_linkage
+    @pytest.mark.parametrize("sizes", [(2, 1), (3, 2), (2, 1, 1)], ids=str)
+    @pytest.mark.parametrize("max_draws", [15, None])
+    def test_the_others_are_drawn_as_by_the_plain_loop(
+        self, sizes, max_draws, linkage, unit_rows, similarity_matrix, plain_below
+    ):
+        vectors = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
+        reference = similarity_matrix(vectors)
+        law = {"similar": 0.6, "divergent": 0.45, "max_draws": max_draws}
+        partner = draw_groups(vectors, _family("similar", (4,)), (4,), seed=5, n_groups=20, **law).members
+        family = _family("opposing", sizes, linkage)
+        given = partner[:, : sizes[0]]
+
+        groups = draw_groups(vectors, family, sizes, seed=5, n_groups=20, given=given, threads=2, **law)
+
+        np.testing.assert_array_equal(groups.members[:, : sizes[0]], given)
+        key, sampler = (
+            int(stream_key(5, "groups", family.key(sizes))),
+            PlainSampler(reference, family, sizes, **law),
+        )
+        plain = []
+        for g, members in enumerate(given.tolist()):
+            numbers = itertools.count()
+            choose = lambda users, g=g, t=numbers: users[plain_below(len(users), next(t), g, key)]  # noqa: E731
+            plain.append(sampler.group(choose, members))
+        _assert_same(groups, [np.array(column) for column in zip(*plain, strict=True)])
+        for g in (0, 19):
+            replay = replay_group(
+                vectors, family, sizes, g, groups.members[g], seed=5, n_given=sizes[0], **law
+            )
+            assert replay.explained
+            assert replay.turned == 0
+
+    def test_a_majority_that_nobody_can_join_is_explained(self, unit_rows):
+        vectors = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
+        given = np.array([[0, 1], [2, 3]])
+        with pytest.raises(InputError, match=r"opposing_2_1: .*had 2 of 3 members; of 40 users 0 qualify"):
+            draw_groups(
+                vectors, _family("opposing", (2, 1)), (2, 1), similar=0.6, divergent=0.0, seed=1,
+                n_groups=2, given=given, max_restarts=2,
+            )  # fmt: skip
 
 
 class TestLaw:

@@ -58,6 +58,7 @@ def draw_all(
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from tqdm import tqdm
 
+    from elsa_groups.groups.family import find_partners
     from elsa_groups.similarity.scores import coarsen
     from elsa_groups.similarity.thresholds import find_thresholds
 
@@ -83,14 +84,21 @@ def draw_all(
         thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
     )  # fmt: skip
     work |= {"coarse": coarsen(users)}
-    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
+    families = schema.families_of(settings)
+    keys = [(family, sizes) for family in families for sizes in family.compositions]
+    partners = find_partners(families)
+    members: dict[str, NDArray[np.int64]] = {}
     hidden = True if ranks.rank else None
     results = []
     with tqdm(keys, desc="groups", unit="key", disable=hidden, leave=False) as progress:
-        for key in progress:
-            drawn = _draw_key(settings, users, thresholds, *key, work=work)
+        for family, sizes in progress:
+            key, given = family.key(sizes), None
+            if key in partners:
+                given = members[partners[key]][: family.n_groups, : sizes[0]]
+            drawn = _draw_key(settings, users, thresholds, family, sizes, given, work=work)
+            members[key] = drawn[0].members
             if not ranks.rank:
-                results.append(_measure_key(settings, users, thresholds, key[0], *drawn))
+                results.append(_measure_key(settings, users, thresholds, family, *drawn))
     return Drawn(embeddings, users, thresholds, results, work["threads"], "cuda" if device else "cpu")
 
 
@@ -132,6 +140,7 @@ def _draw_key(
     thresholds: "Thresholds",
     family: "Family",
     sizes: tuple[int, ...],
+    given: "NDArray[np.int64] | None",
     *,
     work: dict[str, Any],
 ) -> "tuple[Groups, Groups, float]":
@@ -146,7 +155,7 @@ def _draw_key(
         **settings["sampling"],
         **work,
     }
-    groups = draw_groups(users, family, sizes, **options)
+    groups = draw_groups(users, family, sizes, given=given, **options)
     seconds = time.perf_counter() - started
     anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
     n_random = max(settings["baseline"]["n_groups"], family.n_groups)

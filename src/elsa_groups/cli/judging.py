@@ -133,14 +133,17 @@ def explain_by(
     }
 
     def explain(key: str, group: int, members: "NDArray[np.int64]") -> "Replay":
+        family, sizes = keys[key]
         known = (members >= 0) & (members < len(place))
         return replay_group(
             drawn.users,
-            *keys[key],
+            family,
+            sizes,
             group,
             np.where(known, place[np.where(known, members, 0)], -1),
             **drawn.thresholds.limits,
             seed=asked["seed"],
+            n_given=sizes[0] if family.paired_with else 0,
             **asked["sampling"],
         )
 

@@ -14,7 +14,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from elsa_groups.errors import InputError
-from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.family import Family, Linkage, Rule, find_partners
 from elsa_groups.similarity.target import Target
 
 
@@ -159,6 +159,7 @@ class FamilyConf:
     across: Rule = Rule.any
     linkage: Linkage = Linkage.mean
     n_groups: int | None = None
+    paired_with: str | None = None
 
 
 FAMILY_KEYS = tuple(field.name for field in fields(FamilyConf))
@@ -377,9 +378,11 @@ def families_of(settings: dict[str, Any]) -> list[Family]:
                 Rule[family["across"]],
                 Linkage[family["linkage"]],
                 family["n_groups"],
+                family.get("paired_with"),
             )
             for name, family in settings["families"].items()
         ]
+        find_partners(families)
     except ValueError as error:
         raise InputError(str(error)) from error
     keys = Counter(family.key(sizes) for family in families for sizes in family.compositions)

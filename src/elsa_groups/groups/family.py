@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -58,6 +59,9 @@ class Family:
         For both rules.
     n_groups : int
         Groups wanted of each key.
+    paired_with : str, optional
+        A key drawn before, or the name of a family that has one key: group g of each key here takes the
+        first members of group g there as its first subgroup, and only the others are drawn.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Family:
     across: Rule
     linkage: Linkage
     n_groups: int
+    paired_with: str | None = None
 
     def __post_init__(self) -> None:
         """Check name, sizes and counts."""
@@ -81,6 +86,11 @@ class Family:
                     f"families.{self.name}.compositions: expected sizes >= 1 that add up to 2 or more,"
                     f" came {list(sizes)}"
                 )
+            if self.paired_with and len(sizes) < 2:
+                raise ValueError(
+                    f"families.{self.name}.compositions: expected two subgroups or more, the first of which"
+                    f" is that of {self.paired_with}, came {list(sizes)}"
+                )
         if len(set(self.compositions)) != len(self.compositions):
             raise ValueError(
                 f"families.{self.name}.compositions: the same composition twice in {self.compositions}"
@@ -91,6 +101,36 @@ class Family:
     def key(self, sizes: tuple[int, ...]) -> str:
         """Return the key of one composition: ``similar_3``, ``opposing_2_1``."""
         return "_".join([self.name, *map(str, sizes)])
+
+
+def find_partners(families: Sequence[Family]) -> dict[str, str]:
+    """Return by key the one that it is paired with, where it is.
+
+    Raises
+    ------
+    ValueError
+        If that is no single key drawn before, or its groups are fewer or smaller than needed.
+    """
+    before: dict[str, tuple[Family, tuple[int, ...]]] = {}
+    partners = {}
+    for family in families:
+        for sizes in family.compositions if family.paired_with else ():
+            named = [key for key, (other, _) in before.items() if family.paired_with in (key, other.name)]
+            setting = f"families.{family.name}.paired_with"
+            if len(named) != 1:
+                raise ValueError(
+                    f"{setting}: expected one key of a family before it, of {', '.join(before) or 'none'},"
+                    f" came {family.paired_with}, which names {len(named)}"
+                )
+            other, other_sizes = before[named[0]]
+            if sum(other_sizes) < sizes[0] or other.n_groups < family.n_groups:
+                raise ValueError(
+                    f"{setting}: expected {family.n_groups} groups of {sizes[0]} members or more, came"
+                    f" {named[0]} with {other.n_groups} of {sum(other_sizes)}"
+                )
+            partners[family.key(sizes)] = named[0]
+        before |= {family.key(sizes): (family, sizes) for sizes in family.compositions}
+    return partners
 
 
 @dataclass(frozen=True)

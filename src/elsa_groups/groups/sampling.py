@@ -215,12 +215,13 @@ def _add(vectors, sums, members, starts, counts, taken, size, s, user):
 @compiled()
 def _draw_groups(
     coarse, half_scale, doubt, vectors, histories, sizes, within, across, linkage, bound, key,
-    first, max_draws, max_restarts, members, draws, accepted, restarts, stop,
+    first, given, max_draws, max_restarts, members, draws, accepted, restarts, stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
     Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined. Without
-    ``max_draws`` (0) an attempt ends when it is complete or nobody can join.
+    ``max_draws`` (0) an attempt ends when it is complete or nobody can join. ``given`` has a row for each
+    group: who is in subgroup 0 from the start, instead of a user drawn for each attempt; nobody if empty.
     """
     # So many candidates cost more to draw than to list once.
     patience = max_draws if max_draws > 0 else vectors.shape[0]
@@ -241,10 +242,14 @@ def _draw_groups(
             counts[:] = 0
             sums[:] = np.float32(0.0)
             group_members[:] = -1
-            user = uniform_below(block(draw, group, 0, key)[draw & 3], vectors.shape[0], draw, group, key)
-            _add(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
-            joined, turn = 1, 1 % n_subgroups
-            draw += 1
+            for m in range(given.shape[1]):
+                _add(vectors, sums, group_members, starts, counts, taken, m, 0, given[row, m])
+            if given.shape[1] == 0:
+                word = block(draw, group, 0, key)[draw & 3]
+                user = uniform_below(word, vectors.shape[0], draw, group, key)
+                _add(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
+                draw += 1
+            joined, turn = max(1, given.shape[1]), 1 % n_subgroups
             begun, until = draw, draw + patience
             while joined < members.shape[1]:
                 user, turn, draw = _next_to_join(
@@ -284,6 +289,7 @@ def draw_groups(
     coarse: Coarse | None = None,
     stream: str = "groups",
     n_groups: int | None = None,
+    given: NDArray[np.int64] | None = None,
     max_draws: int | None = 1000,
     max_restarts: int = 10_000,
     threads: int = 1,
@@ -311,6 +317,8 @@ def draw_groups(
         Independent streams of draws: ``groups``, ``baseline``.
     n_groups : int, optional
         Instead of the family's own number.
+    given : (n_groups, sizes[0]) int64, optional
+        The first subgroup of each group: it stays as it is, and only the others are drawn.
     max_draws : int, optional
         Draws after which an attempt is dropped. None: not before nobody can join; after as many draws in
         vain as there are users, those who can join are listed and drawn from.
@@ -348,6 +356,7 @@ def draw_groups(
     members = np.zeros((count, size), np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
     stop = np.zeros(1, np.int64)
+    given = np.empty((count, 0), np.int64) if given is None else given
     coarse = coarsen(users) if coarse is None else coarse
     vectors, histories = (users, None) if isinstance(users, np.ndarray) else (_no_vectors(n_users), users)
     bound = math.inf if math.isinf(coarse.error) else fast_cosine_bound(vectors.shape[1]) / 2
@@ -365,13 +374,13 @@ def draw_groups(
         for first in tasks:
             part = slice(first, first + step)
             outcome = (members[part], draws[part], accepted[part], restarts[part], stop)
-            arguments: tuple[Any, ...] = (*law, first, max_draws or 0, max_restarts, *outcome)
+            arguments: tuple[Any, ...] = (*law, first, given[part], max_draws or 0, max_restarts, *outcome)
             if not _draw_groups(*arguments):
                 stop[0] = 1
 
     run_workers(worker, ranks.share(range(0, count, step)), threads=threads, stop=stop)
     if ranks.sum(stop)[0]:
-        attempt = _deepest_attempt(law, size, max_draws)
+        attempt = _deepest_attempt(law, given, size, max_draws)
         reason = explain_starvation(users, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
         attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
         raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
@@ -384,11 +393,15 @@ def _no_vectors(n_users: int) -> NDArray[np.float32]:
     return np.zeros((n_users, 1), np.float32)
 
 
-def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int | None) -> NDArray[np.int64]:
+def _deepest_attempt(
+    law: tuple[Any, ...], given: NDArray[np.int64], size: int, max_draws: int | None
+) -> NDArray[np.int64]:
     """Return the attempt with most members among a hundred single ones, -1 where nobody joined."""
     members = np.full((100, size), -1, np.int64)
     for group in range(len(members)):
         zeros = [np.zeros(1, np.int64) for _ in range(4)]
-        arguments: tuple[Any, ...] = (*law, group, max_draws or 0, 0, members[group : group + 1], *zeros)
+        from_start = given[group % len(given)][np.newaxis]
+        outcome = (members[group : group + 1], *zeros)
+        arguments: tuple[Any, ...] = (*law, group, from_start, max_draws or 0, 0, *outcome)
         _draw_groups(*arguments)
     return members[(members >= 0).sum(axis=1).argmax()]
