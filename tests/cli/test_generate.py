@@ -1,6 +1,7 @@
 import pytest
 
-from elsa_groups.cli.generate import _run_name
+from elsa_groups.cli.generate import _run_name, check_settings
+from elsa_groups.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,37 @@ def test_a_run_is_named_after_its_thresholds_and_seed(similar, divergent, name):
         for which, target in (("similar", similar), ("divergent", divergent))
     }
     assert _run_name({"thresholds": thresholds, "seed": 7}) == name
+
+
+def _settings(within="similar", source="elsa", center="none", paired_with=None):
+    nowhere = {"quantile": None, "value": None}
+    family = {"within": "similar", "across": "any", "linkage": "mean", "n_groups": 5}
+    return {
+        "similarity": {"source": source, "center": center},
+        "thresholds": {
+            "similar": {"quantile": 0.9, "value": None},
+            "divergent": {"quantile": 0.1, "value": None},
+            "band": {"low": nowhere, "high": nowhere},
+        },
+        "families": {
+            "similar": family | {"compositions": [[3]], "within": within},
+            "pair": family | {"compositions": [[2, 1]], "paired_with": paired_with},
+        },
+        "device": "cpu",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"within": "band"}, r"thresholds\.band\.high: expected a quantile or a value, came neither"),
+        ({"source": "pearson", "center": "mean"}, r"similarity\.center: expected none with .*source=pearson"),
+        ({"source": "history_cosine", "center": "mean"}, "only embeddings are centred"),
+        ({"paired_with": "divergent_3"}, r"families\.pair\.paired_with: expected one key .*, of similar_3"),
+    ],
+)
+def test_settings_that_no_data_could_satisfy_are_refused_before_any_work(changed, message):
+    check_settings(_settings(paired_with="similar_3"))
+    check_settings(_settings(source="pearson"))
+    with pytest.raises(InputError, match=message):
+        check_settings(_settings(**changed))

@@ -416,7 +416,7 @@ class TestGivenMembers:
     ):
         vectors = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
         reference = similarity_matrix(vectors)
-        law = {"similar": 0.6, "divergent": 0.45, "max_draws": max_draws}
+        law = {"similar": 0.6, "divergent": 0.6, "max_draws": max_draws}
         partner = draw_groups(vectors, _family("similar", (4,)), (4,), seed=5, n_groups=20, **law).members
         family = _family("opposing", sizes, linkage)
         given = partner[:, : sizes[0]]

@@ -124,7 +124,7 @@ def draw_pairs(pairs: PairSimilarities) -> "Figure":
     axes.margins(x=0.02)
     show_percent(axes)
     axes.set_ylabel("share of pairs")
-    axes.set_xlabel("similarity of two users: (1 + cos) / 2")
+    axes.set_xlabel("similarity of two users")
     add_legend(axes, above=0.09, columns=3)
     mark_thresholds(axes, pairs.divergent, pairs.similar)
     label_thresholds(axes, pairs.divergent, pairs.similar)
