@@ -89,7 +89,7 @@ def elsa_class() -> Any:
     """Import elsarec's model, which only this comparison needs; its package is called ``elsa``."""
     try:
         if version("elsarec") == VERSION:
-            from elsa import ELSA  # type: ignore[import-not-found, unused-ignore]
+            from elsa import ELSA  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
             return ELSA
     except (ImportError, PackageNotFoundError):

@@ -157,10 +157,15 @@ def _page_parts() -> dict[str, Any]:
             "pairs": 28,
             "intervals": {},
         },
+        "users": {"n_users": 8, "sha256": "a" * 64, "n_trained": 6, "file_sha256": None},
         "settings": {
             "seed": 42,
             "families": families,
             "similarity": {"source": "elsa", "center": "none"},
+            "user_set": "all",
+            "user_sample": None,
+            "user_file": None,
+            "history": "full",
         },
         "environment": {"code": {"commit": "d" * 40, "dirty": True}},
     }

@@ -3,6 +3,8 @@ import pytest
 from elsa_groups.cli.generate import _run_name, check_settings
 from elsa_groups.errors import InputError
 
+EVERYTHING = {"user_set": "all", "user_sample": None, "user_file": None, "history": "full"}
+
 
 @pytest.mark.parametrize(
     ("similar", "divergent", "name"),
@@ -18,7 +20,20 @@ def test_a_run_is_named_after_its_thresholds_and_seed(similar, divergent, name):
         which: dict(zip(("quantile", "value"), target, strict=True))
         for which, target in (("similar", similar), ("divergent", divergent))
     }
-    assert _run_name({"thresholds": thresholds, "seed": 7}) == name
+    assert _run_name({"thresholds": thresholds, "seed": 7} | EVERYTHING) == name
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"user_set": "test", "history": "inputs"}, " (user_set=test, history=inputs)"),
+        ({"user_file": "ids.txt", "user_sample": 50}, " (user_set=file, user_sample=50)"),
+    ],
+)
+def test_a_run_is_named_after_users_and_histories_that_are_not_all(asked, words):
+    target = {"quantile": 0.5, "value": None}
+    settings = {"thresholds": {"similar": target, "divergent": target}, "seed": 7} | EVERYTHING | asked
+    assert _run_name(settings) == f"groups q0.50/0.50 seed 7{words}"
 
 
 def _settings(within="similar", source="elsa", center="none", paired_with=None):
@@ -36,6 +51,8 @@ def _settings(within="similar", source="elsa", center="none", paired_with=None):
             "pair": family | {"compositions": [[2, 1]], "paired_with": paired_with},
         },
         "device": "cpu",
+        "holdout": {"target_ratio": 0.2},
+        **EVERYTHING,
     }
 
 

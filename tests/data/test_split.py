@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
 from elsa_groups.data.split import hold_out, split_users
@@ -49,14 +52,14 @@ def test_ratio_out_of_range_is_an_error(ratio: float) -> None:
 def test_hold_out_parts_make_up_the_rows() -> None:
     sizes = [0, 1, 2, 3, 5, 7, 8, 10, 50]
     matrix = histories(sizes)
-    inputs, targets = hold_out(matrix, range(len(sizes)), share=0.2, seed=3)
+    inputs, targets = hold_out(matrix, range(len(sizes)), target_ratio=0.2, seed=3)
     assert np.array_equal((inputs + targets).toarray(), matrix.toarray())
     assert np.diff(targets.indptr).tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 10]
     assert inputs.dtype == targets.dtype == np.float32
 
 
 def test_one_item_always_stays() -> None:
-    inputs, targets = hold_out(histories([2, 3, 10]), [0, 1, 2], share=0.99, seed=0)
+    inputs, targets = hold_out(histories([2, 3, 10]), [0, 1, 2], target_ratio=0.99, seed=0)
     assert np.diff(inputs.indptr).tolist() == [1, 1, 1]
     assert np.diff(targets.indptr).tolist() == [1, 2, 9]
 
@@ -68,6 +71,35 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     assert np.array_equal(some.toarray(), everyone.toarray()[[17, 4]])
 
 
+ZERO_OR_ONE = st.sampled_from([0, 1])
+
+
+@given(
+    dense=arrays(
+        np.float32, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.sampled_from([0, 1])
+    ),
+    ratio=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**64 - 1),
+    data=st.data(),
+)
+def test_parts_are_disjoint_make_up_each_history_and_know_no_other_user(dense, ratio, seed, data) -> None:
+    row = data.draw(st.integers(0, len(dense) - 1))
+    others = data.draw(arrays(np.float32, dense.shape, elements=ZERO_OR_ONE))
+    others[row] = dense[row]
+    everyone = np.arange(len(dense))
+    inputs, targets = (
+        part.toarray() for part in hold_out(csr_array(dense), everyone, target_ratio=ratio, seed=seed)
+    )
+    assert np.array_equal(inputs + targets, dense)
+    assert not (inputs * targets).any()
+    # Python rounds a half to the even number too.
+    sizes = [int(size) for size in dense.sum(axis=1)]
+    expected = [min(max(round(ratio * size), 1), size - 1) if size > 1 else 0 for size in sizes]
+    assert targets.sum(axis=1).tolist() == expected
+    _, elsewhere = hold_out(csr_array(others), everyone, target_ratio=ratio, seed=seed)
+    assert np.array_equal(elsewhere.toarray()[row], targets[row])
+
+
 def test_rows_and_seeds_draw_differently() -> None:
     matrix = csr_array(np.ones((2, 40), dtype=np.float32))
     drawn = [hold_out(matrix, [0, 1], seed=seed)[1].toarray() for seed in (1, 2)]
@@ -77,7 +109,7 @@ def test_rows_and_seeds_draw_differently() -> None:
 
 def test_every_item_is_hidden_equally_often() -> None:
     matrix = csr_array(np.ones((5000, 20), dtype=np.float32))
-    _, targets = hold_out(matrix, np.arange(5000), share=0.2, seed=11)
+    _, targets = hold_out(matrix, np.arange(5000), target_ratio=0.2, seed=11)
     # binomial(5000, 0.2): standard deviation 28; five of them on either side
     assert np.abs(targets.sum(axis=0) - 1000).max() < 141
 
@@ -87,7 +119,7 @@ def test_no_rows_give_empty_parts() -> None:
     assert inputs.shape == targets.shape == (0, 50)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
-def test_share_out_of_range_is_an_error(share: float) -> None:
-    with pytest.raises(InputError, match="share: expected a share of items in"):
-        hold_out(histories([3]), [0], share=share, seed=0)
+@pytest.mark.parametrize("ratio", [0.0, 1.0, float("nan")])
+def test_share_out_of_range_is_an_error(ratio: float) -> None:
+    with pytest.raises(InputError, match="target_ratio: expected a share of items in"):
+        hold_out(histories([3]), [0], target_ratio=ratio, seed=0)

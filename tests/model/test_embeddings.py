@@ -74,7 +74,7 @@ def test_users_without_direction_are_left_out_and_counted() -> None:
 
 def test_centred_users_are_the_definition_to_the_bit() -> None:
     vectors = _encoder(50, 7)
-    found = centre_users(Embeddings(vectors, np.arange(0, 100, 2), 3))
+    found = centre_users(Embeddings(vectors, np.arange(0, 100, 2), 3), vectors)
     columns = vectors.T.tolist()
     means = []
     for column in columns:
@@ -94,7 +94,7 @@ def test_centred_users_are_the_definition_to_the_bit() -> None:
 
 def test_who_is_the_mean_of_all_is_left_out_when_centred() -> None:
     vectors = np.float32([[1, 0], [0, 1], [-1, 0], [0, -1], [0, 0]])
-    found = centre_users(Embeddings(vectors, np.array([2, 3, 5, 7, 11]), 1))
+    found = centre_users(Embeddings(vectors, np.array([2, 3, 5, 7, 11]), 1), vectors)
     np.testing.assert_array_equal(found.rows, [2, 3, 5, 7])
     np.testing.assert_array_equal(found.vectors, vectors[:4])
     assert found.n_without_history == 2

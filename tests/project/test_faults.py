@@ -32,6 +32,7 @@ from elsa_groups.cli.drawing import draw_all
 from elsa_groups.cli.generate import _generate
 from elsa_groups.cli.train import _train
 from elsa_groups.errors import InputError, Killed
+from elsa_groups.record.digests import file_digest
 
 from .conftest import ROOT, Store, free_port, served
 
@@ -152,9 +153,16 @@ def flipped_byte(place: Place, _: pytest.MonkeyPatch) -> list[str]:
 
 
 def save_unrecorded(place: Place, content: Any) -> None:
-    """Put another checkpoint in the place of one of which no digest is on record."""
-    place.checkpoint.with_name("lineage.json").write_text("{}")
+    """Put another checkpoint in the place of one, and its digest on record."""
     torch.save(content, place.checkpoint)
+    lineage = json.loads(place.checkpoint.with_name("lineage.json").read_text())
+    lineage["artifacts"]["checkpoint.ckpt"] = file_digest(place.checkpoint)
+    place.checkpoint.with_name("lineage.json").write_text(json.dumps(lineage))
+
+
+def damaged_record(place: Place, _: pytest.MonkeyPatch) -> list[str]:
+    place.checkpoint.with_name("lineage.json").write_text('{"kind": "elsa", "schema_version": 1}')
+    return []
 
 
 def code_in_the_checkpoint(place: Place, _: pytest.MonkeyPatch) -> list[str]:
@@ -253,6 +261,7 @@ FAULTS: list[tuple[Arrange, str | None, type[BaseException], str]] = [
     (no_parent_of_these_data, NOT_BEGUN, InputError, "parent=newest: no finished ELSA run of dataset Demo"),
     (no_checkpoint, NOT_BEGUN, InputError, "has no artifact checkpoint.ckpt under "),
     (flipped_byte, NOT_BEGUN, InputError, "is not the one that was logged (recorded sha256 "),
+    (damaged_record, NOT_BEGUN, InputError, "is a required property; restore it, or train again"),
     (code_in_the_checkpoint, NOT_BEGUN, InputError, "came one that needs pickle, which can run code"),
     (weights_that_are_no_numbers, NOT_BEGUN, InputError, "finite"),
     (items_in_another_order, NOT_BEGUN, InputError, "items.json of run "),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -290,6 +291,49 @@ class TestUnchanged:
         assert again.unlike | again.names("environment") == set()
         assert list(elsewhere.iterdir()) == []
 
+    def test_a_part_of_the_users_by_a_part_of_their_histories_is_drawn_again(self, recorded):
+        made = recorded.generate("user_set=test", "history=inputs", "pin=true")
+        split = json.loads((folder_of(made.store, made.parent) / "split.json").read_text())
+        (folder_of(made.store, made.parent) / "split.json").unlink()
+
+        again = made.reproduce("strict=true")
+
+        assert (again.code, again.verdict) == (0, "identical"), again.launch.err
+        members = np.load(made.files / "groups" / "similar_2.npy")
+        assert set(members.ravel()) <= set(split["test"])
+        assert made.store.client.get_run(made.run_id).data.tags["elsa_groups.user_set"] == "test"
+        parts = [pq.read_table(made.files / "history" / f"{part}.parquet") for part in ("inputs", "targets")]
+        pairs = [set(zip(*table.select([2, 3]).to_pydict().values(), strict=True)) for table in parts]
+        assert pairs[0] & pairs[1] == set()
+        assert pairs[0] | pairs[1] <= set(histories())
+        assert sum(map(len, pairs)) == made.lineage["data"]["n_pairs"]
+
+    def test_listed_users_are_known_when_their_file_is_gone(self, recorded, tmp_path):
+        file = tmp_path / "ids.txt"
+        file.write_text("\n".join(sorted({user for user, _ in histories()})[:40]))
+        made = recorded.generate(f"user_file='{file}'", "user_sample=30")
+        file.unlink()
+        assert made.lineage["users"]["n_users"] == 30
+        assert made.store.client.get_run(made.run_id).data.tags["elsa_groups.user_set"] == "file"
+
+        again = made.reproduce("strict=true")
+
+        assert (again.code, again.verdict) == (0, "identical"), again.launch.err
+
+    def test_a_record_from_before_users_could_be_chosen_is_drawn_again(self, recorded):
+        lineage, config = recorded.lineage, recorded.files / "config.yaml"
+        lineage["settings"] = settings = yaml.safe_load(config.read_text())
+        for name in ("user_set", "user_sample", "user_file", "history", "holdout"):
+            del settings[name]
+        del settings["thresholds"]["users"], lineage["users"]
+        config.write_text(yaml.safe_dump(settings))
+        lineage["artifacts"]["config.yaml"] = sha256(config)
+        (recorded.files / "lineage.json").write_text(json.dumps(lineage))
+
+        again = recorded.reproduce("strict=true")
+
+        assert (again.code, again.verdict) == (0, "identical"), again.launch.err
+
     @pytest.mark.parametrize(
         ("place", "option"),
         [
@@ -424,6 +468,14 @@ class TestModel:
         digest = sha256(recorded.checkpoint)
         assert f"checkpoint.ckpt cannot be read, it is not the recorded file (sha256 {digest})" in again.error
         assert again.content["reason"] == again.error.removeprefix("error: ")
+
+    def test_a_split_that_is_gone_is_missing_where_it_says_whom_to_draw_from(self, recorded):
+        made = recorded.generate("user_set=train")
+        (folder_of(made.store, made.parent) / "split.json").unlink()
+        again = made.reproduce()
+        assert (again.code, again.verdict) == (4, "inputs missing")
+        assert "split.json" in again.error
+        assert recorded.reproduce().verdict == "identical"
 
     def test_a_parent_that_was_deleted_is_missing_and_can_be_restored(self, recorded):
         recorded.store.client.delete_run(recorded.parent)
@@ -581,6 +633,13 @@ class TestSettings:
         assert (again.code, again.verdict) == (0, "identical")
         assert again.unlike == {"settings.seed in config.yaml", "stored config.yaml"}
         assert again.entry("input", "settings.seed in config.yaml") == (42, 43)
+
+    def test_a_changed_list_of_the_parents_users_is_named(self, recorded):
+        path = recorded.checkpoint.with_name("users.json")
+        path.write_text(json.dumps(json.loads(path.read_text())[::-1]))
+        again = recorded.reproduce()
+        assert (again.code, again.verdict) == (0, "identical")
+        assert again.unlike == {"stored order of users.json"}
 
     def test_families_and_keys_that_were_added_or_taken_out_are_different(self, recorded):
         recorded.edit("settings", "families", "similar", "compositions", value=[[3]])

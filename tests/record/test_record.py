@@ -233,6 +233,7 @@ def _parent(interactions):
         artifacts={"checkpoint.ckpt": "cd" * 32},
         code=CLEAN,
         device="cpu",
+        threads=2,
     )
 
 
@@ -252,6 +253,7 @@ def _groups(interactions, threads=3):
         run_id="child",
         parent=PARENT,
         interactions=interactions,
+        users={"n_users": 3, "sha256": "ab" * 32, "n_trained": None, "file_sha256": None},
         thresholds=thresholds_record(Thresholds(0.72, 0.51, "exact", 3, 3), {}),
         settings={"seed": 1},
         groups={"similar_3": SIMILAR},
@@ -280,7 +282,7 @@ def test_lineage_of_a_parent_has_all_its_keys(interactions):
     assert lineage["data"] == data_record(interactions)
     assert lineage["settings"] == {"seed": 1, "model": {"factors": 256}}
     assert lineage["artifacts"] == {"checkpoint.ckpt": "cd" * 32}
-    assert lineage["environment"] == environment_record(CLEAN, device="cpu")
+    assert lineage["environment"] == environment_record(CLEAN, device="cpu", threads=2)
 
 
 def test_lineage_of_groups_has_all_its_keys(interactions):
@@ -292,6 +294,7 @@ def test_lineage_of_groups_has_all_its_keys(interactions):
         "run_id",
         "parent",
         "data",
+        "users",
         "thresholds",
         "settings",
         "groups",
@@ -326,9 +329,9 @@ def test_lineage_is_read_back_from_json_as_it_was(interactions, tmp_path, build)
 def test_environment_names_python_platform_and_packages(monkeypatch):
     monkeypatch.setattr(schema, "_PACKAGES", ("elsa-groups", "numpy", "pytest", "no-such-package-here"))
 
-    environment = environment_record(CLEAN, device="cuda")
+    environment = environment_record(CLEAN, device="cuda", threads=1)
 
-    assert set(environment) == {"code", "python", "platform", "packages", "device"}
+    assert set(environment) == {"code", "python", "platform", "packages", "device", "threads"}
     assert environment["code"] == {"commit": "c0" * 20, "dirty": False}
     assert environment["device"] == "cuda"
     assert environment["python"] == platform.python_version()
@@ -341,7 +344,7 @@ def test_environment_names_python_platform_and_packages(monkeypatch):
 
 
 def test_environment_names_the_packages_that_numbers_depend_on():
-    packages = environment_record(CLEAN, device="cpu")["packages"]
+    packages = environment_record(CLEAN, device="cpu", threads=1)["packages"]
 
     assert {"elsa-groups", "mlflow", "torch", "numpy", "numba", "scipy"} <= set(packages)
 

@@ -269,6 +269,7 @@ LINEAGE = {
         "items_digest": "i",
         "n_users": 3,
     },
+    "users": {"n_users": 3, "sha256": "us", "n_trained": None, "file_sha256": None},
     "thresholds": {
         "asked": {"similar": {"quantile": 0.9, "value": None}},
         "similar": 0.72,
@@ -323,6 +324,7 @@ class TestLineages:
             ("data.items_digest", "input"),
             ("data.counts.lines", "input"),
             ("data.filter.min_user_interactions", "input"),
+            ("users.sha256", "input"),
             ("parent.checkpoint_sha256", "input"),
             ("settings.seed", "input"),
             ("settings.families.similar.linkage", "input"),
@@ -388,6 +390,9 @@ class TestLineages:
         assert all(d.present is None and d.recorded is not None for d in one)
         assert all(d.name.startswith(f"{section}.") for d in one)
         assert [(d.name, d.recorded) for d in one] == [(d.name, d.present) for d in other]
+
+    def test_an_older_record_that_says_nothing_of_users_is_not_held_against_them(self):
+        assert compare_lineages(_changed(("users",), ABSENT), LINEAGE) == ()
 
     def test_a_missing_entry_counts_as_null(self):
         assert compare_lineages(LINEAGE, _changed(("settings", "threads"), ABSENT)) == ()

@@ -144,3 +144,15 @@ def test_cautions_come_in_one_order():
     assert [caution.title.split()[0] for caution in told] == [
         "Groups", "Divergent", "Few", "One", "More", "Groups", "Members",
     ]  # fmt: skip
+
+
+def test_targets_of_members_that_were_trained_on_are_told_where_something_is_held_out():
+    def told(held_out, **changes):
+        found = find_cautions(
+            [CALM | changes], n_users=1000, divergent=0.4, activity={"similar_3": ALIKE}, held_out=held_out
+        )
+        return [caution.text for caution in found]
+
+    (text,) = told(True, trained_share=0.25)
+    assert "trained on the whole histories of some members: similar_3 (25.0%)" in text
+    assert told(False, trained_share=0.25) == told(True, trained_share=0.0) == told(True) == []

@@ -210,6 +210,25 @@ def test_the_head_says_what_was_asked_and_what_came(page_parts):
     ]
 
 
+def test_the_head_says_which_users_and_how_many_members_the_model_knows(page_parts):
+    similar, opposing = page_parts["rows"]
+    similar["trained_share"], opposing["trained_share"] = 1.0, 0.5
+    page_parts["record"]["users"]["n_users"] = 6
+    page_parts["record"]["settings"] |= {"user_set": "test", "user_sample": 6, "history": "inputs"}
+    (head,) = read(page_parts).all("header")
+    lines = [line.text for line in head.all("dd")]
+    asked = "(user_set=test, user_sample=6, history=inputs)"
+    assert lines[0].endswith(f"groups are drawn from 6 users {asked}")
+    # Four groups of three that it knows, and half of one.
+    assert lines[3] == "ELSA was trained on 90.0% of them"
+
+
+def test_thresholds_say_whose_pairs_they_are_of_if_not_of_those_drawn_from(page_parts):
+    assert "28 pairs of users." in read(page_parts).text
+    page_parts["record"]["thresholds"]["asked"]["users"] = "train"
+    assert "28 pairs of users (thresholds.users=train)." in read(page_parts).text
+
+
 def test_thresholds_say_how_they_were_found(page_parts):
     assert table_of(read(page_parts), "limits")[1:] == [
         ["similar", "≥ 0.980000", "+0.960", "0.9 quantile", "exact"],

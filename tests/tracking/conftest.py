@@ -16,6 +16,10 @@ from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
 from elsa_groups.model.elsa import save_checkpoint
 from elsa_groups.model.training import TrainingSettings, train
+from elsa_groups.record.code import Code
+from elsa_groups.record.digests import folder_digests
+from elsa_groups.record.files import write_json
+from elsa_groups.record.schema import parent_lineage
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +57,14 @@ def client(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -
     mlflow.set_tracking_uri(None)
 
 
+def record_of(run_id: str, interactions: Interactions, artifacts: dict[str, str]) -> dict[str, Any]:
+    """The lineage record that a parent of ours has."""
+    made_by = {"code": Code("c0" * 20, b""), "device": "cpu", "threads": 1}
+    return parent_lineage(
+        run_id=run_id, model_id="m-1", interactions=interactions, settings={}, artifacts=artifacts, **made_by
+    )
+
+
 @pytest.fixture
 def log_parent(
     client: MlflowClient, interactions: Interactions, encoder: np.ndarray, tmp_path: Path
@@ -86,7 +98,7 @@ def log_parent(
             (folder / "items.json").write_text(json.dumps(interactions.item_ids))
             (folder / "users.json").write_text(json.dumps(interactions.user_ids))
         if lineage:
-            (folder / "lineage.json").write_text("{}")
+            write_json(folder / "lineage.json", record_of(run_id, interactions, folder_digests(folder)))
         run.log_files(folder)
         if status != "RUNNING":
             client.set_terminated(run_id, status)

@@ -75,6 +75,7 @@ def log_groups(client: MlflowClient, interactions, members, tmp_path) -> Callabl
             run_id=run_id,
             parent=PARENT | {"run_id": parent},
             interactions=interactions,
+            users={"n_users": 3, "sha256": "ab" * 32, "n_trained": 2, "file_sha256": None},
             thresholds=thresholds_record(Thresholds(0.7, 0.5, "exact", 3, 3), {}),
             settings={"seed": 42},
             groups={

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from elsa_groups.errors import InputError
+from elsa_groups.tracking.artifacts import RunArtifacts
 from elsa_groups.tracking.parent import check_parent, find_newest, resolve_parent
 
 
@@ -240,3 +241,19 @@ def test_a_store_that_was_moved_still_has_its_parents(client, log_parent, intera
     (folder / "mlruns").rename(folder / "lost")
     with pytest.raises(InputError, match=f"run {run_id} has no artifact lineage.json under .* was moved"):
         check_parent(run_id)
+
+
+def test_newest_skips_a_run_whose_storage_cannot_be_read(log_parent, interactions, monkeypatch, caplog):
+    readable = log_parent(tags=OURS, lineage=True)
+    away = log_parent(tags=OURS, lineage=True)
+    has = RunArtifacts.has
+
+    def has_or_fail(self, path):
+        if self.run_id == away:
+            raise InputError(f"run {away}: cannot read s3://bucket: no answer")
+        return has(self, path)
+
+    monkeypatch.setattr(RunArtifacts, "has", has_or_fail)
+    with caplog.at_level(logging.INFO):
+        assert resolve("newest", interactions).run_id == readable
+    assert f"skipping {away}: run {away}: cannot read s3://bucket" in caplog.text

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from elsa_groups.cli.population import Chosen, Population
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Family, Groups
     from elsa_groups.model.embeddings import Embeddings
@@ -30,10 +31,8 @@ class Drawn:
 
     Attributes
     ----------
-    embeddings : Embeddings
-        Users that could be drawn.
-    users : Users
-        The same users by what they were compared by: their vectors or their histories.
+    population : Population
+        Users and histories.
     thresholds : Thresholds
         What similar and divergent meant.
     results : list of Result
@@ -44,45 +43,42 @@ class Drawn:
         Where all pairs were compared: ``cpu`` or ``cuda``; nothing depends on it.
     """
 
-    embeddings: "Embeddings"
-    users: "Users"
+    population: "Population"
     thresholds: "Thresholds"
     results: "list[Result]"
     threads: int
     device: str
 
+    @property
+    def embeddings(self) -> "Embeddings":
+        """Users that could be drawn."""
+        return self.population.embeddings
+
 
 def draw_all(
-    settings: dict[str, Any], interactions: "Interactions", encoder: "NDArray[np.float32]", ranks: Ranks
+    settings: dict[str, Any],
+    interactions: "Interactions",
+    encoder: "NDArray[np.float32]",
+    chosen: "Chosen",
+    ranks: Ranks,
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from tqdm import tqdm
 
+    from elsa_groups.cli.population import embed_population
     from elsa_groups.groups.family import find_partners
     from elsa_groups.similarity.scores import coarsen
-    from elsa_groups.similarity.thresholds import find_thresholds
 
     work: dict[str, Any] = {
         "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
         "ranks": ranks,
     }
-    embeddings, users = _choose_users(settings["similarity"], interactions, encoder, work["threads"])
-    if embeddings.n_without_history:
-        log.info("left out %d users who have no similarity", embeddings.n_without_history)
+    population = embed_population(settings, interactions, encoder, chosen, threads=work["threads"])
+    users = population.users
+    if population.embeddings.n_without_history:
+        log.info("left out %d users who have no similarity", population.embeddings.n_without_history)
     device = _sweep_device(settings["device"], ranks)
-    options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
-    thresholds = find_thresholds(
-        users,
-        **schema.targets_of(settings),
-        seed=settings["seed"],
-        device=device,
-        **work,
-        **options,
-    )
-    log.info(
-        "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
-        thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
-    )  # fmt: skip
+    thresholds = _thresholds_of(settings, population, device, work)
     work |= {"coarse": coarsen(users)}
     families = schema.families_of(settings)
     keys = [(family, sizes) for family in families for sizes in family.compositions]
@@ -98,30 +94,32 @@ def draw_all(
             drawn = _draw_key(settings, users, thresholds, family, sizes, given, work=work)
             members[key] = drawn[0].members
             if not ranks.rank:
-                results.append(_measure_key(settings, users, thresholds, family, *drawn))
-    return Drawn(embeddings, users, thresholds, results, work["threads"], "cuda" if device else "cpu")
+                result = _measure_key(settings, users, thresholds, family, *drawn)
+                trained_share = population.trained_share(result.groups.members)
+                results.append(replace(result, trained_share=trained_share))
+    return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu")
 
 
-def _choose_users(
-    how: dict[str, Any], interactions: "Interactions", encoder: "NDArray[np.float32]", threads: int
-) -> "tuple[Embeddings, Users]":
-    """Return the users that have a similarity, and what they are compared by."""
-    import numpy as np
+def _thresholds_of(
+    settings: dict[str, Any], population: "Population", device: "torch.device | None", work: dict[str, Any]
+) -> "Thresholds":
+    """Find the thresholds over the pairs of the users who make them."""
+    from elsa_groups.similarity.thresholds import find_thresholds
 
-    from elsa_groups.model.embeddings import Embeddings, centre_users, embed_users
-    from elsa_groups.similarity.histories import binary_histories, have_similarity
-
-    embeddings = embed_users(interactions.matrix, encoder, threads=threads)
-    if how["source"] == "elsa":
-        if how["center"] == "mean":
-            embeddings = centre_users(embeddings)
-        return embeddings, embeddings.vectors
-    rows = np.flatnonzero(have_similarity(interactions.matrix, how["source"]))
-    # Who has a history may still have no embedding: a zero row, at the middle of the map.
-    vectors = np.zeros((interactions.n_users, encoder.shape[1]), np.float32)
-    vectors[embeddings.rows] = embeddings.vectors
-    embeddings = Embeddings(vectors[rows], rows, interactions.n_users - len(rows))
-    return embeddings, binary_histories(interactions.matrix[rows], how["source"])
+    options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
+    thresholds = find_thresholds(
+        population.compared,
+        **schema.targets_of(settings),
+        seed=settings["seed"],
+        device=device,
+        **work,
+        **options,
+    )
+    log.info(
+        "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
+        thresholds.n_users, thresholds.method, thresholds.similar, thresholds.divergent,
+    )  # fmt: skip
+    return thresholds
 
 
 def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":

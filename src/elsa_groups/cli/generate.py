@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from elsa_groups.cli.population import Chosen
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.report.tables import Row
     from elsa_groups.tracking.parent import Parent
@@ -30,6 +31,7 @@ def main() -> None:
 
 def _generate(settings: dict[str, Any], _: list[str]) -> None:
     check_settings(settings)
+    from elsa_groups.cli.population import read_user_file
     from elsa_groups.tracking.parent import check_parent
     from elsa_groups.tracking.run import check_store
 
@@ -37,6 +39,7 @@ def _generate(settings: dict[str, Any], _: list[str]) -> None:
     if not ranks.rank:
         check_store()
         check_parent(settings["parent"])
+        read_user_file(settings)
     with ranks.joined():
         interactions = _load_in_turn(settings, ranks)
         if ranks.rank:
@@ -62,6 +65,7 @@ def _load_in_turn(settings: dict[str, Any], ranks: Ranks) -> "Interactions":
 
 def check_settings(settings: dict[str, Any]) -> None:
     """Refuse settings that no data could satisfy, before any work."""
+    from elsa_groups.cli.population import check_population
     from elsa_groups.similarity.target import check_targets
 
     schema.families_of(settings)
@@ -71,6 +75,7 @@ def check_settings(settings: dict[str, Any]) -> None:
             f"similarity.center: expected none with similarity.source={source}, came {center};"
             " only embeddings are centred"
         )
+    check_population(settings)
     check_targets(**schema.targets_of(settings))
     if settings["device"] not in ("auto", "cpu"):
         from elsa_groups.model.training import find_device
@@ -95,6 +100,7 @@ def generate_child(
         Processes that help, each by :func:`help_generate`.
     """
     from elsa_groups.cli.drawing import draw_all
+    from elsa_groups.cli.population import choose_users, read_user_file
     from elsa_groups.cli.writing import write_artifacts, write_lineage
     from elsa_groups.record.code import find_code
     from elsa_groups.report.tables import closing_table, summary_row
@@ -105,17 +111,18 @@ def generate_child(
     settings = schema.part_for(settings, "generate")
     # Before the work: files may change meanwhile.
     code = find_code()
+    chosen = choose_users(settings, interactions, parent.split, read_user_file(settings))
     with tracked_run(_run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
-        run.set_tags(_tags(parent, interactions))
+        run.set_tags(_tags(settings, parent, interactions))
         run.log_params(schema.as_params(settings))
         dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
         run.log_inputs(dataset, parent.model_id)
-        encoder = _announce(ranks, run.run_id, interactions, parent.encoder)
+        encoder, chosen = _announce(ranks, run.run_id, interactions, parent.encoder, chosen)
         with writing_folder() as folder:
             # Before hours of work, and while the parent is known to be there.
             pinned = pin_checkpoint(parent, folder) if settings["pin"] else None
-            drawn = draw_all(settings, interactions, encoder, ranks)
+            drawn = draw_all(settings, interactions, encoder, chosen, ranks)
             write_artifacts(folder, run.run_id, settings, interactions, parent, drawn, code)
             lineage = write_lineage(folder, run.run_id, settings, interactions, parent, drawn, code, pinned)
             rows = [summary_row(result) for result in drawn.results]
@@ -170,33 +177,41 @@ def help_generate(settings: dict[str, Any], interactions: "Interactions", ranks:
     import numpy as np
 
     from elsa_groups.cli.drawing import draw_all
+    from elsa_groups.cli.population import Chosen
     from elsa_groups.tracking.run import watched_run
 
     run_id, digest = ranks.broadcast(np.empty(0, np.uint8)).tobytes().decode().split()
     with watched_run(run_id):
         encoder = ranks.broadcast(np.empty(0, np.float32)).reshape(interactions.n_items, -1)
+        chosen = Chosen(np.empty(0, np.int64), np.empty(0, np.int64)).sent(ranks)
         if interactions.digest != digest:
             raise InputError(
                 f"rank {ranks.rank}: expected the data of rank 0, came others; same file on every machine?"
             )
-        draw_all(settings, interactions, encoder, ranks)
+        draw_all(settings, interactions, encoder, chosen, ranks)
         # Rank 0 goes on alone; should it be killed, the run is ended here.
         ranks.wait()
 
 
 def _announce(
-    ranks: Ranks, run_id: str, interactions: "Interactions", encoder: "NDArray[np.float32]"
-) -> "NDArray[np.float32]":
-    """Send the other ranks what :func:`help_generate` waits for; return the encoder."""
+    ranks: Ranks,
+    run_id: str,
+    interactions: "Interactions",
+    encoder: "NDArray[np.float32]",
+    chosen: "Chosen",
+) -> "tuple[NDArray[np.float32], Chosen]":
+    """Send the other ranks what :func:`help_generate` waits for; return the encoder and the users."""
     import numpy as np
 
     text = f"{run_id} {interactions.digest}".encode()
     ranks.broadcast(np.frombuffer(bytearray(text), np.uint8))
-    return ranks.broadcast(encoder.reshape(-1)).reshape(encoder.shape)
+    return ranks.broadcast(encoder.reshape(-1)).reshape(encoder.shape), chosen.sent(ranks)
 
 
 def _run_name(settings: dict[str, Any]) -> str:
     """Say the settings that runs of one parent most often differ in: ``groups q0.90/0.10 seed 42``."""
+    from elsa_groups.report.page import describe_users
+
     levels = []
     for name in ("similar", "divergent"):
         target = settings["thresholds"][name]
@@ -205,17 +220,18 @@ def _run_name(settings: dict[str, Any]) -> str:
         levels.append(f"q{text}" if target["value"] is None else f"={text}")
     if levels[0].startswith("q"):
         levels[1] = levels[1].removeprefix("q")
-    return f"groups {'/'.join(levels)} seed {settings['seed']}"
+    return f"groups {'/'.join(levels)} seed {settings['seed']}{describe_users(settings)}"
 
 
-def _tags(parent: "Parent", interactions: "Interactions") -> dict[str, str]:
+def _tags(settings: dict[str, Any], parent: "Parent", interactions: "Interactions") -> dict[str, str]:
+    from elsa_groups.cli.population import user_set_of
     from elsa_groups.tracking.run import DATASET, KIND, PARENT, USER_SET
 
     return {
         KIND: "groups",
         PARENT: parent.run_id,
         DATASET: interactions.dataset,
-        USER_SET: "all",
+        USER_SET: user_set_of(settings),
     }
 
 

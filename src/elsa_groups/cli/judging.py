@@ -40,7 +40,9 @@ def read_members(folder: Path, lineage: dict[str, Any]) -> "dict[str, NDArray[np
 
 
 def in_recorded_rows(
-    members: "dict[str, NDArray[np.int64]]", recorded_ids: list[str] | None, present_ids: tuple[str, ...]
+    members: "dict[str, NDArray[np.int64]]",
+    recorded_ids: tuple[str, ...] | None,
+    present_ids: tuple[str, ...],
 ) -> "dict[str, NDArray[np.int64]]":
     """Return member arrays with each user's recorded row, and negative numbers for users without one."""
     import numpy as np
@@ -55,13 +57,20 @@ def compare_beside(record: "Record", stored: Path, interactions: "Interactions")
     import yaml
 
     from elsa_groups.cli.writing import CONFIG
-    from elsa_groups.record.verdict import compare_ids, compare_settings
-    from elsa_groups.tracking.parent import recorded_ids
+    from elsa_groups.data.interactions import order_digest
+    from elsa_groups.record.verdict import compare_files, compare_ids, compare_settings
+    from elsa_groups.tracking.parent import is_recorded, stored_ids
 
     found: tuple[Difference, ...] = ()
     for what, ids in (("users", interactions.user_ids), ("items", interactions.item_ids)):
-        if (recorded := recorded_ids(record, what)) is not None:
-            found += compare_ids(what, recorded, ids)
+        if (stored_now := stored_ids(record, what)) is None:
+            continue
+        if is_recorded(record, what, stored_now):
+            found += compare_ids(what, stored_now, ids)
+        else:
+            name = f"order of {what}.json"
+            digests = record.lineage["data"][f"{what}_digest"], order_digest(stored_now)
+            found += compare_files("stored", *({name: digest} for digest in digests))
     try:
         config = yaml.safe_load((stored / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -136,7 +145,7 @@ def explain_by(
         family, sizes = keys[key]
         known = (members >= 0) & (members < len(place))
         return replay_group(
-            drawn.users,
+            drawn.population.users,
             family,
             sizes,
             group,
@@ -160,9 +169,10 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> "tu
     recorded = lineage["artifacts"]
     there = folder_digests(stored)
     del there[LINEAGE]
-    # Settings and code are compared by themselves, a copy of the checkpoint too; the summary holds times, and
-    # the report names its run.
-    others = (CONFIG, CODE_DIFF, LINEAGE, lineage["parent"]["pinned"], _SUMMARY, REPORT)
+    # Settings and code are compared by themselves, copies of the parent's files too; the summary holds times,
+    # and the report names its run.
+    pinned = [path for path in recorded if path.startswith("parent/")]
+    others = (CONFIG, CODE_DIFF, LINEAGE, *pinned, _SUMMARY, REPORT)
     made = {path: digest for path, digest in folder_digests(again).items() if path not in others}
     made |= {path: digest for path, digest in recorded.items() if path in others}
     if _summary(stored) != _summary(again):

@@ -21,13 +21,19 @@ def main() -> None:
 def _main(settings: dict[str, Any], overrides: list[str]) -> None:
     check_settings(settings)
     from elsa_groups.cli.inputs import load_interactions
+    from elsa_groups.cli.population import read_user_file
     from elsa_groups.cli.train import train_parent
+    from elsa_groups.groups.users import rows_of_ids
     from elsa_groups.tracking.parent import NEWEST, check_parent, find_newest, resolve_parent
     from elsa_groups.tracking.run import check_store
 
     check_store()
     check_parent(settings["parent"])
+    listed = read_user_file(settings)
     interactions = load_interactions(settings)
+    if listed is not None:
+        # An id that is nobody's must not cost a training first.
+        rows_of_ids(listed, interactions.user_ids)
     reference, trained = settings["parent"], False
     if reference == NEWEST:
         run = find_newest(interactions, _asked_of_model(settings, overrides))

@@ -24,6 +24,7 @@ from elsa_groups.similarity.ranks import ONE
 
 if TYPE_CHECKING:
     from elsa_groups.cli.drawing import Drawn
+    from elsa_groups.cli.population import Chosen
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.record.code import Code
     from elsa_groups.record.verdict import Reproduction
@@ -114,10 +115,12 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
     from elsa_groups.cli.drawing import draw_all
     from elsa_groups.record.code import find_code
     from elsa_groups.record.verdict import Reproduction, compare_lineages, judge_groups
-    from elsa_groups.tracking.parent import recorded_ids, recorded_parent
+    from elsa_groups.tracking.parent import is_recorded, recorded_parent, stored_ids
     from elsa_groups.tracking.run import writing_folder
 
-    lineage, code = record.lineage, find_code()
+    code = find_code()
+    # A record that is older than a setting means its default.
+    lineage = record.lineage | {"settings": schema.complete_recorded(record.lineage["settings"])}
     asked = _settings_again(lineage, settings)
     check_settings(asked)
     interactions = _load_again(lineage, asked, settings)
@@ -131,19 +134,42 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
             reason = f"{n_items[0]:,} items were recorded, and these data have {n_items[1]:,}"
             return Reproduction((), beside + compare_inputs(lineage, asked, interactions, None), reason)
         try:
-            drawn = draw_all(asked, interactions, parent.encoder, ONE)
+            chosen = _choose_again(asked, interactions, parent, stored)
+            drawn = draw_all(asked, interactions, parent.encoder, chosen, ONE)
+        except InputsMissing:
+            raise
         except InputError as error:
             return Reproduction((), beside + compare_inputs(lineage, asked, interactions, parent), str(error))
         present = _write_again(again, run.run_id, asked, interactions, parent, drawn, code)
         recorded, regenerated = read_members(stored, lineage), read_members(again, present)
         if lineage["data"]["users_digest"] != present["data"]["users_digest"]:
             # The same row may be another user.
-            users = recorded_ids(record, "users")
-            regenerated = in_recorded_rows(regenerated, users, interactions.user_ids)
+            users = stored_ids(record, "users")
+            recorded_users = users if is_recorded(record, "users", users) else None
+            regenerated = in_recorded_rows(regenerated, recorded_users, interactions.user_ids)
         keys = judge_groups(recorded, regenerated, explain_by(asked, drawn, lineage, present))
         keys = hold_to_record(keys, lineage, regenerated)
         files = compare_members(lineage, recorded) + compare_artifacts(lineage, stored, again)
     return Reproduction(keys, beside + compare_lineages(lineage, present) + files)
+
+
+def _choose_again(
+    asked: dict[str, Any], interactions: "Interactions", parent: "Parent", stored: Path
+) -> "Chosen":
+    """Choose the recorded users, by the parent's split or by the list of ids that the run keeps."""
+    from elsa_groups.cli.population import choose_users
+    from elsa_groups.cli.writing import USER_FILE
+
+    listed = None
+    if asked["user_file"] is not None:
+        if not (stored / USER_FILE).is_file():
+            raise InputsMissing(f"{USER_FILE}: the groups run no longer has the list of its users")
+        listed = (stored / USER_FILE).read_bytes()
+    if parent.split is None and {asked["user_set"], asked["thresholds"]["users"]} - {"all", None}:
+        raise InputsMissing(
+            f"parent: split.json of run {parent.run_id} is gone, which says who was asked for"
+        )
+    return choose_users(asked, interactions, parent.split, listed)
 
 
 def _settings_again(lineage: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

@@ -138,11 +138,38 @@ class MethodConf(Enum):
     sampled = "sampled"
 
 
+class UserSetConf(Enum):
+    """Users by the parent's split; see :func:`elsa_groups.groups.users.rows_of_set`."""
+
+    all = "all"
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+class HistoryConf(Enum):
+    """Which part of histories is looked at."""
+
+    full = "full"
+    inputs = "inputs"
+
+
+@dataclass
+class HoldoutConf:
+    """What of a history is a target; see :func:`elsa_groups.data.split.hold_out`."""
+
+    target_ratio: float = 0.2
+
+
 @dataclass
 class ThresholdsConf:
-    """The thresholds; see :func:`elsa_groups.similarity.thresholds.find_thresholds`."""
+    """The thresholds; see :func:`elsa_groups.similarity.thresholds.find_thresholds`.
+
+    ``users`` null: the users that groups are drawn from.
+    """
 
     method: MethodConf = MISSING
+    users: UserSetConf | None = None
     similar: ThresholdConf = field(default_factory=ThresholdConf)
     divergent: ThresholdConf = field(default_factory=ThresholdConf)
     band: BandConf = field(default_factory=BandConf)
@@ -215,6 +242,12 @@ class GenerateConf:
     device: str = MISSING
     pin: bool = MISSING
     similarity: SimilarityConf = field(default_factory=SimilarityConf)
+    # Defaults here are what records mean that are older than these settings.
+    user_set: UserSetConf = UserSetConf.all
+    user_sample: int | None = None
+    user_file: str | None = None
+    history: HistoryConf = HistoryConf.full
+    holdout: HoldoutConf = field(default_factory=HoldoutConf)
     thresholds: ThresholdsConf = field(default_factory=ThresholdsConf)
     # FamilyConf by name: plain here, so that a command line may add one; typed by complete().
     families: dict[str, Any] = field(default_factory=dict)
@@ -251,6 +284,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "threads": (1, math.inf),
     "n_groups": (1, math.inf),
+    "user_sample": (1, math.inf),
     "baseline.n_groups": (1, math.inf),
     "sampling.max_draws": (1, math.inf),
     "sampling.max_restarts": (0, math.inf),

@@ -151,6 +151,8 @@ def _log_artifacts(
     device: str,
 ) -> None:
     """Log the checkpoint, the ids in its order, the split and the configuration, and last the lineage."""
+    import torch
+
     from elsa_groups.cli.writing import CODE_DIFF, CONFIG
     from elsa_groups.model.elsa import save_checkpoint
     from elsa_groups.record.digests import folder_digests
@@ -176,6 +178,7 @@ def _log_artifacts(
             artifacts=folder_digests(folder),
             code=code,
             device=device,
+            threads=torch.get_num_threads(),
         )
         run.log_files(folder)
         write_json(folder / LINEAGE, lineage, indent=2)

@@ -1,10 +1,12 @@
 """The files of a groups run, and what is said of it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elsa_groups.cli.drawing import Drawn
+    from elsa_groups.cli.population import Population
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Groups
     from elsa_groups.record.code import Code
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 CONFIG = "config.yaml"
 CODE_DIFF = "code.diff"
 REPORT = "report.html"
+USER_FILE = "user_file.txt"
 # Arrays of user ids take four bytes a letter: larger ones are in the parquet file alone.
 _IDS_UP_TO = 10_000
 
@@ -46,15 +49,29 @@ def write_artifacts(
         write_json(folder / "users.json", interactions.user_ids)
     if code.diff:
         (folder / CODE_DIFF).write_bytes(code.diff)
+    _write_population(folder, interactions, drawn.population)
     known = {
         "run_id": run_id,
         "parent": {"run_id": parent.run_id, "checkpoint_sha256": parent.checkpoint_sha256},
         "data": data_record(interactions),
+        "users": drawn.population.record(),
         "thresholds": thresholds,
         "settings": settings,
         "environment": {"code": code.as_dict()},
     }
     _write_report(folder / REPORT, known, rows, pictures, interactions, parent, drawn)
+
+
+def _write_population(folder: Path, interactions: "Interactions", population: "Population") -> None:
+    """Write the list of users that was given, and both parts of histories of which one was held out."""
+    from elsa_groups.report.histories import write_history
+
+    if population.chosen.listed is not None:
+        (folder / USER_FILE).write_bytes(population.chosen.listed)
+    if population.targets is not None:
+        (folder / "history").mkdir()
+        for name, part in (("inputs", population.histories), ("targets", population.targets)):
+            write_history(folder / "history" / f"{name}.parquet", part, interactions)
 
 
 def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
@@ -65,7 +82,9 @@ def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
 
     pictures = []
     vectors = drawn.embeddings.vectors
-    for shown in figures_of(drawn.users, vectors, drawn.results, drawn.thresholds, threads=drawn.threads):
+    for shown in figures_of(
+        drawn.population.users, vectors, drawn.results, drawn.thresholds, threads=drawn.threads
+    ):
         png = folder / f"{shown.name}.png"
         save_png(shown.figure, png)
         pictures.append(Picture(shown.title, shown.alt, png.read_bytes()))
@@ -116,7 +135,9 @@ def _write_report(
 
     families = families_of(record["settings"])
     family_of = {family.key(sizes): family for family in families for sizes in family.compositions}
-    histories = Histories(interactions, drawn.embeddings, parent.encoder)
+    seen = replace(interactions, matrix=drawn.population.histories)
+    histories = Histories(seen, drawn.embeddings, parent.encoder)
+    users = drawn.population.users
     keys = [result.groups for result in drawn.results]
     asks_divergent = any(Rule.divergent in (family.within, family.across) for family in families)
     page = render_page(
@@ -128,10 +149,11 @@ def _write_report(
             n_users=len(drawn.embeddings.rows),
             divergent=drawn.thresholds.divergent if asks_divergent else None,
             activity={g.key: measure_activity(histories.lengths, g.members) for g in keys},
+            held_out=drawn.population.targets is not None,
         ),
         pictures=pictures,
         examples={
-            g.key: first_groups(g, family_of[g.key], histories, drawn.users, **drawn.thresholds.limits)
+            g.key: first_groups(g, family_of[g.key], histories, users, **drawn.thresholds.limits)
             for g in keys
         },
     )
@@ -164,6 +186,7 @@ def write_lineage(
             "pinned": pinned,
         },
         interactions=interactions,
+        users=drawn.population.record(),
         thresholds=thresholds_record(drawn.thresholds, settings["thresholds"]),
         settings=settings,
         groups={r.groups.key: _key_record(r.groups, drawn) for r in drawn.results},
@@ -190,12 +213,16 @@ def _key_record(groups: "Groups", drawn: "Drawn") -> dict[str, Any]:
 
 def describe_groups(lineage: dict[str, Any], parent_name: str) -> str:
     """Say in Markdown what a groups run is, where its groups come from, and how to repeat it."""
-    thresholds, groups, data = (lineage[name] for name in ("thresholds", "groups", "data"))
+    from elsa_groups.report.page import describe_users
+
+    thresholds, groups, data, users = (lineage[name] for name in ("thresholds", "groups", "data", "users"))
     n_groups = sum(group["shape"][0] for group in groups.values())
+    trained = "" if users["n_trained"] is None else f" ELSA was trained on {users['n_trained']:,} of them."
     return (
-        f"{n_groups:,} groups of {len(groups)} keys from the {thresholds['n_users']:,} users of"
-        f" {data['dataset']}: similar at least {thresholds['similar']:.4f}, divergent at most"
-        f" {thresholds['divergent']:.4f}, seed {lineage['settings']['seed']}.  \n"
+        f"{n_groups:,} groups of {len(groups)} keys from {users['n_users']:,} users of"
+        f" {data['dataset']}{describe_users(lineage['settings'])}: similar at least"
+        f" {thresholds['similar']:.4f}, divergent at most {thresholds['divergent']:.4f}, seed"
+        f" {lineage['settings']['seed']}.{trained}  \n"
         f"Drawn from {parent_name}, run `{lineage['parent']['run_id']}`; `lineage.json` says from which data,"
         " settings and code.  \n"
         f"Again: `mlflow run . -e reproduce -P groups_run_id={lineage['run_id']}`"

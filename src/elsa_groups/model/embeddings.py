@@ -107,8 +107,8 @@ def embed_users(matrix: csr_array, encoder: NDArray[np.float32], *, threads: int
     return Embeddings(vectors[rows] if n_without_history else vectors, rows, n_without_history)
 
 
-def centre_users(embeddings: Embeddings) -> Embeddings:
-    """Take the mean of all users from each, so that similarity tells in what they differ from it.
+def centre_users(embeddings: Embeddings, others: NDArray[np.float32]) -> Embeddings:
+    """Take the mean of others, mostly the same users, from each: similarity tells how they differ from it.
 
     ELSA's item vectors, and so its users, share a direction that popular items hold: hardly any cosine
     is below zero. Centred, opposed tastes are.
@@ -118,7 +118,7 @@ def centre_users(embeddings: Embeddings) -> Embeddings:
     Embeddings
         Unit rows again; who is the mean itself is left out.
     """
-    vectors, has_direction = centred_rows(embeddings.vectors)
+    vectors, has_direction = centred_rows(embeddings.vectors, others)
     n_without = embeddings.n_without_history + int((~has_direction).sum())
     return Embeddings(vectors[has_direction], embeddings.rows[has_direction], n_without)
 

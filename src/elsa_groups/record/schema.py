@@ -42,6 +42,7 @@ def parent_lineage(
     artifacts: dict[str, str],
     code: Code,
     device: str,
+    threads: int,
 ) -> dict[str, Any]:
     """Return the record of an ELSA run: what its item vectors were trained from, and with what.
 
@@ -57,8 +58,8 @@ def parent_lineage(
         SHA-256 by artifact path.
     code : Code
         The code that ran.
-    device : str
-        Where it was trained.
+    device, threads : str, int
+        What trained it.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def parent_lineage(
         "data": data_record(interactions),
         "settings": settings,
         "artifacts": artifacts,
-        "environment": environment_record(code, device=device),
+        "environment": environment_record(code, device=device, threads=threads),
     }
     return check_lineage(record)
 
@@ -83,6 +84,7 @@ def groups_lineage(
     run_id: str,
     parent: dict[str, Any],
     interactions: Interactions,
+    users: dict[str, Any],
     thresholds: dict[str, Any],
     settings: dict[str, Any],
     groups: dict[str, Any],
@@ -101,6 +103,9 @@ def groups_lineage(
         Run id, LoggedModel id, digest and own copy of the checkpoint, and how the item order was established.
     interactions : Interactions
         The data.
+    users : dict
+        Who could be drawn: how many, the digest of their rows, how many the parent was trained on, and the
+        digest of the file that listed them.
     thresholds : dict
         From :func:`thresholds_record`.
     settings : dict
@@ -125,6 +130,7 @@ def groups_lineage(
         "run_id": run_id,
         "parent": parent,
         "data": data_record(interactions),
+        "users": users,
         "thresholds": thresholds,
         "settings": settings,
         "groups": groups,
@@ -166,16 +172,16 @@ def thresholds_record(thresholds: "Thresholds", targets: dict[str, Any]) -> dict
     }
 
 
-def environment_record(code: Code, *, device: str, threads: int | None = None) -> dict[str, Any]:
+def environment_record(code: Code, *, device: str, threads: int) -> dict[str, Any]:
     """Describe what ran: code, python, platform, packages, and on what."""
-    record = {
+    return {
         "code": code.as_dict(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "packages": {name: installed for name in _PACKAGES if (installed := _version(name))},
         "device": device,
+        "threads": threads,
     }
-    return record if threads is None else record | {"threads": threads}
 
 
 def _version(package: str) -> str | None:

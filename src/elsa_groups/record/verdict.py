@@ -224,6 +224,7 @@ _PLACES = (
     "settings.device",
     "settings.parent",
     "settings.threads",
+    "settings.user_file",
 )
 _KINDS: tuple[Kind, ...] = ("input", "threshold", "artifact", "environment")
 
@@ -235,14 +236,17 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
     ----------
     recorded, present : mapping
         Lineage records as by :func:`~elsa_groups.record.schema.groups_lineage`. Compared are the data, the
-        digest of the parent's checkpoint, settings, thresholds and environment; ids of runs, and digests of
-        what came out, are not.
+        users, the digest of the parent's checkpoint, settings, thresholds and environment; ids of runs, and
+        digests of what came out, are not.
 
     Returns
     -------
     tuple of Difference
         Inputs first, then thresholds, then the environment. An entry that is missing counts as null.
     """
+    if "users" not in recorded:
+        # Older records do not say who could be drawn, apart from the settings.
+        present = {name: entry for name, entry in present.items() if name != "users"}
     before, now = _entries(recorded), _entries(present)
     found = [
         Difference(name, before.get(name), now.get(name), _kind(name))
@@ -292,6 +296,7 @@ def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
         _flatten(
             {
                 "data": lineage.get("data"),
+                "users": lineage.get("users") or {},
                 "parent": parent,
                 "settings": lineage.get("settings"),
                 "thresholds": thresholds,

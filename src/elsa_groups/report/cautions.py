@@ -77,7 +77,12 @@ def measure_activity(lengths: NDArray[np.int64], members: NDArray[np.int64]) -> 
 
 
 def find_cautions(
-    rows: list[Row], *, n_users: int, divergent: float | None, activity: Mapping[str, Activity]
+    rows: list[Row],
+    *,
+    n_users: int,
+    divergent: float | None,
+    activity: Mapping[str, Activity],
+    held_out: bool = False,
 ) -> tuple[Caution, ...]:
     """Return what must be said of a run, the gravest first; nothing where there is nothing to say.
 
@@ -91,8 +96,11 @@ def find_cautions(
         The threshold, where a family asks for divergent pairs.
     activity : mapping of str to Activity
         By key.
+    held_out : bool
+        Whether a part of histories was held out for a later evaluation.
     """
     found = (
+        _targets_seen(rows) if held_out else None,
         _wrong_pairs(rows),
         _unrelated(divergent),
         _low_coverage(rows, n_users),
@@ -110,6 +118,19 @@ def _tell(rows: list[Row], badness: Callable[[Row], float], numbers: Callable[[R
     more = len(worst) - _TOLD
     told = [f"{row['key']} ({numbers(row)})" for row in worst[:_TOLD]]
     return ", ".join(told) + (f" and {more} more key{'s' if more > 1 else ''}" if more > 0 else "")
+
+
+def _targets_seen(rows: list[Row]) -> Caution | None:
+    seen = [row for row in rows if row.get("trained_share", 0.0) > 0]
+    if not seen:
+        return None
+
+    told = _tell(seen, lambda row: row["trained_share"], lambda row: f"{row['trained_share']:.1%}")
+    return Caution(
+        "The model has seen targets",
+        "Targets are held out of every history here, but ELSA was trained on the whole histories of some"
+        f" members: {told}. Draw from user_set=test where that matters.",
+    )
 
 
 def _wrong_pairs(rows: list[Row]) -> Caution | None:

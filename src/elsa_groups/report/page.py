@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
@@ -74,7 +75,7 @@ def render_page(
     Parameters
     ----------
     record : mapping
-        Of the lineage record: run_id, parent, data, thresholds, settings and environment.code.
+        Of the lineage record: run_id, parent, data, users, thresholds, settings and environment.code.
     parent_name : str
         Name of the parent run.
     rows : sequence of Row
@@ -102,6 +103,7 @@ def render_page(
         n_more_pictures=len(pictures) - len(shown),
         examples=examples,
         rules=_rules(record["settings"]["families"]),
+        asked_users=describe_users(record["settings"]),
         outcome=_outcome(rows),
         version=__version__,
     )
@@ -150,6 +152,14 @@ def _fitting(pictures: Sequence[Picture]) -> list[Picture]:
     return shown
 
 
+def describe_users(settings: Mapping[str, Any]) -> str:
+    """Say which users and histories settings ask for, as in ``(user_set=test)``; nothing for all of all."""
+    user_set = "file" if settings["user_file"] is not None else settings["user_set"]
+    asked = {"user_set": user_set, "user_sample": settings["user_sample"], "history": settings["history"]}
+    told = [f"{name}={value}" for name, value in asked.items() if value not in ("all", None, "full")]
+    return f" ({', '.join(told)})" if told else ""
+
+
 def _rules(families: Mapping[str, Any]) -> dict[str, str]:
     """Say the rule of each key in words."""
     return {
@@ -172,7 +182,11 @@ def _rule(sizes: Sequence[int], *, within: str, across: str, linkage: str) -> st
 
 def _outcome(rows: Sequence[Row]) -> dict[str, Any]:
     by_similarity = sorted(rows, key=lambda row: float(row["similarity_mean"]))
+    # It is known of all keys, or of none.
+    shares = [row["trained_share"] for row in rows if "trained_share" in row]
+    places = [row["groups"] * row["size"] for row in rows]
     return {
+        "trained_share": np.average(shares, weights=places) if shares else None,
         "groups": sum(row["groups"] for row in rows),
         "wrong": sum(round(row["wrong_pair_share"] * row["groups"]) for row in rows),
         "least": by_similarity[0],

@@ -47,6 +47,8 @@ class Result:
         Similarity of each of some random groups of the same size.
     seconds : float
         What drawing took.
+    trained_share : float in [0, 1] or None
+        Share of the members that the parent was trained on, where it is known.
     """
 
     groups: Groups
@@ -54,6 +56,7 @@ class Result:
     overlap: Overlap
     baseline: NDArray[np.float64]
     seconds: float
+    trained_share: float | None = None
 
 
 def summary_row(result: Result) -> Row:
@@ -90,6 +93,7 @@ def summary_row(result: Result) -> Row:
         "user_coverage": overlap.user_coverage,
         "participation_max": overlap.participation_max,
         "participation_gini": overlap.participation_gini,
+        "trained_share": result.trained_share,
         "seconds": result.seconds,
         # Last, as their number depends on the size of groups.
         **{f"pairs_sharing_{m}": n for m, n in enumerate(overlap.pairs_sharing, start=1)},

@@ -4,8 +4,6 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -14,7 +12,7 @@ from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy.engine import make_url
 
 from elsa_groups.errors import Absent, InputError
-from elsa_groups.tracking.run import first_line, without_password
+from elsa_groups.tracking.run import first_line, local_path, without_password
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +85,7 @@ class RunArtifacts:
     def absence(self, path: str) -> str:
         """Return what to tell a user who needs an artifact that is not there, in words that follow "has"."""
         text = f"no artifact {path or 'at all'} under {without_password(self.uri)}"
-        folder = _local_path(self.uri)
+        folder = local_path(self.uri)
         if folder is None or folder.is_dir():
             return f"{text}; was the run cut short, or the artifact deleted? make the run again"
         return (
@@ -121,7 +119,7 @@ def artifacts_of(client: MlflowClient, run: Run) -> RunArtifacts:
     beside the file, or in the folder, is taken instead.
     """
     run_id, uri, store = run.info.run_id, run.info.artifact_uri, client.tracking_uri
-    folder = _local_path(uri)
+    folder = local_path(uri)
     if folder is not None and not folder.is_dir():
         moved = _beside_store(folder, run_id, store)
         if moved is not None:
@@ -130,20 +128,12 @@ def artifacts_of(client: MlflowClient, run: Run) -> RunArtifacts:
     return RunArtifacts(run_id, uri, store)
 
 
-def _local_path(uri: str) -> Path | None:
-    """Return the path that a URI means to MLflow, which takes percents for escapes in plain paths too."""
-    address = urlparse(uri)
-    if address.scheme == "file":
-        return Path(url2pathname(address.path))
-    return None if address.scheme else Path(url2pathname(uri))
-
-
 def _beside_store(folder: Path, run_id: str, tracking_uri: str) -> Path | None:
     """Return the folder near the store that ends like the given one does, if there is one."""
     if tracking_uri.startswith("sqlite"):
         root: Path | None = Path(make_url(tracking_uri).database or "").parent
     else:
-        root = _local_path(tracking_uri)
+        root = local_path(tracking_uri)
     if root is None:
         return None
     parts = folder.parts

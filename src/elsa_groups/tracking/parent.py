@@ -14,15 +14,17 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.data.split import Split
 from elsa_groups.errors import Absent, InputError, InputsMissing
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import check_item_order
 from elsa_groups.record.digests import file_digest
-from elsa_groups.record.schema import LINEAGE
+from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text, store_uri
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.split import SPLIT, follow_users, read_split
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class Parent:
         How the order of items was established: ``items.json`` or ``loss``.
     has_users : bool
         Whether it logged users.json, whose rows the groups name.
+    split : Split or None
+        Rows of the users that it was trained, validated and tested on, where it logged them.
     """
 
     run_id: str
@@ -59,6 +63,7 @@ class Parent:
     checkpoint_sha256: str
     item_order: str
     has_users: bool
+    split: Split | None = None
 
 
 def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> Parent:
@@ -127,7 +132,11 @@ def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | N
 def _why_unusable(client: MlflowClient, run: Run) -> str | None:
     """Say why a run is not over as it should be; of another's we only know its status."""
     if KIND in run.data.tags:
-        return why_incomplete(client, run)
+        try:
+            return why_incomplete(client, run)
+        except InputError as error:
+            # The storage of one run must not hide the others.
+            return str(error)
     return None if run.info.status == "FINISHED" else f"it is {run.info.status}"
 
 
@@ -205,10 +214,13 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
     with TemporaryDirectory() as folder:
         checkpoint = artifacts.download(CHECKPOINT, Path(folder))
         digest = file_digest(checkpoint)
-        _check_recorded(artifacts, digest, Path(folder))
+        if KIND in run.data.tags:
+            _check_recorded(artifacts, digest, Path(folder))
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
         ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
+    # Without ids nobody knows whose rows they are.
+    split = read_split(artifacts, interactions.n_users) if has_users else None
     if not ordered:
         order = check_item_order(interactions.matrix, encoder, seed=seed)
         log.info(
@@ -226,6 +238,7 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         digest,
         "items.json" if ordered else "loss",
         has_users,
+        split,
     )
 
 
@@ -257,10 +270,14 @@ def _check_digest(run: Run, interactions: Interactions) -> None:
 
 
 def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
-    """Refuse a checkpoint that is not the one that its run logged, where the run says which that was."""
-    if not artifacts.has(LINEAGE):
-        return
-    recorded = _read_json(artifacts, LINEAGE, folder, dict).get("artifacts", {}).get(CHECKPOINT, digest)
+    """Refuse a checkpoint that is not the one that its run, one of ours, logged."""
+    try:
+        lineage = check_lineage(_read_json(artifacts, LINEAGE, folder, dict))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it, or train again") from error
+    recorded = lineage["artifacts"].get(CHECKPOINT)
     if digest != recorded:
         raise InputError(
             f"parent: {CHECKPOINT} of run {artifacts.run_id} is not the one that was logged (recorded sha256"
@@ -300,7 +317,7 @@ def _check_ids(artifacts: RunArtifacts, ids: tuple[str, ...], what: str, folder:
 
 
 def pin_checkpoint(parent: Parent, folder: Path) -> str:
-    """Copy a parent's checkpoint into a folder of artifacts; return its path there.
+    """Copy a parent's checkpoint, and its split, into a folder of artifacts; return the former's path there.
 
     Raises
     ------
@@ -312,6 +329,8 @@ def pin_checkpoint(parent: Parent, folder: Path) -> str:
     copy = artifacts.download(CHECKPOINT, folder / "parent")
     if file_digest(copy) != parent.checkpoint_sha256:
         raise InputError(f"pin: {CHECKPOINT} of run {parent.run_id} changed while it was read; try again")
+    if parent.split is not None:
+        artifacts.download(SPLIT, copy.parent)
     return copy.relative_to(folder).as_posix()
 
 
@@ -349,7 +368,28 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         digest,
         recorded["item_order"],
         has_users="users.json" not in record.lineage["artifacts"],
+        split=_recorded_split(record, interactions),
     )
+
+
+def _recorded_split(record: Record, interactions: Interactions) -> Split | None:
+    """Return the parent's split by the present rows of its users; None if it is gone, or not to be read."""
+    pinned = record.lineage["parent"]["pinned"]
+    users: tuple[str, ...] | None = interactions.user_ids
+    if not is_recorded(record, "users", users):
+        # Other users are there now: their recorded rows are known by ids alone.
+        users = stored_ids(record, "users")
+    if users is None or not is_recorded(record, "users", users):
+        return None
+    kept = f"{pinned.rpartition('/')[0]}/{SPLIT}" if pinned else ""
+    try:
+        if kept and record.artifacts.has(kept):
+            split = read_split(record.artifacts, len(users), path=kept)
+        else:
+            split = read_split(_recorded_run(record), len(users))
+    except InputError:
+        return None
+    return split and follow_users(split, users, interactions.user_ids)
 
 
 def _recorded_checkpoint(record: Record, folder: Path) -> Path:
@@ -369,8 +409,8 @@ def _recorded_run(record: Record) -> RunArtifacts:
     return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
 
 
-def recorded_ids(record: Record, what: str) -> list[str] | None:
-    """Return the ids that groups were drawn from, in row order.
+def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
+    """Return the ids that are stored with the groups, or with their parent, in row order.
 
     Parameters
     ----------
@@ -381,15 +421,19 @@ def recorded_ids(record: Record, what: str) -> list[str] | None:
 
     Returns
     -------
-    list of str or None
-        None where neither run has them any more as they were recorded.
+    tuple of str or None
+        As they are now, whatever was recorded; None where neither run has a list of them.
     """
     name = f"{what}.json"
     try:
         artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
         with TemporaryDirectory() as folder:
-            ids: list[str] = json.loads(artifacts.download(name, Path(folder)).read_text(encoding="utf-8"))
-        is_recorded = order_digest(tuple(ids)) == record.lineage["data"][f"{what}_digest"]
-    except (InputError, ValueError, TypeError, AttributeError):
+            ids = json.loads(artifacts.download(name, Path(folder)).read_text(encoding="utf-8"))
+    except (InputError, ValueError):
         return None
-    return ids if is_recorded else None
+    return tuple(map(str, ids)) if isinstance(ids, list) else None
+
+
+def is_recorded(record: Record, what: str, ids: tuple[str, ...] | None) -> bool:
+    """Return whether ids are those that the groups were drawn from, in their order."""
+    return ids is not None and order_digest(ids) == record.lineage["data"][f"{what}_digest"]

@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import mlflow
 import numpy as np
@@ -257,6 +259,7 @@ def tracked_run(
     launched = launched_run()
     if experiment_id is None:
         experiment_id = launched.experiment_id if launched else _default_experiment()
+    _make_artifact_folder(client, experiment_id)
     adopted = adopt and launched is not None and launched.experiment_id == experiment_id
     run_id = launched.run_id if launched and adopted else None
     try:
@@ -279,6 +282,34 @@ def tracked_run(
         # The end of any run makes MLflow forget the launched one, which another part still has to adopt.
         if launched and not adopted:
             os.environ["MLFLOW_RUN_ID"] = launched.run_id
+
+
+def _make_artifact_folder(client: MlflowClient, experiment_id: str) -> None:
+    """Make the folder of an experiment's artifacts, before the work, where a store was moved away from it."""
+    folder = local_path(client.get_experiment(experiment_id).artifact_location)
+    # The default one, mlruns/<experiment>, is made by the first run.
+    if folder is None or folder.parent.parent.is_dir():
+        return
+    where = (
+        f"experiment {experiment_id}: its artifacts go to {folder}, which is not there; was the store moved?"
+    )
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"{where} It cannot be made again ({error.strerror}); move the store back"
+        ) from error
+    log.warning(
+        "%s The folder is made again: new artifacts are there, and the old ones stay where they are", where
+    )
+
+
+def local_path(uri: str) -> Path | None:
+    """Return the path that a URI means to MLflow, which takes percents for escapes in plain paths too."""
+    address = urlparse(uri)
+    if address.scheme == "file":
+        return Path(url2pathname(address.path))
+    return None if address.scheme else Path(url2pathname(uri))
 
 
 def _end(run_id: str, error: BaseException) -> None:
