@@ -69,6 +69,7 @@ def settings_of(seed: int, halves: int) -> dict[str, Any]:
         "overlap": {"threshold": 0.3},
         "filters": {"budget": 1, **off},
         "evidence": {"halves": halves},
+        "families": {},
     }
 
 
@@ -80,8 +81,8 @@ def measure_sample(
     embeddings = embed_users(histories, population.encoder, threads=1)
     thresholds = find_thresholds(embeddings.vectors, **TARGETS, method="exact")
     source = Source(
-        settings_of(seed, halves), embeddings, coarsen(embeddings.vectors), histories, population.encoder,
-        thresholds, 1,
+        settings_of(seed, halves), embeddings.vectors, embeddings.vectors, coarsen(embeddings.vectors),
+        histories, population.encoder, thresholds, 1,
     )  # fmt: skip
     keys = []
     for name, sizes, within, across in KINDS:

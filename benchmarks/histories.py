@@ -33,8 +33,7 @@ def compare(run_id: str, target_ratio: float) -> Iterator[str]:
     for history in ("full", "inputs"):
         asked = settings | {"history": history, "holdout": {"target_ratio": target_ratio}}
         seen = embed_population(asked, interactions, parent.encoder, chosen, threads=2)
-        similar, divergent = schema.targets_of(settings)
-        limits = find_thresholds(seen.compared, similar=similar, divergent=divergent, seed=settings["seed"])
+        limits = find_thresholds(seen.compared, **schema.targets_of(settings), seed=settings["seed"])
         views.append((seen.embeddings, limits))
         yield f"{history}: similar >= {limits.similar:.4f}, divergent <= {limits.divergent:.4f}"
     yield f"{'key':14} {'full':>7} {'inputs':>7} {'mean fails':>11} {'a join fails':>13}"

@@ -219,8 +219,9 @@ def _page_parts() -> dict[str, Any]:
         told = (tastes, np.zeros(2), evidence[groups.key], 0.1)
         rows.append(summary_row(Result(groups, quality, overlap, np.array([0.5, 0.75]), 1.5, *told)))
         histories = Histories(data, embeddings, encoder)
-        examples[groups.key] = first_groups(groups, family, histories, **limits)
+        examples[groups.key] = first_groups(groups, family, histories, histories.embeddings.vectors, **limits)
     asked = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": 0.1, "value": 0.95}}
+    asked["band"] = {end: {"quantile": None, "value": None} for end in ("low", "high")}
     record = {
         "run_id": "0123456789abcdef0123456789abcdef",
         "parent": {"run_id": "fedcba9876543210fedcba9876543210", "checkpoint_sha256": "c" * 64},
@@ -228,6 +229,8 @@ def _page_parts() -> dict[str, Any]:
         "thresholds": {
             "asked": asked,
             **limits,
+            "band_low": None,
+            "band_high": None,
             "method": "exact",
             "n_users": 8,
             "pairs": 28,
@@ -237,6 +240,7 @@ def _page_parts() -> dict[str, Any]:
         "settings": {
             "seed": 42,
             "families": families,
+            "similarity": {"source": "elsa", "center": "none"},
             "user_set": "all",
             "user_sample": None,
             "user_file": None,

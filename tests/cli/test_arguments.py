@@ -249,6 +249,7 @@ def test_a_new_family_gets_the_defaults_of_the_schema() -> None:
         "across": "any",
         "linkage": "mean",
         "n_groups": 9,
+        "paired_with": None,
     }
 
 

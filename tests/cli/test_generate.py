@@ -1,6 +1,8 @@
 import pytest
 
-from elsa_groups.cli.generate import _run_name
+from elsa_groups.cli.generate import _run_name, check_settings
+from elsa_groups.errors import InputError
+from elsa_groups.groups.filters import NAMES
 
 EVERYTHING = {"user_set": "all", "user_sample": None, "user_file": None, "history": "full"}
 
@@ -33,3 +35,40 @@ def test_a_run_is_named_after_users_and_histories_that_are_not_all(asked, words)
     target = {"quantile": 0.5, "value": None}
     settings = {"thresholds": {"similar": target, "divergent": target}, "seed": 7} | EVERYTHING | asked
     assert _run_name(settings) == f"groups q0.50/0.50 seed 7{words}"
+
+
+def _settings(within="similar", source="elsa", center="none", paired_with=None):
+    nowhere = {"quantile": None, "value": None}
+    family = {"within": "similar", "across": "any", "linkage": "mean", "n_groups": 5}
+    return {
+        "similarity": {"source": source, "center": center},
+        "thresholds": {
+            "similar": {"quantile": 0.9, "value": None},
+            "divergent": {"quantile": 0.1, "value": None},
+            "band": {"low": nowhere, "high": nowhere},
+        },
+        "families": {
+            "similar": family | {"compositions": [[3]], "within": within},
+            "pair": family | {"compositions": [[2, 1]], "paired_with": paired_with},
+        },
+        "device": "cpu",
+        "holdout": {"target_ratio": 0.2},
+        "filters": {"budget": 1, **{name: {"value": None, "scope": "history"} for name in NAMES}},
+        **EVERYTHING,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"within": "band"}, r"thresholds\.band\.high: expected a quantile or a value, came neither"),
+        ({"source": "pearson", "center": "mean"}, r"similarity\.center: expected none with .*source=pearson"),
+        ({"source": "history_cosine", "center": "mean"}, "only embeddings are centred"),
+        ({"paired_with": "divergent_3"}, r"families\.pair\.paired_with: expected one key .*, of similar_3"),
+    ],
+)
+def test_settings_that_no_data_could_satisfy_are_refused_before_any_work(changed, message):
+    check_settings(_settings(paired_with="similar_3"))
+    check_settings(_settings(source="pearson"))
+    with pytest.raises(InputError, match=message):
+        check_settings(_settings(**changed))

@@ -34,10 +34,12 @@ def source_of(n_users=40, halves=4, **changes):
         "sampling": {"max_draws": 50, "max_restarts": 20},
         "overlap": {"threshold": 0.3},
         "filters": {"budget": 1, **off},
+        "families": {},
         "evidence": {"halves": halves},
     }  # fmt: skip
     thresholds = find_thresholds(embeddings.vectors, **targets)
-    source = Source(settings, embeddings, coarsen(embeddings.vectors), histories, encoder, thresholds, 1)
+    vectors = embeddings.vectors
+    source = Source(settings, vectors, vectors, coarsen(vectors), histories, encoder, thresholds, 1)
     return replace(source, **changes)
 
 
@@ -46,8 +48,8 @@ def drawn(source, family, sizes):
     anyone = replace(ANYONE, name=family.name, compositions=(sizes,))
     return DrawnKey(
         family,
-        draw_groups(source.embeddings.vectors, family, sizes, **limits),
-        draw_groups(source.embeddings.vectors, anyone, sizes, stream="baseline", n_groups=50, **limits),
+        draw_groups(source.users, family, sizes, **limits),
+        draw_groups(source.users, anyone, sizes, stream="baseline", n_groups=50, **limits),
         0.5,
     )
 

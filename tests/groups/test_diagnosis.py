@@ -186,6 +186,38 @@ class TestAdvice:
         assert advice["divergent"][1] == pytest.approx((1 + np.cos(np.radians(130))) / 2, abs=1e-4)
 
     @pytest.mark.parametrize(
+        ("band", "end", "degrees"),
+        # Others are at 30, 60 and 130 degrees from the only member.
+        [((0.94, 0.99), "low", 30), ((0.1, 0.15), "high", 130), ((0.76, 0.9), "low", 60)],
+    )
+    @pytest.mark.parametrize("linkage", list(Linkage))
+    def test_the_end_of_the_band_that_is_nearer_to_somebody_is_named(self, band, end, degrees, linkage):
+        vectors = _at_angles(0, 30, 60, 130)
+
+        message = explain_starvation(
+            vectors, _family("band", "any", (2,), linkage), (2,), _attempt(0, -1),
+            similar=0.9, divergent=0.1, band=band,
+        )  # fmt: skip
+
+        value = (1 + np.cos(np.radians(degrees))) / 2
+        advised = re.search(r"thresholds\.band\.(\w+)\.value=([\d.]+)", message)
+        assert (advised[1], float(advised[2])) == (end, pytest.approx(value, abs=2e-6))
+        assert message.count("value=") == 1
+
+    def test_by_linkage_any_the_nearest_member_is_what_misses_the_band(self):
+        # 50 degrees from the user are too near, 100 too far; 10 beyond the one end, 5 short of the other.
+        vectors = _at_angles(0, 150, 50)
+        near, far = (1 + np.cos(np.radians([60, 95]))) / 2
+
+        message = explain_starvation(
+            vectors, _family("band", "any", (3,), Linkage.any), (3,), _attempt(0, 1, -1),
+            similar=0.9, divergent=0.1, band=(far, near),
+        )  # fmt: skip
+
+        assert f"thresholds.band.low.value={(1 + np.cos(np.radians(100))) / 2:.4f}"[:-1] in message
+        assert "band.high" not in message
+
+    @pytest.mark.parametrize(
         ("within", "across", "sizes", "members", "linkage"),
         [
             ("similar", "any", (3,), (0, -1, -1), "mean"),

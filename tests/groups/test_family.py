@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
+from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule, find_partners
 
 
 def _family(**changes):
@@ -32,7 +32,7 @@ def test_a_key_is_the_name_and_the_sizes(name, sizes, key):
 
 
 def test_rules_and_linkages_are_found_by_the_names_of_the_configuration():
-    assert [Rule[name] for name in ("any", "similar", "divergent")] == list(Rule)
+    assert [Rule[name] for name in ("any", "similar", "divergent", "band")] == list(Rule)
     assert [Linkage[name] for name in ("mean", "all", "any")] == list(Linkage)
 
 
@@ -93,3 +93,43 @@ def test_subgroup_of_position_follows_the_sizes(sizes, expected):
     groups = Groups("k", np.zeros((1, sum(sizes)), np.int64), sizes, Accounting(none, none, none))
 
     np.testing.assert_array_equal(groups.subgroup_of_position, expected)
+
+
+def _paired(compositions, paired_with, n_groups=10):
+    return Family("pair", compositions, Rule.similar, Rule.divergent, Linkage.mean, n_groups, paired_with)
+
+
+SIMILAR = Family("similar", ((3,), (5,)), Rule.similar, Rule.any, Linkage.mean, 10)
+ALIKE = Family("alike", ((5,),), Rule.similar, Rule.any, Linkage.mean, 10)
+
+
+def test_a_pair_is_found_by_its_key_or_by_a_family_of_one_key():
+    assert find_partners([SIMILAR, _paired(((4, 1), (3, 2)), "similar_5")]) == {
+        "pair_4_1": "similar_5",
+        "pair_3_2": "similar_5",
+    }
+    assert find_partners([SIMILAR, ALIKE, _paired(((4, 1),), "alike")]) == {"pair_4_1": "alike_5"}
+    assert find_partners([SIMILAR, ALIKE]) == {}
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        ([SIMILAR, _paired(((4, 1),), "similar_4")], r"of similar_3, similar_5, came similar_4, .*names 0"),
+        ([SIMILAR, _paired(((4, 1),), "similar")], "came similar, which names 2"),
+        ([_paired(((4, 1),), "alike"), ALIKE], "before it, of none, came alike"),
+        (
+            [SIMILAR, _paired(((4, 1),), "similar_3")],
+            "groups of 4 members or more, came similar_3 with 10",
+        ),
+        ([ALIKE, _paired(((4, 1),), "alike", 11)], "expected 11 groups of 4 members or more"),
+    ],
+)
+def test_a_pair_that_is_none_is_refused(families, message):
+    with pytest.raises(ValueError, match=rf"families\.pair\.paired_with: .*{message}"):
+        find_partners(families)
+
+
+def test_a_paired_family_needs_a_second_subgroup():
+    with pytest.raises(ValueError, match=r"families\.pair\.compositions: expected two subgroups"):
+        _paired(((4,),), "similar_5")

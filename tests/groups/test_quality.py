@@ -26,6 +26,7 @@ def measure(members, sizes, within=Rule.any, across=Rule.any, similar=0.7, diver
         across=across,
         similar=similar,
         divergent=divergent,
+        band=(0.3, 0.8),
     )
 
 
@@ -63,6 +64,8 @@ def test_across_is_undefined_for_one_subgroup_and_within_for_single_members():
         (Rule.any, Rule.divergent, 1),  # 120-180 is above 0.3
         (Rule.any, Rule.similar, 2),  # 0-180 and 60-180 are below 0.7
         (Rule.similar, Rule.divergent, 2),
+        (Rule.band, Rule.any, 1),  # 0-120 is below 0.3
+        (Rule.any, Rule.band, 2),  # 0-180 and 60-180 are below 0.3
     ],
 )
 def test_wrong_pairs_are_judged_by_the_rule_of_their_side(within, across, wrong):
@@ -91,6 +94,8 @@ def test_quality_equals_a_plain_loop_over_pairs(unit_rows, similarity_matrix, si
     subgroup = [s for s, size in enumerate(sizes) for _ in range(size)]
 
     def is_wrong(value, rule):
+        if rule == Rule.band:
+            return value < 0.3 or value > 0.8
         return (rule == Rule.similar and value < 0.6) or (rule == Rule.divergent and value > 0.4)
 
     for g, group in enumerate(members.tolist()):

@@ -9,13 +9,17 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.stats import chi2_contingency, chisquare
 
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.quality import measure_quality
+from elsa_groups.groups.replay import replay_group
 from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.philox import stream_key
-from elsa_groups.similarity.scores import fast_dot
+from elsa_groups.similarity.scores import fast_dot, reference_similarities
 
 FAMILIES = {
     "similar": (Rule.similar, Rule.any),
@@ -24,6 +28,8 @@ FAMILIES = {
     "alike": (Rule.divergent, Rule.similar),
     "strangers": (Rule.any, Rule.divergent),
     "random": (Rule.any, Rule.any),
+    "band": (Rule.band, Rule.any),
+    "ring": (Rule.similar, Rule.band),
 }
 KEYS = [
     ("similar", (3,)),
@@ -75,16 +81,19 @@ class PlainSampler:
     users, those who qualify come first.
     """
 
-    def __init__(self, similarities, family, sizes, similar, divergent, max_draws):
+    def __init__(self, similarities, family, sizes, similar, divergent, max_draws, band=None):
         self.similarities = similarities.tolist()
         self.sizes = sizes
         self.within, self.across = family.within, family.across
         self.linkage = family.linkage
         self.similar, self.divergent = similar, divergent
+        self.band = band
         self.max_draws = max_draws
         self.lists = 0
 
     def meets(self, value, rule):
+        if rule == Rule.band:
+            return self.band[0] <= value <= self.band[1]
         return value >= self.similar if rule == Rule.similar else value <= self.divergent
 
     def satisfied(self, user, subgroup, rule):
@@ -102,12 +111,12 @@ class PlainSampler:
             for number, subgroup in enumerate(subgroups)
         )
 
-    def attempt(self, choose):
+    def attempt(self, choose, given=()):
         """Return the subgroups, draws and accepted of one attempt; ``choose`` picks one of a list."""
         users = list(range(len(self.similarities)))
         subgroups = [[] for _ in self.sizes]
-        subgroups[0].append(choose(users))
-        users.remove(subgroups[0][0])
+        subgroups[0] += given or [choose(users)]
+        users = [user for user in users if user not in subgroups[0]]
         n, turn, accepted, in_vain = len(self.sizes), 1, 0, 0
         for draw in itertools.count(1):
             lists = self.max_draws is None and in_vain >= len(self.similarities)
@@ -134,11 +143,11 @@ class PlainSampler:
         turns = [s for s, part in enumerate(subgroups) if len(part) < self.sizes[s]]
         return any(self.joins(user, subgroups, s) for user in users for s in turns)
 
-    def group(self, choose):
+    def group(self, choose, given=()):
         """Return members, draws, accepted and restarts of one group."""
         draws = accepted = 0
         for restarts in itertools.count():
-            members, more_draws, more_accepted = self.attempt(choose)
+            members, more_draws, more_accepted = self.attempt(choose, given)
             draws += more_draws
             accepted += more_accepted
             if members:
@@ -246,6 +255,73 @@ class TestAgainstPlainPython:
         by_fast = _plain_groups(PlainSampler(fast, family, (3,), **law), plain_below, key, 40)
         assert (groups.members != by_fast[0]).any()
 
+    @every_linkage
+    @pytest.mark.parametrize(("name", "sizes"), [("similar", (3,)), ("opposing", (2, 1)), ("ring", (2, 1))])
+    @pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+    @pytest.mark.parametrize("max_draws", [25, None])
+    def test_groups_by_histories_equal_the_plain_loop(
+        self, name, sizes, measure, max_draws, linkage, plain_below
+    ):
+        rng = np.random.default_rng(9)
+        dense = (rng.random((40, 18)) < rng.uniform(0.1, 0.8, (40, 1))).astype(np.float32)
+        dense[:, 0], dense[:, 1] = 1, 0
+        histories = binary_histories(csr_array(dense), measure)
+        us, vs = (grid.ravel() for grid in np.mgrid[:40, :40])
+        reference = reference_similarities(histories, us, vs).reshape(40, 40)
+        divergent, similar = np.quantile(reference[np.triu_indices(40, 1)], [0.4, 0.6])
+        family = _family(name, sizes, linkage)
+        law = {"similar": similar, "divergent": divergent, "band": (divergent, similar)}
+        law["max_draws"] = max_draws
+
+        groups = draw_groups(histories, family, sizes, seed=5, n_groups=30, threads=2, **law)
+
+        key = stream_key(5, "groups", family.key(sizes))
+        sampler = PlainSampler(reference, family, sizes, **law)
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 30))
+        quality = measure_quality(
+            histories, groups.members, sizes, within=family.within, across=family.across,
+            similar=similar, divergent=divergent, band=law["band"],
+        )  # fmt: skip
+        assert quality.wrong_pairs.sum() == 0 or linkage != Linkage.all
+        replay = replay_group(histories, family, sizes, 7, groups.members[7], seed=5, **law)
+        assert replay.explained
+        assert replay.turned == 0
+
+    @every_linkage
+    @pytest.mark.parametrize(("name", "sizes"), [("band", (3,)), ("band", (2, 2)), ("ring", (3, 1))])
+    @pytest.mark.parametrize("max_draws", [30, None])
+    def test_members_of_a_band_equal_the_plain_loop(
+        self, name, sizes, max_draws, linkage, unit_rows, similarity_matrix, plain_below
+    ):
+        vectors = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
+        reference = similarity_matrix(vectors)
+        low, high, similar = np.quantile(reference[np.triu_indices(40, 1)], [0.4, 0.65, 0.6])
+        family = _family(name, sizes, linkage)
+        law = {"similar": similar, "divergent": 0.1, "band": (low, high), "max_draws": max_draws}
+
+        groups = draw_groups(vectors, family, sizes, seed=5, n_groups=30, threads=2, **law)
+
+        key = stream_key(5, "groups", family.key(sizes))
+        sampler = PlainSampler(reference, family, sizes, **law)
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 30))
+
+    @every_linkage
+    def test_borderline_decisions_at_both_ends_of_a_band_are_those_of_the_reference_values(
+        self, linkage, unit_rows, similarity_matrix, plain_below
+    ):
+        vectors = _equiangular_users(unit_rows)
+        reference = similarity_matrix(vectors)
+        band = tuple(np.quantile(_between_clusters(reference), [0.3, 0.7]))
+        law = {"similar": 1.0, "divergent": 0.0, "band": band, "max_draws": 40}
+        family = _family("band", (3,), linkage)
+
+        groups = draw_groups(vectors, family, (3,), seed=2, n_groups=40, **law)
+
+        assert band[1] - band[0] < 1e-7
+        key = stream_key(2, "groups", "band_3")
+        sampler = PlainSampler(reference, family, (3,), **law)
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 40))
+
     def test_a_pair_exactly_at_a_threshold_is_both_similar_and_divergent(self):
         vectors = np.array([[1, 0], [0, 1]], np.float32)
 
@@ -329,6 +405,50 @@ def _chi_square(observed, expected):
     observed = np.append(observed[:pooled].sum(), observed[pooled:])
     expected = np.append(expected[:pooled].sum(), expected[pooled:])
     return chisquare(observed, expected * observed.sum() / expected.sum()).pvalue
+
+
+class TestGivenMembers:
+    @every_linkage
+    @pytest.mark.parametrize("sizes", [(2, 1), (3, 2), (2, 1, 1)], ids=str)
+    @pytest.mark.parametrize("max_draws", [15, None])
+    def test_the_others_are_drawn_as_by_the_plain_loop(
+        self, sizes, max_draws, linkage, unit_rows, similarity_matrix, plain_below
+    ):
+        vectors = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
+        reference = similarity_matrix(vectors)
+        law = {"similar": 0.6, "divergent": 0.6, "max_draws": max_draws}
+        partner = draw_groups(vectors, _family("similar", (4,)), (4,), seed=5, n_groups=20, **law).members
+        family = _family("opposing", sizes, linkage)
+        given = partner[:, : sizes[0]]
+
+        groups = draw_groups(vectors, family, sizes, seed=5, n_groups=20, given=given, threads=2, **law)
+
+        np.testing.assert_array_equal(groups.members[:, : sizes[0]], given)
+        key, sampler = (
+            int(stream_key(5, "groups", family.key(sizes))),
+            PlainSampler(reference, family, sizes, **law),
+        )
+        plain = []
+        for g, members in enumerate(given.tolist()):
+            numbers = itertools.count()
+            choose = lambda users, g=g, t=numbers: users[plain_below(len(users), next(t), g, key)]  # noqa: E731
+            plain.append(sampler.group(choose, members))
+        _assert_same(groups, [np.array(column) for column in zip(*plain, strict=True)])
+        for g in (0, 19):
+            replay = replay_group(
+                vectors, family, sizes, g, groups.members[g], seed=5, n_given=sizes[0], **law
+            )
+            assert replay.explained
+            assert replay.turned == 0
+
+    def test_a_majority_that_nobody_can_join_is_explained(self, unit_rows):
+        vectors = unit_rows(np.random.default_rng(1).normal(size=(40, 5)))
+        given = np.array([[0, 1], [2, 3]])
+        with pytest.raises(InputError, match=r"opposing_2_1: .*had 2 of 3 members; of 40 users 0 qualify"):
+            draw_groups(
+                vectors, _family("opposing", (2, 1)), (2, 1), similar=0.6, divergent=0.0, seed=1,
+                n_groups=2, given=given, max_restarts=2,
+            )  # fmt: skip
 
 
 class TestLaw:

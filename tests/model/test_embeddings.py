@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.errors import InputError
 from elsa_groups.model import embeddings
-from elsa_groups.model.embeddings import check_item_order, embed_users
+from elsa_groups.model.embeddings import Embeddings, centre_users, check_item_order, embed_users
 from elsa_groups.model.vectors import unit_rows
 
 
@@ -70,6 +70,34 @@ def test_users_without_direction_are_left_out_and_counted() -> None:
     np.testing.assert_array_equal(found.rows, [1, 4])
     np.testing.assert_array_equal(found.vectors, np.float32([[0.5**0.5, 0.5**0.5], [0, 1]]))
     assert found.n_without_history == 3
+
+
+def test_centred_users_are_the_definition_to_the_bit() -> None:
+    vectors = _encoder(50, 7)
+    found = centre_users(Embeddings(vectors, np.arange(0, 100, 2), 3), vectors)
+    columns = vectors.T.tolist()
+    means = []
+    for column in columns:
+        total = 0.0
+        for value in column:
+            total += value
+        means.append(total / 50)
+    for unit, row in zip(found.vectors.tolist(), vectors.tolist(), strict=True):
+        rest = [value - mean for value, mean in zip(row, means, strict=True)]
+        squares = 0.0
+        for value in rest:
+            squares += value * value
+        assert unit == [float(np.float32(value / squares**0.5)) for value in rest]
+    np.testing.assert_array_equal(found.rows, np.arange(0, 100, 2))
+    assert found.n_without_history == 3
+
+
+def test_who_is_the_mean_of_all_is_left_out_when_centred() -> None:
+    vectors = np.float32([[1, 0], [0, 1], [-1, 0], [0, -1], [0, 0]])
+    found = centre_users(Embeddings(vectors, np.array([2, 3, 5, 7, 11]), 1), vectors)
+    np.testing.assert_array_equal(found.rows, [2, 3, 5, 7])
+    np.testing.assert_array_equal(found.vectors, vectors[:4])
+    assert found.n_without_history == 2
 
 
 @pytest.mark.parametrize("scale", [1e-38, 1.0, 1e38])

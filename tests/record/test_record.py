@@ -204,11 +204,21 @@ def test_record_of_thresholds_says_what_was_asked_and_what_came():
         "asked": asked,
         "similar": 0.72,
         "divergent": 0.51,
+        "band_low": None,
+        "band_high": None,
         "method": "sampled",
         "n_users": 300,
         "pairs": 10_000,
         "intervals": {"similar": [0.71, 0.73]},
     }
+
+
+def test_record_of_a_band_says_where_it_begins_and_ends():
+    found = Thresholds(0.72, 0.51, "exact", 3, 3, band=(0.55, 0.6))
+
+    record = thresholds_record(found, {})
+
+    assert (record["band_low"], record["band_high"]) == (0.55, 0.6)
 
 
 CLEAN = Code("c0" * 20, b"")

@@ -59,8 +59,9 @@ def test_common_items_come_with_the_fewest_users_first():
 
 def test_an_example_names_its_members_by_the_rows_of_the_file():
     (example,) = first_groups(
-        groups_of([[3, 2, 0]], (2, 1)), family((2, 1)), histories(), similar=0.9, divergent=0.1
-    )
+        groups_of([[3, 2, 0]], (2, 1)), family((2, 1)), histories(), histories().embeddings.vectors,
+        similar=0.9, divergent=0.1,
+    )  # fmt: skip
     assert [(m.position, m.subgroup, m.user_id, m.n_items) for m in example.members] == [
         (0, 0, "e", 2),
         (1, 0, "d", 4),
@@ -75,8 +76,9 @@ def test_an_example_names_its_members_by_the_rows_of_the_file():
 
 def test_items_without_names_go_by_their_ids():
     (example,) = first_groups(
-        groups_of([[0, 1]], (2,)), family((2,)), histories(False), similar=0, divergent=0
-    )
+        groups_of([[0, 1]], (2,)), family((2,)), histories(False), histories().embeddings.vectors,
+        similar=0, divergent=0,
+    )  # fmt: skip
     assert example.shared[0].names == ("item-0", "item-1")
 
 
@@ -88,8 +90,9 @@ def test_the_first_groups_are_shown_and_of_large_ones_the_first_members():
     )
     encoder = rng.random((30, 4)).astype(np.float32)
     members = np.array([rng.permutation(20)[:15] for _ in range(9)])
+    embeddings = embed_users(matrix, encoder)
     examples = first_groups(
-        groups_of(members, (15,)), family((15,)), Histories(data, embed_users(matrix, encoder), encoder),
+        groups_of(members, (15,)), family((15,)), Histories(data, embeddings, encoder), embeddings.vectors,
         similar=0.9, divergent=0.1,
     )  # fmt: skip
     assert [example.number for example in examples] == list(range(GROUPS_SHOWN))
@@ -109,13 +112,16 @@ def test_pairs_are_judged_as_quality_counts_them(within, across, unit_rows, simi
     exact = similarity_matrix(vectors)
     # A pair that lies on a threshold is on its right side.
     limits = {"similar": float(exact[0, 1]), "divergent": float(exact[0, 2])}
+    limits["band"] = tuple(sorted(exact[5, 6:8].tolist()))
     members = np.array([[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]])
     data = Interactions(
         "D", csr_array(np.ones((12, 1), np.float32)), tuple("abcdefghijkl"), ("i",), None,
         Source("x", "0" * 64), 1, 1,
     )  # fmt: skip
     users = Histories(data, Embeddings(vectors, np.arange(12), 0), np.ones((1, 3), np.float32))
-    examples = first_groups(groups_of(members, (3, 2)), family((3, 2), within, across), users, **limits)
+    examples = first_groups(
+        groups_of(members, (3, 2)), family((3, 2), within, across), users, vectors, **limits
+    )
     counted = measure_quality(vectors, members, (3, 2), within=within, across=across, **limits)
 
     for example, group, wrong in zip(examples, members, counted.wrong_pairs, strict=True):

@@ -1,5 +1,6 @@
 import logging
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,6 +119,14 @@ class TestExact:
         found = _exact(vectors)
 
         assert found.similar == pytest.approx(_brute(similarity_matrix(vectors), 0.9), abs=1e-14)
+
+    @pytest.mark.parametrize("n_users", [40, 600])
+    def test_a_band_is_found_beside_the_others(self, n_users, similarity_matrix):
+        vectors = _users("random", n_users, 6, 41)
+        found = _exact(vectors, band=(Target(0.6), Target(0.1, 0.9)))
+
+        assert found.band == (pytest.approx(_brute(similarity_matrix(vectors), 0.6), abs=1e-15), 0.9)
+        assert found == replace(_exact(vectors), band=found.band)
 
     def test_near_duplicates_are_ordered_by_reference_value(self, similarity_matrix):
         vectors = _near_duplicates()
@@ -427,6 +436,24 @@ class TestErrors:
     def test_quantiles_in_the_wrong_order(self):
         with pytest.raises(InputError, match=r"similar\.quantile >= divergent\.quantile.*0\.1 and 0\.9"):
             check_targets(Target(0.1), Target(0.9))
+
+    @pytest.mark.parametrize(
+        ("band", "message"),
+        [
+            ((Target(None), Target(0.8)), r"thresholds\.band\.low: expected a quantile or a value"),
+            ((Target(0.5), Target(None)), r"thresholds\.band\.high: expected a quantile or a value"),
+            ((Target(0.8), Target(0.5)), r"band\.high\.quantile >= band\.low\.quantile.*0\.5 and 0\.8"),
+            ((Target(None, 0.8), Target(None, 0.5)), r"band\.high\.value >= band\.low\.value"),
+            ((Target(None, 1.5), Target(0.5)), r"thresholds\.band\.low\.value.*came 1\.5"),
+        ],
+    )
+    def test_a_band_without_an_end_or_in_the_wrong_order(self, band, message):
+        with pytest.raises(InputError, match=message):
+            check_targets(Target(0.9), Target(0.1), band)
+
+    def test_a_band_that_turns_out_in_the_wrong_order(self):
+        with pytest.raises(InputError, match=r"band_high 0\.100000 and band_low.*thresholds\.band\.high"):
+            _exact(_users("random", 20, 4, 25), band=(Target(0.5), Target(None, 0.1)))
 
     def test_values_in_the_wrong_order(self):
         with pytest.raises(InputError, match=r"similar\.value >= divergent\.value.*0\.25 and 0\.75"):

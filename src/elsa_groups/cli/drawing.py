@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from elsa_groups.cli.measuring import DrawnKey
     from elsa_groups.cli.population import Chosen, Population
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.groups.family import Family, Groups
     from elsa_groups.groups.filters import Lookup
     from elsa_groups.model.embeddings import Embeddings
     from elsa_groups.report.tables import Result
+    from elsa_groups.similarity.scores import Users
     from elsa_groups.similarity.thresholds import Thresholds
 
 log = logging.getLogger("elsa_groups.cli")
@@ -68,7 +70,7 @@ def draw_all(
     ranks: Ranks,
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
-    from elsa_groups.cli.measuring import DrawnKey, Source, measure_keys
+    from elsa_groups.cli.measuring import Source, measure_keys
     from elsa_groups.cli.population import embed_population
     from elsa_groups.groups.filters import check_lookup
     from elsa_groups.similarity.scores import coarsen
@@ -79,20 +81,16 @@ def draw_all(
     }
     with stage("embedding", "users") as done:
         population = embed_population(settings, interactions, encoder, chosen, threads=work["threads"])
-        embeddings = population.embeddings
-        done.count = len(embeddings.vectors)
-    if embeddings.n_without_history:
-        log.info("left out %d users whose embedding is zero", embeddings.n_without_history)
+        done.count = population.users.shape[0]
+    if population.embeddings.n_without_history:
+        log.info("left out %d users who have no similarity", population.embeddings.n_without_history)
     lookup = _lookup_of(settings, population, encoder, work["threads"])
     check_lookup(filters_of(settings), lookup)
     device = _sweep_device(settings["device"], ranks)
     thresholds = _thresholds_of(settings, population, device, work)
-    work |= {"coarse": coarsen(embeddings.vectors), "lookup": lookup}
-    keys = [(family, sizes) for family in schema.families_of(settings) for sizes in family.compositions]
+    work |= {"coarse": coarsen(population.users), "lookup": lookup}
     with stage("groups and random ones", "groups") as done:
-        drawn = [
-            DrawnKey(key[0], *_draw_key(settings, embeddings, thresholds, *key, work=work)) for key in keys
-        ]
+        drawn = _draw_keys(settings, population.users, thresholds, work)
         done.count = sum(len(each.members) for key in drawn for each in (key.groups, key.random))
     results: list[Result] = []
     if not ranks.rank:
@@ -120,7 +118,7 @@ def _lookup_of(
     if "max_recommendation_overlap" in filters_of(settings).on:
         from elsa_groups.model.recommendations import top_items
 
-        top = top_items(population.embeddings.vectors, encoder, histories, threads=threads)
+        top = top_items(population.uncentred, encoder, histories, threads=threads)
     return Lookup(histories, targets, top)
 
 
@@ -130,13 +128,11 @@ def _thresholds_of(
     """Find the thresholds over the pairs of the users who make them."""
     from elsa_groups.similarity.thresholds import find_thresholds
 
-    similar, divergent = schema.targets_of(settings)
     options = {name: settings["thresholds"][name] for name in ("method", "exact_budget", "sampled_pairs")}
     with stage("thresholds", "pairs") as done:
         thresholds = find_thresholds(
             population.compared,
-            similar=similar,
-            divergent=divergent,
+            **schema.targets_of(settings),
             seed=settings["seed"],
             device=device,
             **work,
@@ -160,12 +156,32 @@ def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
     return device if device.type == "cuda" else None
 
 
+def _draw_keys(
+    settings: dict[str, Any], users: "Users", thresholds: "Thresholds", work: dict[str, Any]
+) -> "list[DrawnKey]":
+    """Draw the groups of every key in order, as later ones may be paired with those of earlier ones."""
+    from elsa_groups.cli.measuring import DrawnKey
+    from elsa_groups.groups.family import find_partners, first_subgroups
+
+    families = schema.families_of(settings)
+    partners = find_partners(families)
+    drawn: list[DrawnKey] = []
+    members: dict[str, NDArray[np.int64]] = {}
+    for family, sizes in ((each, sizes) for each in families for sizes in each.compositions):
+        given = first_subgroups(partners.get(family.key(sizes)), members, sizes)
+        key = DrawnKey(family, *_draw_key(settings, users, thresholds, family, sizes, given, work=work))
+        members[key.groups.key] = key.groups.members
+        drawn.append(key)
+    return drawn
+
+
 def _draw_key(
     settings: dict[str, Any],
-    embeddings: "Embeddings",
+    users: "Users",
     thresholds: "Thresholds",
     family: "Family",
     sizes: tuple[int, ...],
+    given: "NDArray[np.int64] | None",
     *,
     work: dict[str, Any],
 ) -> "tuple[Groups, Groups, float]":
@@ -176,18 +192,18 @@ def _draw_key(
 
     started = time.perf_counter()
     options: dict[str, Any] = {
-        "similar": thresholds.similar,
-        "divergent": thresholds.divergent,
+        **thresholds.limits,
         "seed": settings["seed"],
         **settings["sampling"],
         **work,
     }
     asked = {
+        "given": given,
         "filters": filters_of(settings),
         "lookup": options.pop("lookup"),
         "allow_partial": settings["allow_partial"],
     }
-    groups = draw_kept_groups(embeddings.vectors, family, sizes, **asked, **options)
+    groups = draw_kept_groups(users, family, sizes, **asked, **options)
     seconds = time.perf_counter() - started
     draws = groups.accounting
     log.debug(
@@ -198,5 +214,5 @@ def _draw_key(
         log.warning("%s: fewer groups than wanted: %s", groups.key, draws.reason)
     anyone = replace(family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
     n_random = max(settings["baseline"]["n_groups"], family.n_groups)
-    random = draw_groups(embeddings.vectors, anyone, sizes, stream="baseline", n_groups=n_random, **options)
+    random = draw_groups(users, anyone, sizes, stream="baseline", n_groups=n_random, **options)
     return groups, random, seconds

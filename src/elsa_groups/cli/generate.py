@@ -74,9 +74,15 @@ def check_settings(settings: dict[str, Any]) -> None:
     from elsa_groups.similarity.target import check_targets
 
     schema.families_of(settings)
+    source, center = settings["similarity"]["source"], settings["similarity"]["center"]
+    if source != "elsa" and center != "none":
+        raise InputError(
+            f"similarity.center: expected none with similarity.source={source}, came {center};"
+            " only embeddings are centred"
+        )
     check_population(settings)
     filters_of(settings)
-    check_targets(*schema.targets_of(settings))
+    check_targets(**schema.targets_of(settings))
     if settings["device"] not in ("auto", "cpu"):
         from elsa_groups.model.training import find_device
 
@@ -146,7 +152,7 @@ def _log(
 ) -> None:
     """Log what is in a folder and what was measured, the lineage last, with which the run is complete."""
     from elsa_groups.cli.writing import describe_groups
-    from elsa_groups.record.schema import LINEAGE, groups_digest
+    from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest
     from elsa_groups.report.tables import metrics_of
     from elsa_groups.tracking.run import DIGEST
 
@@ -157,7 +163,8 @@ def _log(
     run.log_files(folder, but=LINEAGE)
     run.mark_tables("groups/summary.json")
     # On the model's page these say which groups were drawn from it.
-    limits = {f"threshold/{name}": lineage["thresholds"][name] for name in ("similar", "divergent")}
+    found = lineage["thresholds"]
+    limits = {f"threshold/{name}": found[name] for name in LIMITS if found[name] is not None}
     run.log_metrics(limits, model_id=parent.model_id)
     run.log_metrics({"seconds/total": time.perf_counter() - started})
     run.log_file(folder / LINEAGE)

@@ -167,11 +167,14 @@ class Again:
         """Replay the draws of a recorded group."""
         from elsa_groups.groups.replay import replay_group
 
+        family, sizes = self._keys[key]
         return replay_group(
-            self.drawn.embeddings.vectors,
-            *self._keys[key],
+            self.drawn.population.users,
+            family,
+            sizes,
             group,
             self._present_rows(members),
+            n_given=sizes[0] if family.paired_with else 0,
             **self._law,
         )
 
@@ -179,6 +182,7 @@ class Again:
         self, stored: "dict[str, NDArray[np.int64]]", numbers: "dict[str, NDArray[np.int64]]"
     ) -> "Filtering | None":
         """Say how to judge recorded members, drawn by these numbers, by filters; None if all are off."""
+        from elsa_groups.groups.family import find_partners, first_subgroups
         from elsa_groups.groups.refilter import refilter
         from elsa_groups.record.filtering import Filtering
 
@@ -186,14 +190,18 @@ class Again:
         if not filters.on:
             return None
 
+        partners = find_partners(schema.families_of(self.asked))
+        groups = {result.groups.key: result.groups.members for result in self.drawn.results}
+
         def decide(key: str) -> "dict[int, Replay]":
             return refilter(
-                self.drawn.embeddings.vectors,
+                self.drawn.population.users,
                 *self._keys[key],
                 numbers[key],
                 self._present_rows(stored[key]),
                 filters=filters,
                 lookup=self.drawn.lookup,
+                given=first_subgroups(partners.get(key), groups, self._keys[key][1]),
                 threads=self.drawn.threads,
                 **self._law,
             )
@@ -208,8 +216,7 @@ class Again:
 
     @property
     def _law(self) -> dict[str, Any]:
-        limits = {"similar": self.drawn.thresholds.similar, "divergent": self.drawn.thresholds.divergent}
-        return {**limits, "seed": self.asked["seed"], **self.asked["sampling"]}
+        return {**self.drawn.thresholds.limits, "seed": self.asked["seed"], **self.asked["sampling"]}
 
     def _present_rows(self, members: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """Return rows of the embeddings for recorded rows of users, -1 where there is none."""

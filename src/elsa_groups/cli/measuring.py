@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from elsa_groups.groups.filters import Lookup
     from elsa_groups.groups.quality import Quality
     from elsa_groups.groups.tastes import Profiles
-    from elsa_groups.model.embeddings import Embeddings
     from elsa_groups.report.tables import Result
-    from elsa_groups.similarity.scores import Coarse
+    from elsa_groups.similarity.scores import Coarse, Users
     from elsa_groups.similarity.thresholds import Thresholds
 
 log = logging.getLogger("elsa_groups.cli")
@@ -60,8 +59,10 @@ class Source:
     ----------
     settings : dict
         Completed settings of entry point generate.
-    embeddings : Embeddings
-        Users that could be drawn.
+    users : Users
+        Users that could be drawn, by what they are compared by.
+    vectors : (n_users, factors) float32
+        ELSA's own unit vectors of all users, by which it recommends.
     coarse : Coarse
         The same in 8 bits.
     histories : csr_array, shape (n_users, n_items)
@@ -79,7 +80,8 @@ class Source:
     """
 
     settings: dict[str, Any]
-    embeddings: "Embeddings"
+    users: "Users"
+    vectors: "NDArray[np.float32]"
     coarse: "Coarse"
     histories: "csr_array"
     encoder: "NDArray[np.float32]"
@@ -100,10 +102,9 @@ class Source:
         threads: int,
     ) -> "Source":
         """Take the users that can be drawn, by what is looked at of their histories."""
-        embeddings = population.embeddings
-        own = population.compared is embeddings.vectors
-        histories = looked_up.histories
-        return cls(settings, embeddings, coarse, histories, encoder, thresholds, threads, looked_up, own)
+        users, vectors, histories = population.users, population.uncentred, looked_up.histories
+        own = population.compared is users
+        return cls(settings, users, vectors, coarse, histories, encoder, thresholds, threads, looked_up, own)
 
 
 def measure_keys(source: Source, keys: list[DrawnKey]) -> "list[Result]":
@@ -137,7 +138,7 @@ def _profile(source: Source, measured: "list[NDArray[np.int64]]") -> "Profiles":
     from elsa_groups.groups.tastes import TOP, Profiles
     from elsa_groups.model.recommendations import top_items
 
-    vectors, histories = source.embeddings.vectors, source.histories
+    vectors, histories = source.vectors, source.histories
     somewhere = np.zeros(len(vectors), np.bool_)
     for members in measured:
         somewhere[members] = True
@@ -152,17 +153,24 @@ def _draw_from_halves(source: Source, keys: list[DrawnKey]) -> "dict[str, list[N
 
     A key that cannot be filled from some half is left out.
     """
+    from elsa_groups.groups.family import find_partners, first_subgroups
     from elsa_groups.groups.resampling import random_halves
 
+    partners = find_partners(list(dict.fromkeys(key.family for key in keys)))
     count = source.settings["evidence"]["halves"] or 0
     drawn: dict[str, list[NDArray[np.int64]]] = {key.groups.key: [] for key in keys} if count else {}
-    halves = random_halves(len(source.embeddings.rows), count, seed=source.settings["seed"])
+    halves = random_halves(source.users.shape[0], count, seed=source.settings["seed"])
     for half, rows in enumerate(progress(halves, label="halves of the users", unit="half", total=count)):
         part = _half_of(source, rows)
+        members: dict[str, NDArray[np.int64]] = {}
         for key in [key for key in keys if key.groups.key in drawn]:
-            name = key.groups.key
+            name, partner = key.groups.key, partners.get(key.groups.key)
             try:
-                drawn[name].append(rows[_draw_again(part, key, stream=f"half {half}")])
+                if partner is not None and partner not in members:
+                    raise InputError(f"{name}: expected groups of {partner} to be paired with, came none")
+                given = first_subgroups(partner, members, key.groups.sizes)
+                members[name] = _draw_again(part, key, given, stream=f"half {half}")
+                drawn[name].append(rows[members[name]])
             except InputError as error:
                 log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
                 del drawn[name]
@@ -171,10 +179,11 @@ def _draw_from_halves(source: Source, keys: list[DrawnKey]) -> "dict[str, list[N
 
 def _half_of(source: Source, rows: "NDArray[np.int64]") -> Source:
     """Return the source with these users alone, and their own thresholds where those are of users' pairs."""
-    embeddings = source.embeddings
+    from elsa_groups.similarity.scores import take_users
+
     half = replace(
         source,
-        embeddings=replace(embeddings, vectors=embeddings.vectors[rows], rows=embeddings.rows[rows]),
+        users=take_users(source.users, rows),
         coarse=replace(source.coarse, rows=source.coarse.rows[rows]),
         looked_up=_rows_of(source.looked_up, rows),
     )
@@ -189,15 +198,12 @@ def _rows_of(lookup: "Lookup | None", rows: "NDArray[np.int64]") -> "Lookup | No
 
 
 def _thresholds_of_half(half: Source) -> "Thresholds":
-    from elsa_groups.similarity.thresholds import find_thresholds
+    from elsa_groups.similarity.thresholds import cost_of_pairs, find_thresholds
 
-    asked, vectors = half.settings["thresholds"], half.embeddings.vectors
-    similar, divergent = schema.targets_of(half.settings)
-    many = vectors.size * len(vectors) > _EXACT_BUDGET
+    asked, many = half.settings["thresholds"], cost_of_pairs(half.users) > _EXACT_BUDGET
     return find_thresholds(
-        vectors,
-        similar=similar,
-        divergent=divergent,
+        half.users,
+        **schema.targets_of(half.settings),
         method="sampled" if many or asked["method"] == "sampled" else "exact",
         sampled_pairs=min(_SAMPLED_PAIRS, asked["sampled_pairs"]),
         seed=half.settings["seed"],
@@ -205,19 +211,21 @@ def _thresholds_of_half(half: Source) -> "Thresholds":
     )
 
 
-def _draw_again(source: Source, key: DrawnKey, *, stream: str) -> "NDArray[np.int64]":
+def _draw_again(
+    source: Source, key: DrawnKey, given: "NDArray[np.int64] | None", *, stream: str
+) -> "NDArray[np.int64]":
     """Draw groups of a key on a stream of their own; return their members."""
     from elsa_groups.cli.filters import filters_of
     from elsa_groups.groups.keeping import draw_kept_groups
 
     return draw_kept_groups(
-        source.embeddings.vectors,
+        source.users,
         replace(key.family, n_groups=min(_GROUPS_OF_HALF, len(key.groups.members))),
         key.groups.sizes,
         filters=filters_of(source.settings),
         lookup=source.looked_up,
-        similar=source.thresholds.similar,
-        divergent=source.thresholds.divergent,
+        given=given,
+        **source.thresholds.limits,
         seed=source.settings["seed"],
         coarse=source.coarse,
         stream=stream,
@@ -263,17 +271,17 @@ def _measure_key(
 
 
 def _quality(
-    source: Source, members: "NDArray[np.int64]", sizes: tuple[int, ...], **rules: "Rule"
+    source: Source, members: "NDArray[np.int64]", sizes: tuple[int, ...], *, within: "Rule", across: "Rule"
 ) -> "Quality":
     from elsa_groups.groups.quality import measure_quality
 
     return measure_quality(
-        source.embeddings.vectors,
+        source.users,
         members,
         sizes,
-        similar=source.thresholds.similar,
-        divergent=source.thresholds.divergent,
-        **rules,
+        within=within,
+        across=across,
+        **source.thresholds.limits,
     )
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from elsa_groups.data.interactions import Interactions
     from elsa_groups.data.split import Split
     from elsa_groups.model.embeddings import Embeddings
+    from elsa_groups.similarity.histories import BinaryHistories, Measure
     from elsa_groups.similarity.ranks import Ranks
+    from elsa_groups.similarity.scores import Users
 
 FROM_FILE = "file"
 
@@ -55,8 +57,13 @@ class Population:
     ----------
     embeddings : Embeddings
         Users that can be drawn, by the rows of the data.
-    compared : (m, factors) float32
-        Unit rows of the users whose pairs make the thresholds.
+    users : Users
+        The same users by what they are compared by: their vectors or their histories.
+    compared : Users
+        The users whose pairs make the thresholds, likewise.
+    uncentred : (n, factors) float32
+        ELSA's own unit vectors of the users that can be drawn, by which it recommends, whatever they are
+        compared by.
     histories : csr_array, shape (n_users, n_items)
         What is looked at of the history of every user of the data: all of it, or its inputs.
     targets : csr_array, shape (n_users, n_items), or None
@@ -66,7 +73,9 @@ class Population:
     """
 
     embeddings: "Embeddings"
-    compared: "NDArray[np.float32]"
+    users: "Users"
+    compared: "Users"
+    uncentred: "NDArray[np.float32]"
     histories: "csr_array"
     targets: "csr_array | None"
     chosen: Chosen
@@ -204,11 +213,50 @@ def embed_population(
 
         ratio, everyone = settings["holdout"]["target_ratio"], np.arange(interactions.n_users)
         histories, targets = hold_out(histories, everyone, target_ratio=ratio, seed=settings["seed"])
-    embeddings = _embed_rows(histories, encoder, chosen.drawn, threads)
-    compared = embeddings.vectors
+    own = _embed_rows(histories, encoder, chosen.drawn, threads)
+    by = settings["similarity"]
+    embeddings, users = _compare_by(by, histories, own, chosen.drawn, own.vectors)
+    compared = users
     if not np.array_equal(chosen.compared, chosen.drawn):
-        compared = _embed_rows(histories, encoder, chosen.compared, threads).vectors
-    return Population(embeddings, compared, histories, targets, chosen)
+        others = _embed_rows(histories, encoder, chosen.compared, threads)
+        _, compared = _compare_by(by, histories, others, chosen.compared, own.vectors)
+    centred = by["center"] == "mean"
+    uncentred = own.vectors[np.isin(own.rows, embeddings.rows)] if centred else embeddings.vectors
+    return Population(embeddings, users, compared, uncentred, histories, targets, chosen)
+
+
+def _compare_by(
+    by: dict[str, Any],
+    histories: "csr_array",
+    embedded: "Embeddings",
+    asked: "NDArray[np.int64]",
+    mean_of: "NDArray[np.float32]",
+) -> "tuple[Embeddings, Users]":
+    """Return those of the users asked for who can be compared, and what they are compared by."""
+    from elsa_groups.model.embeddings import centre_users
+
+    if by["source"] != "elsa":
+        return _by_histories(histories, embedded, asked, by["source"])
+    if by["center"] == "mean":
+        embedded = centre_users(embedded, mean_of)
+    return embedded, embedded.vectors
+
+
+def _by_histories(
+    histories: "csr_array", embedded: "Embeddings", asked: "NDArray[np.int64]", source: "Measure"
+) -> "tuple[Embeddings, BinaryHistories]":
+    """Return those of the users asked for who have a similarity by histories."""
+    import numpy as np
+
+    from elsa_groups.model.embeddings import Embeddings
+    from elsa_groups.similarity.histories import binary_histories, have_similarity
+
+    rows = asked[have_similarity(histories[asked], source)]
+    # Who has a history may still have no embedding: a zero row, at the middle of the map.
+    vectors = np.zeros((len(rows), embedded.vectors.shape[1]), np.float32)
+    has, places = np.isin(rows, embedded.rows), np.searchsorted(embedded.rows, rows)
+    vectors[has] = embedded.vectors[places[has]]
+    return Embeddings(vectors, rows, len(asked) - len(rows)), binary_histories(histories[rows], source)
 
 
 def _embed_rows(

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from elsa_groups.cli.filters import FILTER_RANGES, FiltersConf
 from elsa_groups.errors import InputError
-from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.family import Family, Linkage, Rule, find_partners
 from elsa_groups.similarity.target import Target
 
 
@@ -84,12 +84,51 @@ class ModelConf:
     patience: int = MISSING
 
 
+class CenterConf(Enum):
+    """What is taken from the embeddings of users before they are compared."""
+
+    none = "none"
+    mean = "mean"
+
+
+class SourceConf(Enum):
+    """What users are compared by: embeddings, or the histories themselves."""
+
+    elsa = "elsa"
+    history_cosine = "history_cosine"
+    pearson = "pearson"
+
+
+@dataclass
+class SimilarityConf:
+    """How users are compared."""
+
+    source: SourceConf = SourceConf.elsa
+    center: CenterConf = CenterConf.none
+
+
 @dataclass
 class ThresholdConf:
     """One threshold: a quantile of all pair similarities, unless a value is given."""
 
     quantile: float = MISSING
     value: float | None = None
+
+
+@dataclass
+class BandEndConf:
+    """One end of the band: a quantile of all pair similarities, unless a value is given."""
+
+    quantile: float | None = None
+    value: float | None = None
+
+
+@dataclass
+class BandConf:
+    """Where the rule band begins and ends; not needed unless a family asks for it."""
+
+    low: BandEndConf = field(default_factory=BandEndConf)
+    high: BandEndConf = field(default_factory=BandEndConf)
 
 
 class MethodConf(Enum):
@@ -125,7 +164,7 @@ class HoldoutConf:
 
 @dataclass
 class ThresholdsConf:
-    """Both thresholds; see :func:`elsa_groups.similarity.thresholds.find_thresholds`.
+    """The thresholds; see :func:`elsa_groups.similarity.thresholds.find_thresholds`.
 
     ``users`` null: the users that groups are drawn from.
     """
@@ -134,6 +173,7 @@ class ThresholdsConf:
     users: UserSetConf | None = None
     similar: ThresholdConf = field(default_factory=ThresholdConf)
     divergent: ThresholdConf = field(default_factory=ThresholdConf)
+    band: BandConf = field(default_factory=BandConf)
     exact_budget: float = MISSING
     sampled_pairs: int = MISSING
 
@@ -147,6 +187,7 @@ class FamilyConf:
     across: Rule = Rule.any
     linkage: Linkage = Linkage.mean
     n_groups: int | None = None
+    paired_with: str | None = None
 
 
 FAMILY_KEYS = tuple(field.name for field in fields(FamilyConf))
@@ -209,6 +250,7 @@ class GenerateConf:
     threads: int | None = None
     device: str = MISSING
     pin: bool = MISSING
+    similarity: SimilarityConf = field(default_factory=SimilarityConf)
     # Defaults here are what records mean that are older than these settings.
     user_set: UserSetConf = UserSetConf.all
     user_sample: int | None = None
@@ -424,9 +466,11 @@ def families_of(settings: dict[str, Any]) -> list[Family]:
                 Rule[family["across"]],
                 Linkage[family["linkage"]],
                 family["n_groups"],
+                family.get("paired_with"),
             )
             for name, family in settings["families"].items()
         ]
+        find_partners(families)
     except ValueError as error:
         raise InputError(str(error)) from error
     keys = Counter(family.key(sizes) for family in families for sizes in family.compositions)
@@ -435,10 +479,13 @@ def families_of(settings: dict[str, Any]) -> list[Family]:
     return families
 
 
-def targets_of(settings: dict[str, Any]) -> tuple[Target, Target]:
-    """Return where completed settings want the similar and the divergent threshold."""
-    similar, divergent = (Target(**settings["thresholds"][name]) for name in ("similar", "divergent"))
-    return similar, divergent
+def targets_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return where completed settings want the thresholds: similar, divergent, and band if a family asks."""
+    thresholds = settings["thresholds"]
+    targets: dict[str, Any] = {name: Target(**thresholds[name]) for name in ("similar", "divergent")}
+    if any("band" in (family["within"], family["across"]) for family in settings["families"].values()):
+        targets["band"] = tuple(Target(**thresholds["band"][end]) for end in ("low", "high"))
+    return targets
 
 
 def part_for(settings: dict[str, Any], entry_point: str) -> dict[str, Any]:

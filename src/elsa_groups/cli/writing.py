@@ -86,8 +86,9 @@ def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
     """Write the figures of all keys together; return them."""
     from elsa_groups.report.figures import figures_of
 
-    vectors = drawn.embeddings.vectors
-    return save_pictures(folder, figures_of(vectors, drawn.results, drawn.thresholds, threads=drawn.threads))
+    users, vectors = drawn.population.users, drawn.embeddings.vectors
+    figures = figures_of(users, vectors, drawn.results, drawn.thresholds, threads=drawn.threads)
+    return save_pictures(folder, figures)
 
 
 def save_pictures(folder: Path, figures: "Iterable[RunFigure]") -> "list[Picture]":
@@ -148,9 +149,9 @@ def _write_report(
 
     families = families_of(record["settings"])
     family_of = {family.key(sizes): family for family in families for sizes in family.compositions}
-    similar, divergent = drawn.thresholds.similar, drawn.thresholds.divergent
     seen = replace(interactions, matrix=drawn.population.histories)
     histories = Histories(seen, drawn.embeddings, parent.encoder)
+    users = drawn.population.users
     keys = [result.groups for result in drawn.results]
     asks_divergent = any(Rule.divergent in (family.within, family.across) for family in families)
     page = render_page(
@@ -160,7 +161,7 @@ def _write_report(
         cautions=find_cautions(
             rows,
             n_users=len(drawn.embeddings.rows),
-            divergent=divergent if asks_divergent else None,
+            divergent=drawn.thresholds.divergent if asks_divergent else None,
             users_activity=float(histories.lengths.mean()),
             ruled=[
                 key for key, family in family_of.items() if (family.within, family.across) != (Rule.any,) * 2
@@ -170,7 +171,7 @@ def _write_report(
         pictures=pictures,
         evidence={result.groups.key: result.evidence for result in drawn.results},
         examples={
-            g.key: first_groups(g, family_of[g.key], histories, similar=similar, divergent=divergent)
+            g.key: first_groups(g, family_of[g.key], histories, users, **drawn.thresholds.limits)
             for g in keys
         },
     )

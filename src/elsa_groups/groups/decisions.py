@@ -10,44 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.compiled import compiled
-from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.family import Family, Linkage
 from elsa_groups.groups.sampling import among_others
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
-from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.similarity.scores import Users, reference_similarity
+from elsa_groups.similarity.target import Band, Limits
 
-_ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
 _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 
 
 @compiled()
-def _slack(vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent):
+def _slack(users, members, starts, counts, turn, user, within, across, linkage):
     """By how much a user satisfies the rules on joining subgroup ``turn``; infinite if there are none."""
     least = np.inf
     for s in range(counts.shape[0]):
-        rule = within if s == turn else across
-        if counts[s] == 0 or rule == _ANY:
+        low, high = within if s == turn else across
+        if counts[s] == 0:
             continue
         total, worst, best = 0.0, np.inf, -np.inf
         for m in range(starts[s], starts[s] + counts[s]):
-            value = reference_similarity(vectors, members[m], user)
-            slack = value - similar if rule == _SIMILAR else divergent - value
+            value = reference_similarity(users, members[m], user)
+            slack = min(value - low, high - value)
             total, worst, best = total + value, min(worst, slack), max(best, slack)
         slack = worst if linkage == _ALL else best
         if linkage == _MEAN:
             mean = total / counts[s]
-            slack = mean - similar if rule == _SIMILAR else divergent - mean
+            slack = min(mean - low, high - mean)
         least = min(least, slack)
     return least
 
 
 @compiled()
-def _slacks(vectors, members, starts, counts, turn, within, across, linkage, similar, divergent):
+def _slacks(users, members, starts, counts, turn, within, across, linkage):
     """Return the slack of every user towards subgroup ``turn``."""
-    slacks = np.empty(vectors.shape[0], np.float64)
-    for user in range(vectors.shape[0]):
-        slacks[user] = _slack(
-            vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent
-        )
+    slacks = np.empty(users.shape[0], np.float64)
+    for user in range(users.shape[0]):
+        slacks[user] = _slack(users, members, starts, counts, turn, user, within, across, linkage)
     return slacks
 
 
@@ -59,19 +57,15 @@ def _number(n, draw, group, key):
 
 @compiled()
 def _next(
-    vectors, members, starts, counts, sizes, taken, turn, draw, until, group, key, wanted, tolerance,
-    within, across, linkage, similar, divergent,
+    users, members, starts, counts, sizes, taken, turn, draw, until, group, key, wanted, tolerance,
+    within, across, linkage,
 ):  # fmt: skip
     """Draw as :meth:`Decisions.next` says."""
     while draw < until:
         while counts[turn] == sizes[turn]:
             turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
-        user = among_others(
-            _number(vectors.shape[0] - taken.shape[0], draw, group, key), taken, taken.shape[0]
-        )
-        slack = _slack(
-            vectors, members, starts, counts, turn, user, within, across, linkage, similar, divergent
-        )
+        user = among_others(_number(users.shape[0] - taken.shape[0], draw, group, key), taken, taken.shape[0])
+        slack = _slack(users, members, starts, counts, turn, user, within, across, linkage)
         if slack >= -tolerance or user == wanted[turn]:
             return user, turn, draw, slack
         draw += 1
@@ -130,7 +124,7 @@ class Decisions:
 
     Parameters
     ----------
-    vectors, family, sizes, similar, divergent, seed, stream
+    users, family, sizes, similar, divergent, band, seed, stream
         As for :func:`~elsa_groups.groups.sampling.draw_groups`.
     group : int
         Number of the group.
@@ -138,22 +132,24 @@ class Decisions:
 
     def __init__(
         self,
-        vectors: NDArray[np.float32],
+        users: Users,
         family: Family,
         sizes: tuple[int, ...],
         group: int,
         *,
         similar: float,
         divergent: float,
+        band: Band | None,
         seed: int,
         stream: str,
     ) -> None:
-        self.n_users = len(vectors)
+        self.n_users = users.shape[0]
         self.sizes = np.array(sizes)
         self.starts = np.cumsum(self.sizes) - self.sizes
-        self._vectors, self._group, self._key = vectors, group, stream_key(seed, stream, family.key(sizes))
-        rules = int(family.within), int(family.across), int(family.linkage)
-        self._rules = *rules, float(similar), float(divergent)
+        self._users, self._group, self._key = users, group, stream_key(seed, stream, family.key(sizes))
+        limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
+        within, across = (rule.interval(**limits) for rule in (family.within, family.across))
+        self._rules = within, across, int(family.linkage)
 
     def first(self, draw: int) -> int:
         """Return the user that an attempt starts from."""
@@ -179,7 +175,7 @@ class Decisions:
             User (-1 after the last draw), turn and number of its draw, slack.
         """
         found: tuple[int, int, int, float] = _next(
-            self._vectors, attempt.members, self.starts, attempt.counts, self.sizes, attempt.taken,
+            self._users, attempt.members, self.starts, attempt.counts, self.sizes, attempt.taken,
             attempt.turn, attempt.draw, attempt.until, self._group, self._key,
             wanted, tolerance, *self._rules,
         )  # fmt: skip
@@ -189,7 +185,7 @@ class Decisions:
         """Return slacks, (n_subgroups, n_users) float64: -inf where a user cannot join at all."""
         slacks = np.full((len(self.sizes), self.n_users), -np.inf)
         for s in np.flatnonzero(attempt.counts < self.sizes):
-            slacks[s] = _slacks(self._vectors, attempt.members, self.starts, attempt.counts, s, *self._rules)
+            slacks[s] = _slacks(self._users, attempt.members, self.starts, attempt.counts, s, *self._rules)
         slacks[:, attempt.taken] = -np.inf
         return slacks
 

@@ -1,6 +1,8 @@
 """What kinds of groups to draw, as data, and the drawn groups themselves."""
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -9,13 +11,25 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+from elsa_groups.similarity.target import Band
+
 
 class Rule(IntEnum):
-    """A candidate's similarity must be at least ``similar``, at most ``divergent``, or may be any."""
+    """A candidate's similarity must be at least ``similar``, at most ``divergent``, in a band, or is any."""
 
     any = 0
     similar = 1
     divergent = 2
+    band = 3
+
+    def interval(self, *, similar: float, divergent: float, band: Band | None = None) -> Band:
+        """Return the lowest and the highest similarity that meet the rule; infinite is no limit."""
+        if self == Rule.band:
+            if band is None:
+                raise ValueError("band: expected its lowest and highest similarity, came None")
+            return band
+        low = similar if self == Rule.similar else -math.inf
+        return low, divergent if self == Rule.divergent else math.inf
 
 
 class Linkage(IntEnum):
@@ -47,6 +61,9 @@ class Family:
         For both rules.
     n_groups : int
         Groups wanted of each key.
+    paired_with : str, optional
+        A key drawn before, or the name of a family that has one key: group g of each key here takes the
+        first members of group g there as its first subgroup, and only the others are drawn.
     """
 
     name: str
@@ -55,6 +72,7 @@ class Family:
     across: Rule
     linkage: Linkage
     n_groups: int
+    paired_with: str | None = None
 
     def __post_init__(self) -> None:
         """Check name, sizes and counts."""
@@ -70,6 +88,11 @@ class Family:
                     f"families.{self.name}.compositions: expected sizes >= 1 that add up to 2 or more,"
                     f" came {list(sizes)}"
                 )
+            if self.paired_with and len(sizes) < 2:
+                raise ValueError(
+                    f"families.{self.name}.compositions: expected two subgroups or more, the first of which"
+                    f" is that of {self.paired_with}, came {list(sizes)}"
+                )
         if len(set(self.compositions)) != len(self.compositions):
             raise ValueError(
                 f"families.{self.name}.compositions: the same composition twice in {self.compositions}"
@@ -80,6 +103,43 @@ class Family:
     def key(self, sizes: tuple[int, ...]) -> str:
         """Return the key of one composition: ``similar_3``, ``opposing_2_1``."""
         return "_".join([self.name, *map(str, sizes)])
+
+
+def find_partners(families: Sequence[Family]) -> dict[str, str]:
+    """Return by key the one that it is paired with, where it is.
+
+    Raises
+    ------
+    ValueError
+        If that is no single key drawn before, or its groups are fewer or smaller than needed.
+    """
+    before: dict[str, tuple[Family, tuple[int, ...]]] = {}
+    partners = {}
+    for family in families:
+        for sizes in family.compositions if family.paired_with else ():
+            named = [key for key, (other, _) in before.items() if family.paired_with in (key, other.name)]
+            setting = f"families.{family.name}.paired_with"
+            if len(named) != 1:
+                raise ValueError(
+                    f"{setting}: expected one key of a family before it, of {', '.join(before) or 'none'},"
+                    f" came {family.paired_with}, which names {len(named)}"
+                )
+            other, other_sizes = before[named[0]]
+            if sum(other_sizes) < sizes[0] or other.n_groups < family.n_groups:
+                raise ValueError(
+                    f"{setting}: expected {family.n_groups} groups of {sizes[0]} members or more, came"
+                    f" {named[0]} with {other.n_groups} of {sum(other_sizes)}"
+                )
+            partners[family.key(sizes)] = named[0]
+        before |= {family.key(sizes): (family, sizes) for sizes in family.compositions}
+    return partners
+
+
+def first_subgroups(
+    partner: str | None, members: "dict[str, NDArray[np.int64]]", sizes: tuple[int, ...]
+) -> "NDArray[np.int64] | None":
+    """Return the first subgroup of each group that is paired with one of the partner, by its place there."""
+    return None if partner is None else members[partner][:, : sizes[0]]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 from elsa_groups.similarity.philox import philox, stream_key
-from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.similarity.scores import Users, reference_similarity
 from elsa_groups.similarity.work import SharedTasks, run_workers
 
 Members = NDArray[np.int64]
@@ -159,14 +159,14 @@ def _coins(count, key):
 
 
 @compiled()
-def pair_extremes(vectors: NDArray[np.float32], members: Members) -> NDArray[np.float64]:
+def pair_extremes(users: Users, members: Members) -> NDArray[np.float64]:
     """Return the least and the largest reference similarity of the pairs of each group, (n_groups, 2)."""
     extremes = np.empty((members.shape[0], 2))
     for g in range(members.shape[0]):
         least, largest = 1.0, 0.0
         for i in range(members.shape[1]):
             for j in range(i + 1, members.shape[1]):
-                value = reference_similarity(vectors, members[g, i], members[g, j])
+                value = reference_similarity(users, members[g, i], members[g, j])
                 least, largest = min(least, value), max(largest, value)
         extremes[g, 0], extremes[g, 1] = least, largest
     return extremes
@@ -236,12 +236,10 @@ Passes = Callable[[Members], NDArray[np.bool_]]
 class OwnFilters:
     """The filters that look at a candidate alone."""
 
-    def __init__(
-        self, filters: Filters, vectors: NDArray[np.float32], lookup: Lookup | None, *, seed: int
-    ) -> None:
+    def __init__(self, filters: Filters, users: Users, lookup: Lookup | None, *, seed: int) -> None:
         """Look up once what is asked of users; see :func:`~elsa_groups.groups.keeping.draw_kept_groups`."""
         check_lookup(filters, lookup)
-        self._filters, self._vectors, self._seed = filters, vectors, seed
+        self._filters, self._users, self._seed = filters, users, seed
         self._passes: list[tuple[int, Passes]] = [
             (NAMES.index(name) + 1, getattr(self, f"_{name}")(getattr(filters, name), lookup))
             for name in OWN
@@ -254,7 +252,7 @@ class OwnFilters:
         Parameters
         ----------
         members : (n_candidates, size) int64
-            Rows of the vectors.
+            Rows of the users.
         threads : int
             Threads over candidates; nothing depends on it.
         """
@@ -276,10 +274,10 @@ class OwnFilters:
         return lambda members: (lengths[members] >= least).all(axis=1)
 
     def _min_pair_similarity(self, least: float, _: Lookup) -> Passes:
-        return lambda members: pair_extremes(self._vectors, members)[:, 0] >= least
+        return lambda members: pair_extremes(self._users, members)[:, 0] >= least
 
     def _max_pair_similarity(self, most: float, _: Lookup) -> Passes:
-        return lambda members: pair_extremes(self._vectors, members)[:, 1] <= most
+        return lambda members: pair_extremes(self._users, members)[:, 1] <= most
 
     def _min_common_items(self, least: int, lookup: Lookup) -> Passes:
         scope = self._filters.common_items_scope

@@ -18,6 +18,7 @@ from elsa_groups.groups.family import Accounting, Family, Groups
 from elsa_groups.groups.filters import NAMES, Filters, Lookup, Members, OwnFilters, Verdicts
 from elsa_groups.groups.kept import KeptGroups
 from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity.scores import Users
 
 NO_FILTERS = Filters()
 # Candidates in memory at a time.
@@ -29,13 +30,14 @@ _MARGIN = 1.1
 
 
 def draw_kept_groups(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     *,
     seed: int,
     filters: Filters = NO_FILTERS,
     lookup: Lookup | None = None,
+    given: NDArray[np.int64] | None = None,
     allow_partial: bool = False,
     threads: int = 1,
     most_at_once: int = MOST_AT_ONCE,
@@ -45,16 +47,19 @@ def draw_kept_groups(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, C-contiguous.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, C-contiguous, or histories.
     family, sizes, seed, threads
         As for :func:`~elsa_groups.groups.sampling.draw_groups`.
     filters : Filters
         What is asked of groups beyond the rules of the family.
     lookup : Lookup, optional
-        What these look up, a row for each one of ``vectors``.
+        What these look up, a row for each one of ``users``.
+    given : (n_given, sizes[0]) int64, optional
+        The first subgroup of each candidate by its number: there are no more candidates than these.
     allow_partial : bool
-        Return fewer groups, if any, where a candidate cannot be completed or the budget is spent.
+        Return fewer groups, if any, where a candidate cannot be completed, or the budget or what
+        is given is spent.
     most_at_once : int
         Candidates in memory at a time; the groups do not depend on it.
     **law
@@ -78,14 +83,16 @@ def draw_kept_groups(
     """
     law |= {"seed": seed, "threads": threads}
     if not filters.on and not allow_partial:
-        return draw_groups(vectors, family, sizes, **law)
-    key = family.key(sizes)
+        return draw_groups(
+            users, family, sizes, given=None if given is None else given[: family.n_groups], **law
+        )
+    key, n_users = family.key(sizes), users.shape[0]
     if not allow_partial:
-        _check_room(filters, key, n_groups=family.n_groups, n_users=len(vectors), size=sum(sizes))
-    own = OwnFilters(filters, vectors, lookup, seed=seed)
-    kept = KeptGroups(filters, n_users=len(vectors), n_groups=family.n_groups, size=sum(sizes))
-    tally = _Tally(filters)
-    draw = partial(draw_groups, vectors, family, sizes, **law)
+        _check_room(filters, key, n_groups=family.n_groups, n_users=n_users, size=sum(sizes))
+    own = OwnFilters(filters, users, lookup, seed=seed)
+    kept = KeptGroups(filters, n_users=n_users, n_groups=family.n_groups, size=sum(sizes))
+    tally = _Tally(filters, family.n_groups, given)
+    draw = partial(draw_part, users, family, sizes, given, **law)
     reason = _fill(kept, tally, draw, partial(own.judge, threads=threads), most_at_once)
     if reason and not (allow_partial and kept.count):
         way_out = " Or set allow_partial=true, which keeps what there is." if kept.count else ""
@@ -94,11 +101,30 @@ def draw_kept_groups(
     return Groups(key, kept.members[: kept.count], sizes, accounting, kept.numbers[: kept.count])
 
 
-class _Tally:
-    """What the candidates took, and what became of them."""
+def draw_part(
+    users: Users,
+    family: Family,
+    sizes: tuple[int, ...],
+    given: NDArray[np.int64] | None,
+    *,
+    first: int,
+    n_groups: int,
+    **law: Any,
+) -> Groups:
+    """Draw candidates from a number on, each with what is given for it."""
+    own = None if given is None else given[first : first + n_groups]
+    return draw_groups(users, family, sizes, given=own, first=first, n_groups=n_groups, **law)
 
-    def __init__(self, filters: Filters) -> None:
+
+class _Tally:
+    """What the candidates took, and what became of them; how many there may be."""
+
+    def __init__(self, filters: Filters, n_groups: int, given: NDArray[np.int64] | None) -> None:
         self.filters, self.drawn = filters, 0
+        self.budget = n_groups * (filters.budget if filters.on else 1)
+        self.paired = given is not None and len(given) < self.budget
+        if given is not None:
+            self.budget = min(self.budget, len(given))
         self._counts: Counter[int] = Counter()
         self._parts: list[Accounting] = []
 
@@ -130,9 +156,8 @@ def _fill(
     most_at_once: int,
 ) -> str:
     """Draw and sift candidates until as many are kept as wanted; return why not, or nothing."""
-    budget = kept.n_groups * (tally.filters.budget if tally.filters.on else 1)
     while kept.count < kept.n_groups:
-        count = min(_expected_need(kept, tally.drawn), most_at_once, budget - tally.drawn)
+        count = min(_expected_need(kept, tally.drawn), most_at_once, tally.budget - tally.drawn)
         if not count:
             return _explain_budget(kept, tally)
         batch = draw(n_groups=count, first=tally.drawn, or_fewer=True)
@@ -166,10 +191,15 @@ def _explain_candidate(kept: KeptGroups, draw: Callable[[], Groups]) -> str:
 def _explain_budget(kept: KeptGroups, tally: _Tally) -> str:
     """Say that the budget is spent, by which filters, and what to loosen."""
     told = ", ".join(f"{name} {count:,}" for name, count in tally.rejected if count)
+    found = f"of {kept.n_groups:,} groups wanted {kept.count:,} were kept of {tally.drawn:,} drawn"
+    if tally.paired:
+        return (
+            f"{found}, one for each group there is to be paired with{told and f'; rejected by {told}'}."
+            " Ask for fewer groups, or for more of the key that they are paired with."
+        )
     worst = max(tally.rejected, key=lambda pair: pair[1])[0]
     return (
-        f"of {kept.n_groups:,} groups wanted {kept.count:,} were kept of {tally.drawn:,} drawn"
-        f" (filters.budget={tally.filters.budget} for each one wanted); rejected by {told}. Loosen"
+        f"{found} (filters.budget={tally.filters.budget} for each one wanted); rejected by {told}. Loosen"
         f" filters.{worst}, raise filters.budget, or ask for fewer groups."
     )
 

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 
 from elsa_groups.compiled import compiled
 from elsa_groups.groups.family import Rule
-from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.similarity.scores import Users, reference_similarity
+from elsa_groups.similarity.target import Band, Limits
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -18,8 +19,6 @@ Integers = NDArray[np.int64]
 TOP_PAIRS = 10_000
 # Entries of the overlap product in memory at a time, at most 80 bytes each with all that is made of them.
 _ENTRIES_PER_BLOCK = 2_000_000
-
-_SIMILAR, _DIVERGENT = int(Rule.similar), int(Rule.divergent)
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Quality:
 
 
 def measure_quality(
-    vectors: NDArray[np.float32],
+    users: Users,
     members: Integers,
     sizes: tuple[int, ...],
     *,
@@ -53,15 +52,16 @@ def measure_quality(
     across: Rule,
     similar: float,
     divergent: float,
+    band: Band | None = None,
 ) -> Quality:
     """Measure every group by the float64 reference similarities of its pairs.
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, or histories.
     members : (n_groups, size) int64 in [0, n_users)
-        Rows of ``vectors``, subgroup after subgroup, none twice in a group.
+        Numbers of ``users``, subgroup after subgroup, none twice in a group.
     sizes : tuple of int
         Subgroup sizes; they add up to ``size``.
     within, across : Rule
@@ -69,6 +69,8 @@ def measure_quality(
     similar, divergent : float in [0, 1]
         Thresholds: a pair below ``similar`` is wrong by the rule similar, one above ``divergent`` by the
         rule divergent.
+    band : (float, float), optional
+        Outside of it a pair is wrong by the rule band.
 
     Raises
     ------
@@ -77,16 +79,17 @@ def measure_quality(
 
     Notes
     -----
-    Cost: ``n_groups * size * (size - 1) / 2`` dot products; memory: the result.
+    Cost: ``n_groups * size * (size - 1) / 2`` similarities; memory: the result.
     """
-    _check_members(members, len(vectors))
+    _check_members(members, users.shape[0])
     if sum(sizes) != members.shape[1]:
         raise ValueError(f"sizes: expected to add up to {members.shape[1]} members, came {sizes}")
     similarity, inside, between = (np.empty(len(members), np.float64) for _ in range(3))
     wrong = np.zeros(len(members), np.int64)
     subgroups = np.repeat(np.arange(len(sizes)), sizes)
-    rules = int(within), int(across), similar, divergent
-    _measure(vectors, members, subgroups, *rules, similarity, inside, between, wrong)
+    limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
+    rules = within.interval(**limits), across.interval(**limits)
+    _measure(users, members, subgroups, *rules, similarity, inside, between, wrong)
     return Quality(similarity, inside, between, wrong)
 
 
@@ -102,26 +105,23 @@ def _check_members(members: Integers, n_users: int) -> None:
 
 
 @compiled()
-def _measure(
-    vectors, members, subgroups, within, across, similar, divergent, similarity, inside, between, wrong
-):
+def _measure(users, members, subgroups, within, across, similarity, inside, between, wrong):
     """Fill the columns of :class:`Quality`, one group after the other."""
     for g in range(members.shape[0]):
         total_in = total_out = 0.0
         n_in = n_out = 0
         for i in range(members.shape[1]):
             for j in range(i + 1, members.shape[1]):
-                value = reference_similarity(vectors, members[g, i], members[g, j])
+                value = reference_similarity(users, members[g, i], members[g, j])
                 if subgroups[i] == subgroups[j]:
-                    rule = within
+                    low, high = within
                     total_in += value
                     n_in += 1
                 else:
-                    rule = across
+                    low, high = across
                     total_out += value
                     n_out += 1
-                if (rule == _SIMILAR and value < similar) or (rule == _DIVERGENT and value > divergent):
-                    wrong[g] += 1
+                wrong[g] += not low <= value <= high
         similarity[g] = (total_in + total_out) / (n_in + n_out)
         inside[g] = total_in / n_in if n_in else np.nan
         between[g] = total_out / n_out if n_out else np.nan

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from elsa_groups.groups.family import Family
 from elsa_groups.groups.filters import KEPT, Filters, Lookup, Members, OwnFilters, pair_extremes
-from elsa_groups.groups.keeping import MOST_AT_ONCE
+from elsa_groups.groups.keeping import MOST_AT_ONCE, draw_part
 from elsa_groups.groups.kept import KeptGroups
 from elsa_groups.groups.replay import TOLERANCE, Replay
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity.scores import Users
 
 
 def refilter(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     numbers: NDArray[np.int64],
@@ -24,6 +24,7 @@ def refilter(
     *,
     filters: Filters,
     lookup: Lookup | None,
+    given: NDArray[np.int64] | None = None,
     seed: int,
     tolerance: float = TOLERANCE,
     threads: int = 1,
@@ -36,18 +37,20 @@ def refilter(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, C-contiguous: the present ones.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, C-contiguous, or histories: the present ones.
     family, sizes, seed, threads, **law
         As for :func:`~elsa_groups.groups.sampling.draw_groups`.
     numbers : (n_groups,) int64
         Ascending numbers of the recorded groups.
     members : (n_groups, size) int64
-        Their members as rows of ``vectors``, negative for a user who has none.
+        Their members as rows of ``users``, negative for a user who has none.
     filters : Filters
         What was asked.
     lookup : Lookup, optional
         What these look up, as it is now.
+    given : (n_given, sizes[0]) int64, optional
+        The first subgroup of each candidate by its number, as it is now.
     tolerance : float
         So far similarities of a pair may lie on the wrong side of a filter's limit.
 
@@ -58,14 +61,14 @@ def refilter(
         rounding may have turned the decision.
     """
     loose, tight = (_with_limits_moved(filters, by) for by in (tolerance, -tolerance))
-    options = {"n_users": len(vectors), "n_groups": len(numbers), "size": sum(sizes)}
+    options = {"n_users": users.shape[0], "n_groups": len(numbers), "size": sum(sizes)}
     judges = [
-        (OwnFilters(moved, vectors, lookup, seed=seed), KeptGroups(moved, **options))
+        (OwnFilters(moved, users, lookup, seed=seed), KeptGroups(moved, **options))
         for moved in (filters, loose, tight)
     ]
     found: dict[int, Replay] = {}
-    draw = partial(draw_groups, vectors, family, sizes, seed=seed, threads=threads, or_fewer=True, **law)
-    n_candidates = int(numbers[-1]) + 1
+    draw = partial(draw_part, users, family, sizes, given, seed=seed, threads=threads, or_fewer=True, **law)
+    n_candidates = int(numbers[-1]) + 1 if given is None else min(int(numbers[-1]) + 1, len(given))
     for first in range(0, n_candidates, MOST_AT_ONCE):
         candidates = draw(first=first, n_groups=min(MOST_AT_ONCE, n_candidates - first)).members
         now = first + np.arange(len(candidates))
@@ -78,7 +81,7 @@ def refilter(
             passes.append(verdicts == KEPT)
         explained = np.where(kept, passes[1], ~passes[2])
         for i in np.flatnonzero(passes[0] != kept):
-            margin = _margin(filters, vectors, candidates[i : i + 1]) if explained[i] else None
+            margin = _margin(filters, users, candidates[i : i + 1]) if explained[i] else None
             found[int(now[i])] = Replay(bool(explained[i]), margin, int(explained[i]), None, True, True)
     return found
 
@@ -99,8 +102,8 @@ def _put_recorded(candidates: Members, now: Members, numbers: Members, members: 
     candidates[numbers[known] - now[0]] = members[known]
 
 
-def _margin(filters: Filters, vectors: NDArray[np.float32], group: Members) -> float:
+def _margin(filters: Filters, users: Users, group: Members) -> float:
     """Return how far the pairs of a group are from the nearest limit of a filter."""
     limits = filters.min_pair_similarity, filters.max_pair_similarity
-    extremes = pair_extremes(vectors, group)[0].tolist()
+    extremes = pair_extremes(users, group)[0].tolist()
     return min(abs(value - limit) for value, limit in zip(extremes, limits, strict=True) if limit is not None)

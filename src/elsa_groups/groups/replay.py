@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from elsa_groups.groups.decisions import Attempt, Decisions
 from elsa_groups.groups.family import Family
+from elsa_groups.similarity.scores import Users
+from elsa_groups.similarity.target import Band
 
 # Float32 embeddings that differ in their last digits move a similarity by some 1e-7.
 TOLERANCE = 1e-6
@@ -66,7 +68,7 @@ class Replay:
 
 
 def replay_group(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     group: int,
@@ -74,8 +76,10 @@ def replay_group(
     *,
     similar: float,
     divergent: float,
+    band: Band | None = None,
     seed: int,
     stream: str = "groups",
+    n_given: int = 0,
     max_draws: int | None = 1000,
     max_restarts: int = 10_000,
     tolerance: float = TOLERANCE,
@@ -84,14 +88,16 @@ def replay_group(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, C-contiguous: the present ones.
-    family, sizes, similar, divergent, seed, stream, max_draws, max_restarts
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, C-contiguous, or histories: the present ones.
+    family, sizes, similar, divergent, band, seed, stream, max_draws, max_restarts
         As for ``draw_groups``.
     group : int
         Number of the group.
     recorded : (size,) int64
-        Its recorded members as rows of ``vectors``; -1 stands for a user who has none.
+        Its recorded members as numbers of ``users``; -1 stands for a user who has none.
+    n_given : int
+        So many of its first members were not drawn but given.
     tolerance : float
         Margin up to which a decision may go either way. Margins are distances from the present thresholds:
         those of the recording may have differed by rounding too, which is part of the tolerance.
@@ -116,15 +122,20 @@ def replay_group(
     recorded = np.asarray(recorded, np.int64)
     if recorded.shape != (sum(sizes),):
         raise ValueError(f"recorded: expected {sum(sizes)} members, came shape {recorded.shape}")
-    if len(vectors) < len(recorded):
-        raise ValueError(f"vectors: expected at least {len(recorded)} rows, came {len(vectors)}")
+    if users.shape[0] < len(recorded):
+        raise ValueError(f"users: expected at least {len(recorded)}, came {users.shape[0]}")
+    if (recorded[:n_given] < 0).any():
+        return Replay(False, None, 0, 0, True)
     decisions = Decisions(
-        vectors, family, sizes, group, similar=similar, divergent=divergent, seed=seed, stream=stream
-    )
-    replay = _Search(decisions, recorded, max_draws, max_restarts, tolerance).run()
+        users, family, sizes, group, similar=similar, divergent=divergent, band=band, seed=seed,
+        stream=stream,
+    )  # fmt: skip
+    replay = _Search(decisions, recorded, n_given, max_draws, max_restarts, tolerance).run()
     if replay.explained or replay.complete:
         return replay
-    some_way = _Search(decisions, recorded, max_draws, max_restarts, tolerance, depth_first=True).run()
+    some_way = _Search(
+        decisions, recorded, n_given, max_draws, max_restarts, tolerance, depth_first=True
+    ).run()
     return replace(some_way, complete=False) if some_way.explained else replay
 
 
@@ -150,13 +161,14 @@ class _Search:
         self,
         decisions: Decisions,
         recorded: NDArray[np.int64],
+        n_given: int,
         max_draws: int | None,
         max_restarts: int,
         tolerance: float,
         depth_first: bool = False,
     ) -> None:
         self.decisions, self.recorded, self.tolerance = decisions, recorded, tolerance
-        self.max_draws, self.max_restarts = max_draws, max_restarts
+        self.n_given, self.max_draws, self.max_restarts = n_given, max_draws, max_restarts
         self.ways: list[tuple[float, bool, int, int, _Way]] = []
         self.depth_first = depth_first
         self.numbers = count()
@@ -196,10 +208,12 @@ class _Search:
             return
         self.begun.add((draw, restarts))
         members, counts = np.full_like(self.recorded, -1), np.zeros_like(self.decisions.sizes)
-        members[0], counts[0] = self.decisions.first(draw), 1
-        until = draw + 1 + self._patience
-        turn = 1 % len(counts)
-        way = _Way(members, counts, turn, draw + 1, until, restarts, margin, turned)
+        if self.n_given:
+            members[: self.n_given], counts[0] = self.recorded[: self.n_given], self.n_given
+        else:
+            members[0], counts[0] = self.decisions.first(draw), 1
+            draw += 1
+        way = _Way(members, counts, 1 % len(counts), draw, draw + self._patience, restarts, margin, turned)
         self._push(way)
         if members[0] == self.recorded[0]:
             self._push(replace(way, follows=True))

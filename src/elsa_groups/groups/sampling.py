@@ -11,6 +11,7 @@ Draw ``t`` of group ``g`` of a key depends on (seed, key, g, t) alone, so neithe
 groups nor other keys change a group.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,22 +20,24 @@ from numpy.typing import NDArray
 from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
-from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
+from elsa_groups.groups.family import Accounting, Family, Groups, Linkage
 from elsa_groups.progress import progress
+from elsa_groups.similarity.histories import history_similarity
 from elsa_groups.similarity.philox import almost_uniform_below, block, stream_key, uniform_below
 from elsa_groups.similarity.prefetch import prefetch_row
 from elsa_groups.similarity.ranks import ONE, Ranks
 from elsa_groups.similarity.scores import (
     Coarse,
+    Users,
     coarse_dot,
     coarsen,
     fast_cosine_bound,
     fast_dot,
-    reference_similarity,
+    vector_similarity,
 )
+from elsa_groups.similarity.target import Band, Limits
 from elsa_groups.similarity.work import SharedTasks, run_workers
 
-_ANY, _SIMILAR = int(Rule.any), int(Rule.similar)
 _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 
 # So often a stop is noticed.
@@ -46,31 +49,48 @@ _CALLS = 256
 
 
 @compiled()
-def _decide_mean(vectors, sums, s, members, start, count, user, limit, at_least, bound):
-    """Whether the mean similarity of a user to the members of a subgroup is on the right side of a limit."""
+def _reference(vectors, histories, u, v):
+    """Return the reference similarity of two users: by their vectors where there are no histories.
+
+    None is a type of its own, so which it is costs nothing; one more array in the hot loop would.
+    """
+    if histories is None:
+        return vector_similarity(vectors, u, v)
+    return history_similarity(histories, u, v)
+
+
+@compiled()
+def _distance(value, low, high):
+    """How far a value is from the nearer end of an interval."""
+    return min(abs(value - low), abs(value - high))
+
+
+@compiled()
+def _decide_mean(vectors, histories, sums, s, members, start, count, user, low, high, bound):
+    """Whether the mean similarity of a user to the members of a subgroup lies in an interval."""
     value = 0.5 + 0.5 * np.float64(fast_dot(vectors, user, sums, s)) / count
     # A sum of count unit rows has norm at most count, so the mean keeps the bound of a pair, but for the
     # rounding of the running sum.
-    if abs(value - limit) <= bound * (1.0 + count / vectors.shape[1]):
+    if _distance(value, low, high) <= bound * (1.0 + count / vectors.shape[1]):
         value = 0.0
         for m in range(start, start + count):
-            value += reference_similarity(vectors, members[m], user)
+            value += _reference(vectors, histories, members[m], user)
         value /= count
-    return value >= limit if at_least else value <= limit
+    return low <= value <= high
 
 
 @compiled()
 def _decide_pairs(
-    coarse, half_scale, doubt, vectors, members, start, count, user, limit, at_least, every, bound
+    coarse, half_scale, doubt, vectors, histories, members, start, count, user, low, high, every, bound
 ):  # fmt: skip
-    """Whether every, or any, similarity of a user to members is on the right side of a limit."""
+    """Whether every, or any, similarity of a user to members lies in an interval."""
     for m in range(start, start + count):
         value = 0.5 + half_scale * np.float64(coarse_dot(coarse, user, vectors, members[m]))
-        if abs(value - limit) <= doubt:
+        if _distance(value, low, high) <= doubt:
             value = 0.5 + 0.5 * np.float64(fast_dot(vectors, members[m], vectors, user))
-            if abs(value - limit) <= bound:
-                value = np.float64(reference_similarity(vectors, members[m], user))
-        if (value >= limit if at_least else value <= limit) != every:
+            if _distance(value, low, high) <= bound:
+                value = np.float64(_reference(vectors, histories, members[m], user))
+        if (low <= value <= high) != every:
             return not every
     return every
 
@@ -86,8 +106,8 @@ def among_others(user, taken, joined):
 
 @compiled(error_model="numpy")
 def _next_to_join(
-    coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
-    last_draw, group, key, within, across, linkage, similar, divergent, bound, nth,
+    coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken, joined, turn,
+    draw, last_draw, group, key, within, across, linkage, bound, nth,
 ):  # fmt: skip
     """Draw until a candidate joins, or until ``last_draw``; return it (or -1), its subgroup, the next draw.
 
@@ -117,23 +137,21 @@ def _next_to_join(
         user = among_others(user, taken, joined)
         accepted = True
         for s in range(n_subgroups):
-            rule = within if s == turn else across
-            if counts[s] == 0 or rule == _ANY:
+            low, high = within if s == turn else across
+            if counts[s] == 0 or (low == -np.inf and high == np.inf):
                 continue
-            at_least = rule == _SIMILAR
-            limit = similar if at_least else divergent
             if linkage == _MEAN:
                 value = 0.5 + half_scale * np.float64(coarse_dot(coarse, user, sums, s)) / counts[s]
-                if abs(value - limit) <= doubt:
+                if _distance(value, low, high) <= doubt:
                     accepted = _decide_mean(
-                        vectors, sums, s, members, starts[s], counts[s], user, limit, at_least, bound
+                        vectors, histories, sums, s, members, starts[s], counts[s], user, low, high, bound
                     )
                 else:
-                    accepted = value >= limit if at_least else value <= limit
+                    accepted = low <= value <= high
             else:
                 accepted = _decide_pairs(
-                    coarse, half_scale, doubt, vectors, members, starts[s], counts[s], user, limit, at_least,
-                    linkage == _ALL, bound,
+                    coarse, half_scale, doubt, vectors, histories, members, starts[s], counts[s], user, low,
+                    high, linkage == _ALL, bound,
                 )  # fmt: skip
             if not accepted:
                 break
@@ -148,8 +166,8 @@ def _next_to_join(
 
 @compiled()
 def _next_of_listed(
-    coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, draw,
-    group, key, within, across, linkage, similar, divergent, bound,
+    coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken, joined, turn,
+    draw, group, key, within, across, linkage, bound,
 ):  # fmt: skip
     """Draw until a candidate joins, or return -1 if nobody can.
 
@@ -161,8 +179,8 @@ def _next_of_listed(
     for s in range(sizes.shape[0]):
         if counts[s] < sizes[s]:
             _, _, qualifying[s] = _next_to_join(
-                coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, s, 0,
-                others, group, key, within, across, linkage, similar, divergent, bound, others,
+                coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken,
+                joined, s, 0, others, group, key, within, across, linkage, bound, others,
             )  # fmt: skip
     if qualifying.sum() == 0:
         return -1, turn, draw
@@ -175,8 +193,8 @@ def _next_of_listed(
             break
         turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
     user, _, _ = _next_to_join(
-        coarse, half_scale, doubt, vectors, sums, members, starts, counts, sizes, taken, joined, turn, 0,
-        others, group, key, within, across, linkage, similar, divergent, bound, nth,
+        coarse, half_scale, doubt, vectors, histories, sums, members, starts, counts, sizes, taken, joined,
+        turn, 0, others, group, key, within, across, linkage, bound, nth,
     )  # fmt: skip
     return user, turn, draw
 
@@ -197,13 +215,14 @@ def _add(vectors, sums, members, starts, counts, taken, size, s, user):
 
 @compiled()
 def _draw_groups(
-    coarse, half_scale, doubt, vectors, sizes, within, across, linkage, similar, divergent, bound, key,
-    first, max_draws, max_restarts, members, draws, accepted, restarts, stop,
+    coarse, half_scale, doubt, vectors, histories, sizes, within, across, linkage, bound, key,
+    first, given, max_draws, max_restarts, members, draws, accepted, restarts, stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
     Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined. Without
-    ``max_draws`` (0) an attempt ends when it is complete or nobody can join.
+    ``max_draws`` (0) an attempt ends when it is complete or nobody can join. ``given`` has a row for each
+    group: who is in subgroup 0 from the start, instead of a user drawn for each attempt; nobody if empty.
     """
     # So many candidates cost more to draw than to list once.
     patience = max_draws if max_draws > 0 else vectors.shape[0]
@@ -224,16 +243,20 @@ def _draw_groups(
             counts[:] = 0
             sums[:] = np.float32(0.0)
             group_members[:] = -1
-            user = uniform_below(block(draw, group, 0, key)[draw & 3], vectors.shape[0], draw, group, key)
-            _add(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
-            joined, turn = 1, 1 % n_subgroups
-            draw += 1
+            for m in range(given.shape[1]):
+                _add(vectors, sums, group_members, starts, counts, taken, m, 0, given[row, m])
+            if given.shape[1] == 0:
+                word = block(draw, group, 0, key)[draw & 3]
+                user = uniform_below(word, vectors.shape[0], draw, group, key)
+                _add(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
+                draw += 1
+            joined, turn = max(1, given.shape[1]), 1 % n_subgroups
             begun, until = draw, draw + patience
             while joined < members.shape[1]:
                 user, turn, draw = _next_to_join(
-                    coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
-                    joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within, across,
-                    linkage, similar, divergent, bound, -1,
+                    coarse, half_scale, doubt, vectors, histories, sums, group_members, starts, counts, sizes,
+                    taken, joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within,
+                    across, linkage, bound, -1,
                 )  # fmt: skip
                 if user < 0 and draw < until:
                     if stop[0]:
@@ -241,8 +264,8 @@ def _draw_groups(
                     continue
                 if user < 0 and max_draws == 0:
                     user, turn, draw = _next_of_listed(
-                        coarse, half_scale, doubt, vectors, sums, group_members, starts, counts, sizes, taken,
-                        joined, turn, draw, group, key, within, across, linkage, similar, divergent, bound,
+                        coarse, half_scale, doubt, vectors, histories, sums, group_members, starts, counts,
+                        sizes, taken, joined, turn, draw, group, key, within, across, linkage, bound,
                     )  # fmt: skip
                 if user < 0:
                     break
@@ -256,18 +279,20 @@ def _draw_groups(
 
 
 def draw_groups(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     *,
     similar: float,
     divergent: float,
+    band: Band | None = None,
     seed: int,
     coarse: Coarse | None = None,
     stream: str = "groups",
     n_groups: int | None = None,
     first: int = 0,
     or_fewer: bool = False,
+    given: NDArray[np.int64] | None = None,
     max_draws: int | None = 1000,
     max_restarts: int = 10_000,
     threads: int = 1,
@@ -277,14 +302,16 @@ def draw_groups(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, C-contiguous.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, C-contiguous, or histories.
     family : Family
         Rules, linkage and number of groups.
     sizes : tuple of int
         Subgroup sizes, one of the family's compositions.
     similar, divergent : float in [0, 1]
         Thresholds on similarity.
+    band : (float, float), optional
+        Lowest and highest similarity by the rule band, where the family asks for it.
     seed : int
         With the key and ``stream`` it fixes every draw.
     coarse : Coarse, optional
@@ -297,6 +324,8 @@ def draw_groups(
         Number of the first group.
     or_fewer : bool
         Return the groups before the first that cannot be completed, perhaps none, instead of an error.
+    given : (n_groups, sizes[0]) int64, optional
+        The first subgroup of each group: it stays as it is, and only the others are drawn.
     max_draws : int, optional
         Draws after which an attempt is dropped. None: not before nobody can join; after as many draws in
         vain as there are users, those who can join are listed and drawn from.
@@ -321,34 +350,40 @@ def draw_groups(
     -----
     Decisions are those of the float64 reference similarities on every machine: a score of 8-bit rows, and
     then one in float32, decides only where its error bound leaves no doubt. A draw costs ``dim``
-    multiply-adds for each subgroup (mean linkage) or member (all, any), whatever the number of users.
+    multiply-adds for each subgroup (mean linkage) or member (all, any), whatever the number of users; of
+    histories it costs the items of the candidate and of all members it is compared with.
     Memory: the members, and the coarse rows if they are not given.
     """
     count = family.n_groups if n_groups is None else n_groups
     key = family.key(sizes)
     size = sum(sizes)
-    if len(vectors) < size:
-        raise InputError(f"{key}: expected at least {size} users to draw a group from, came {len(vectors)}")
+    n_users = users.shape[0]
+    if n_users < size:
+        raise InputError(f"{key}: expected at least {size} users to draw a group from, came {n_users}")
     members = np.zeros((count, size), np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
     step = max(1, min(_GROUPS_PER_CALL, count // _CALLS))
     # One for each call, in the only row: a worker that raises sets them all.
     stops = np.zeros((1, -(-count // step)), np.int64)
-    coarse = coarsen(vectors) if coarse is None else coarse
-    bound = fast_cosine_bound(vectors.shape[1]) / 2
+    given = np.empty((count, 0), np.int64) if given is None else given
+    coarse = coarsen(users) if coarse is None else coarse
+    vectors, histories = (users, None) if isinstance(users, np.ndarray) else (_no_vectors(n_users), users)
+    bound = math.inf if math.isinf(coarse.error) else fast_cosine_bound(vectors.shape[1]) / 2
     # As in _decide_mean; a coarse row is longer than its vector by the error at most.
     doubt = coarse.error / 2 + bound * (1.0 + coarse.error + size / vectors.shape[1])
+    limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
     law: tuple[Any, ...] = (
-        coarse.rows, coarse.scale / 2, doubt, vectors,
-        np.array(sizes), int(family.within), int(family.across), int(family.linkage),
-        float(similar), float(divergent), bound, stream_key(seed, stream, key),
+        coarse.rows, coarse.scale / 2, doubt, vectors, histories,
+        np.array(sizes), family.within.interval(**limits), family.across.interval(**limits),
+        int(family.linkage), bound, stream_key(seed, stream, key),
     )  # fmt: skip
 
     def worker(tasks: SharedTasks[int]) -> None:
         for call in tasks:
             part = slice(call * step, (call + 1) * step)
             outcome = (members[part], draws[part], accepted[part], restarts[part], stops[0, call : call + 1])
-            arguments: tuple[Any, ...] = (*law, first + part.start, max_draws or 0, max_restarts, *outcome)
+            start = first + part.start, given[part]
+            arguments: tuple[Any, ...] = (*law, *start, max_draws or 0, max_restarts, *outcome)
             if not _draw_groups(*arguments):
                 # Groups of earlier calls may be among the fewer.
                 stops[0, call if or_fewer else 0 :] = 1
@@ -361,11 +396,8 @@ def draw_groups(
         ranks.sum(numbers)
     exhausted = restarts > max_restarts
     if exhausted.any() and not or_fewer:
-        attempt = _deepest_attempt(law, size, max_draws)
-        reason = explain_starvation(
-            vectors, family, sizes, attempt,
-            similar=similar, divergent=divergent, threads=threads, ranks=ranks,
-        )  # fmt: skip
+        attempt = _deepest_attempt(law, given, size, max_draws)
+        reason = explain_starvation(users, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
         attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
         raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
     complete = slice(int(exhausted.argmax()) if exhausted.any() else count)
@@ -373,11 +405,20 @@ def draw_groups(
     return Groups(key, members[complete], sizes, accounting)
 
 
-def _deepest_attempt(law: tuple[Any, ...], size: int, max_draws: int | None) -> NDArray[np.int64]:
+def _no_vectors(n_users: int) -> NDArray[np.float32]:
+    """Return what stands for the vectors of users who have histories: fast scores of these tell nothing."""
+    return np.zeros((n_users, 1), np.float32)
+
+
+def _deepest_attempt(
+    law: tuple[Any, ...], given: NDArray[np.int64], size: int, max_draws: int | None
+) -> NDArray[np.int64]:
     """Return the attempt with most members among a hundred single ones, -1 where nobody joined."""
     members = np.full((100, size), -1, np.int64)
     for group in range(len(members)):
         zeros = [np.zeros(1, np.int64) for _ in range(4)]
-        arguments: tuple[Any, ...] = (*law, group, max_draws or 0, 0, members[group : group + 1], *zeros)
+        from_start = given[group % len(given)][np.newaxis]
+        outcome = (members[group : group + 1], *zeros)
+        arguments: tuple[Any, ...] = (*law, group, from_start, max_draws or 0, 0, *outcome)
         _draw_groups(*arguments)
     return members[(members >= 0).sum(axis=1).argmax()]

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.errors import InputError
 from elsa_groups.model.elsa import Batch, elsa_loss
-from elsa_groups.model.vectors import check_item_vectors, sum_and_normalise
+from elsa_groups.model.vectors import centred_rows, check_item_vectors, sum_and_normalise
 
 ROWS_PER_TASK = 4096
 ORDER_USERS = 1000
@@ -35,7 +35,8 @@ class Embeddings:
     rows : (n,) int64
         Ascending rows of the interaction matrix that ``vectors`` belong to.
     n_without_history : int
-        Users left out: no history, or one whose item vectors sum to zero exactly.
+        Users left out: no history, one whose item vectors sum to zero exactly, or one that is the mean of
+        all where they are centred on it.
     """
 
     vectors: NDArray[np.float32]
@@ -104,6 +105,22 @@ def embed_users(matrix: csr_array, encoder: NDArray[np.float32], *, threads: int
     rows = np.flatnonzero(has_direction)
     n_without_history = matrix.shape[0] - len(rows)
     return Embeddings(vectors[rows] if n_without_history else vectors, rows, n_without_history)
+
+
+def centre_users(embeddings: Embeddings, others: NDArray[np.float32]) -> Embeddings:
+    """Take the mean of others, mostly the same users, from each: similarity tells how they differ from it.
+
+    ELSA's item vectors, and so its users, share a direction that popular items hold: hardly any cosine
+    is below zero. Centred, opposed tastes are.
+
+    Returns
+    -------
+    Embeddings
+        Unit rows again; who is the mean itself is left out.
+    """
+    vectors, has_direction = centred_rows(embeddings.vectors, others)
+    n_without = embeddings.n_without_history + int((~has_direction).sum())
+    return Embeddings(vectors[has_direction], embeddings.rows[has_direction], n_without)
 
 
 def check_item_order(matrix: csr_array, encoder: NDArray[np.float32], *, seed: int) -> ItemOrder:

@@ -98,6 +98,40 @@ def _normalise(row: NDArray[np.float64], unit: NDArray[np.float32]) -> bool:
 
 
 @compiled()
+def centred_rows(
+    vectors: NDArray[np.float32], others: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Take the mean of other rows from each and divide it by its norm.
+
+    Parameters
+    ----------
+    vectors : (n, factors) float32
+        Finite rows.
+    others : (m, factors) float32
+        Finite rows, whose mean is taken.
+
+    Returns
+    -------
+    units : (n, factors) float32
+        Rows of norm one to float32 precision, or zero.
+    has_direction : (n,) bool
+        False where a row is the mean.
+    """
+    total = np.zeros(vectors.shape[1], np.float64)
+    for i in range(others.shape[0]):
+        for k in range(total.shape[0]):
+            total[k] += np.float64(others[i, k])
+    total /= others.shape[0]
+    units, has_direction = np.empty_like(vectors), np.empty(vectors.shape[0], np.bool_)
+    row = np.empty_like(total)
+    for i in range(vectors.shape[0]):
+        for k in range(total.shape[0]):
+            row[k] = np.float64(vectors[i, k]) - total[k]
+        has_direction[i] = _normalise(row, units[i])
+    return units, has_direction
+
+
+@compiled()
 def sum_and_normalise(
     indptr: NDArray[np.integer],
     indices: NDArray[np.integer],

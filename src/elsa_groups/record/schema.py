@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LINEAGE = "lineage.json"
 SCHEMA_VERSION = 1
+# The thresholds, as they are named wherever they are recorded.
+LIMITS = ("similar", "divergent", "band_low", "band_high")
 _PACKAGES = (
     "elsa-groups",
     "mlflow",
@@ -159,10 +161,10 @@ def data_record(interactions: Interactions) -> dict[str, Any]:
 
 def thresholds_record(thresholds: "Thresholds", targets: dict[str, Any]) -> dict[str, Any]:
     """Describe the thresholds: what was asked, what came, and how it was obtained."""
+    band = thresholds.band or (None, None)
     return {
         "asked": targets,
-        "similar": thresholds.similar,
-        "divergent": thresholds.divergent,
+        **dict(zip(LIMITS, (thresholds.similar, thresholds.divergent, *band), strict=True)),
         "method": thresholds.method,
         "n_users": thresholds.n_users,
         "pairs": thresholds.pairs,

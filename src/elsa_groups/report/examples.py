@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Family, Groups, Rule
 from elsa_groups.model.embeddings import Embeddings
-from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.similarity.scores import Users, reference_similarities
+from elsa_groups.similarity.target import Band, Limits
 
 Columns = NDArray[np.integer]
 
@@ -156,7 +157,14 @@ class Histories:
 
 
 def first_groups(
-    groups: Groups, family: Family, histories: Histories, *, similar: float, divergent: float
+    groups: Groups,
+    family: Family,
+    histories: Histories,
+    users: Users,
+    *,
+    similar: float,
+    divergent: float,
+    band: Band | None = None,
 ) -> tuple[Example, ...]:
     """Describe the first groups of a key by number; whatever their number, two are looked at.
 
@@ -168,12 +176,16 @@ def first_groups(
         Its rules.
     histories : Histories
         Their members.
+    users : Users
+        What they are compared by.
     similar, divergent : float in [0, 1]
         Thresholds.
+    band : (float, float), optional
+        Lowest and highest similarity by the rule band.
     """
-    limits = {Rule.similar: similar, Rule.divergent: divergent}
+    limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
     return tuple(
-        _describe(number, members, groups.subgroup_of_position, family, histories, limits)
+        _describe(number, members, groups.subgroup_of_position, family, histories, users, limits)
         for number, members in enumerate(groups.members[:GROUPS_SHOWN])
     )
 
@@ -184,7 +196,8 @@ def _describe(
     subgroups: NDArray[np.int64],
     family: Family,
     histories: Histories,
-    limits: dict[Rule, float],
+    users: Users,
+    limits: Limits,
 ) -> Example:
     rows, shown = histories.embeddings.rows, members[:MEMBERS_SHOWN]
     described = tuple(
@@ -197,7 +210,7 @@ def _describe(
         )
         for position, member in enumerate(shown)
     )
-    pairs = _judge(shown, subgroups, family, histories.embeddings.vectors, limits)
+    pairs = _judge(shown, subgroups, family, users, limits)
     return Example(number, len(members), described, tuple(_shared(members, subgroups, histories)), pairs)
 
 
@@ -217,18 +230,19 @@ def _judge(
     members: NDArray[np.int64],
     subgroups: NDArray[np.int64],
     family: Family,
-    vectors: NDArray[np.float32],
-    limits: dict[Rule, float],
+    users: Users,
+    limits: Limits,
 ) -> tuple[tuple[Pair, ...], ...]:
     """Judge every pair by the rule of its subgroups, as :func:`measure_quality` counts wrong pairs."""
     firsts, seconds = np.tril_indices(len(members), -1)
-    values = iter(reference_similarities(vectors, members[firsts], members[seconds]).tolist())
+    values = iter(reference_similarities(users, members[firsts], members[seconds]).tolist())
 
     def pair(i: int, j: int) -> Pair:
         value = next(values)
         rule = family.within if subgroups[i] == subgroups[j] else family.across
         if rule == Rule.any:
             return Pair(value, None)
-        return Pair(value, value >= limits[rule] if rule == Rule.similar else value <= limits[rule])
+        low, high = rule.interval(**limits)
+        return Pair(value, low <= value <= high)
 
     return tuple(tuple(pair(i, j) for j in range(i)) for i in range(len(members)))

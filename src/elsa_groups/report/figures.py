@@ -21,6 +21,7 @@ from elsa_groups.report.sharing import (
 from elsa_groups.report.sides import describe_sides, draw_sides, find_sides
 from elsa_groups.report.tables import Result
 from elsa_groups.report.usermap import choose_examples, describe_map, draw_map, map_users
+from elsa_groups.similarity.scores import Users
 from elsa_groups.similarity.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -55,7 +56,12 @@ class RunFigure:
 
 
 def figures_of(
-    vectors: NDArray[np.float32], results: Sequence[Result], thresholds: Thresholds, *, threads: int = 1
+    users: Users,
+    vectors: NDArray[np.float32],
+    results: Sequence[Result],
+    thresholds: Thresholds,
+    *,
+    threads: int = 1,
 ) -> Iterator[RunFigure]:
     """Yield the figures of a run in the order in which to look at them.
 
@@ -65,8 +71,10 @@ def figures_of(
 
     Parameters
     ----------
+    users : Users
+        What users are compared by, whose numbers members of groups are.
     vectors : (n_users, dim) float32
-        Unit rows, which members of groups are rows of.
+        Their embeddings, for the map.
     results : sequence of Result
         The groups of every key.
     thresholds : Thresholds
@@ -80,12 +88,12 @@ def figures_of(
     a second for each figure.
     """
     limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
-    pairs = count_pairs(vectors, **limits, threads=threads)
+    pairs = count_pairs(users, **limits, threads=threads)
     yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
     if results:
         yield from _figures_of_keys(results, len(vectors), limits)
-    users, examples = map_users(vectors), choose_examples(results)
-    yield RunFigure.of("map", draw_map(users, examples), describe_map(users, examples))
+    places, examples = map_users(vectors), choose_examples(results)
+    yield RunFigure.of("map", draw_map(places, examples), describe_map(places, examples))
 
 
 def _figures_of_keys(

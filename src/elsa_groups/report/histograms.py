@@ -193,7 +193,7 @@ def draw_histogram(histogram: Histogram) -> "Figure":
         add_legend(axes, above=0.09 if axes is panels[0] else 0.0, reverse=True)
         mark_thresholds(axes, h.divergent, h.similar)
     label_thresholds(panels[0], h.divergent, h.similar)
-    panels[-1].set_xlabel("group similarity: mean over pairs of (1 + cos) / 2")
+    panels[-1].set_xlabel("group similarity: mean over pairs")
     settle(figure)
     return figure
 

@@ -26,6 +26,7 @@ _RULE = ("within", "across", "linkage")
 _TO_EACH_OTHER = {
     "similar": "similar to each other",
     "divergent": "divergent from each other",
+    "band": "in the band of each other",
     "any": "anybody",
 }
 # Heading, name in the row, format.

@@ -18,7 +18,7 @@ from elsa_groups.report.style import (
     settle,
     show_percent,
 )
-from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.similarity.scores import Users, reference_similarities
 from elsa_groups.similarity.thresholds import sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
 
@@ -73,15 +73,13 @@ class PairSimilarities:
         return f"{self.n_seen:,} random pairs"
 
 
-def count_pairs(
-    vectors: NDArray[np.float32], *, similar: float, divergent: float, threads: int = 1
-) -> PairSimilarities:
+def count_pairs(users: Users, *, similar: float, divergent: float, threads: int = 1) -> PairSimilarities:
     """Count the reference similarities of all pairs of users, or of a sample where there are many.
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, two or more.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, or histories, of two or more.
     similar, divergent : float in [0, 1]
         Thresholds.
     threads : int
@@ -92,11 +90,11 @@ def count_pairs(
     At most a million dot products, 0.3 s at 256 dimensions, whatever the number of users; memory: 24 bytes
     for each. The sample is the same for the same users.
     """
-    total = n_pairs(len(vectors))
+    total = n_pairs(users.shape[0])
     if total <= MAX_PAIRS:
-        values = reference_similarities(vectors, *np.triu_indices(len(vectors), 1))
+        values = reference_similarities(users, *np.triu_indices(users.shape[0], 1))
     else:
-        values = sample_similarities(vectors, MAX_PAIRS, seed=0, threads=threads)
+        values = sample_similarities(users, MAX_PAIRS, seed=0, threads=threads)
     # Few pairs in many bins are noise.
     n_bins = int(np.clip(np.sqrt(len(values)), _FEWEST_BINS, _MOST_BINS))
     low, high = min(values.min(), divergent, similar), max(values.max(), divergent, similar)
@@ -106,7 +104,7 @@ def count_pairs(
     return PairSimilarities(
         edges=edges,
         counts=counts,
-        n_users=len(vectors),
+        n_users=users.shape[0],
         mean=float(values.mean()),
         similar=similar,
         divergent=divergent,
@@ -126,7 +124,7 @@ def draw_pairs(pairs: PairSimilarities) -> "Figure":
     axes.margins(x=0.02)
     show_percent(axes)
     axes.set_ylabel("share of pairs")
-    axes.set_xlabel("similarity of two users: (1 + cos) / 2")
+    axes.set_xlabel("similarity of two users")
     add_legend(axes, above=0.09, columns=3)
     mark_thresholds(axes, pairs.divergent, pairs.similar)
     label_thresholds(axes, pairs.divergent, pairs.similar)

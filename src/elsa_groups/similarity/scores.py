@@ -1,23 +1,29 @@
 """Similarity of users: the exact reference value, and the fast score with its error bound.
 
-The similarity of two users is ``(1 + cos) / 2`` of their embeddings, in [0, 1]. Its *reference value*
-sums the products of two float32 unit rows in float64, one after the other over the dimensions. Each
-product is exact in float64 and the order is fixed, so the value is the same on every machine, with
-or without fused multiply-add. A *fast* float32 score, whatever library computed it and in whichever
-order, decides only where it is farther from a threshold than :func:`fast_cosine_bound`; a *coarse* score,
-of a row rounded to 8 bits, only where it is farther than :attr:`Coarse.error` besides.
+The similarity of two users is ``(1 + cos) / 2`` of their embeddings, in [0, 1], or one of their histories
+(:mod:`elsa_groups.similarity.histories`), which is fast and exact as it is. Of embeddings the *reference
+value* sums the products of two float32 unit rows in float64, one after the other over the dimensions. Each
+product is exact in float64 and the order is fixed, so the value is the same on every machine, with or
+without fused multiply-add. A *fast* float32 score, whatever library computed it and in whichever order,
+decides only where it is farther from a threshold than :func:`fast_cosine_bound`; a *coarse* score, of a row
+rounded to 8 bits, only where it is farther than :attr:`Coarse.error` besides.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from elsa_groups.compiled import compiled
 from elsa_groups.model.vectors import dot_error, reference_dot
+from elsa_groups.similarity.histories import BinaryHistories, history_similarity, rows_of
 
 Row = int | np.int64
+# Users by what they are compared by; shape[0] is their number.
+Users = NDArray[np.float32] | BinaryHistories
 
 
 @compiled()
@@ -35,9 +41,36 @@ def reference_cosine(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
 
 
 @compiled()
-def reference_similarity(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
+def vector_similarity(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
     """Similarity ``(1 + cos) / 2`` of rows ``u`` and ``v`` in [0, 1], as a float64 reference value."""
     return (1.0 + reference_cosine(vectors, u, v)) * 0.5
+
+
+def reference_similarity(users: Users, u: Row, v: Row) -> float:
+    """Similarity of users ``u`` and ``v`` in [0, 1], as a float64 reference value.
+
+    Parameters
+    ----------
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, by ``(1 + cos) / 2``; or histories.
+    u, v : int
+        Users.
+    """
+    of_kind = vector_similarity if isinstance(users, np.ndarray) else history_similarity
+    value: float = of_kind(users, u, v)
+    return value
+
+
+@overload(reference_similarity)
+def _reference_similarity(users, u, v):
+    """Choose the kind of users when compiled code is made, at no cost when it runs."""
+    of_kind = vector_similarity if isinstance(users, types.Array) else history_similarity
+    return lambda users, u, v: of_kind(users, u, v)
+
+
+def take_users(users: Users, rows: NDArray[np.int64]) -> Users:
+    """Return some of the users, in the order of their rows."""
+    return users[rows] if isinstance(users, np.ndarray) else rows_of(users, rows)
 
 
 @compiled(fastmath=True)
@@ -50,13 +83,11 @@ def fast_dot(a: NDArray[np.float32], i: Row, b: NDArray[np.float32], j: Row) -> 
 
 
 @compiled()
-def reference_similarities(
-    vectors: NDArray[np.float32], us: NDArray[np.int64], vs: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def reference_similarities(users: Users, us: NDArray[np.int64], vs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the reference similarity of each pair ``(us[i], vs[i])``, shape (n_pairs,), float64."""
     values = np.empty(us.shape[0], np.float64)
     for i in range(us.shape[0]):
-        values[i] = reference_similarity(vectors, us[i], vs[i])
+        values[i] = reference_similarity(users, us[i], vs[i])
     return values
 
 
@@ -85,8 +116,14 @@ class Coarse:
     error: float
 
 
-def coarsen(vectors: NDArray[np.float32]) -> Coarse:
-    """Round unit rows, (n_users, dim) float32, to 8 bits; memory: ``n_users * dim`` bytes."""
+def coarsen(users: Users) -> Coarse:
+    """Round unit rows, (n_users, dim) float32, to 8 bits; memory: ``n_users * dim`` bytes.
+
+    Of histories rows of one zero, whose error is infinite, so that every decision is left to the reference.
+    """
+    if isinstance(users, BinaryHistories):
+        return Coarse(np.zeros((users.shape[0], 1), np.int8), 1.0, math.inf)
+    vectors = users
     scale = max(float(vectors.max()), -float(vectors.min())) / 127.0
     rows = np.empty(vectors.shape, np.int8)
     # The distance is computed in float64, and the margin more than its rounding.

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from elsa_groups.compiled import compiled
 from elsa_groups.errors import InputError
+from elsa_groups.similarity.counting import cost_of_counting, count_sides, order_statistics
+from elsa_groups.similarity.histories import BinaryHistories
 from elsa_groups.similarity.philox import block, stream_key, uniform_below
 from elsa_groups.similarity.ranks import ONE, Ranks
-from elsa_groups.similarity.scores import fast_cosine_bound, reference_similarities
-from elsa_groups.similarity.target import Target, check_targets
+from elsa_groups.similarity.scores import Users, fast_cosine_bound, reference_similarities
+from elsa_groups.similarity.target import Band, Limits, Target, check_targets
 from elsa_groups.similarity.tiles import (
     Inside,
     TooManyInside,
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 Method = Literal["auto", "exact", "sampled"]
 Vectors = NDArray[np.float32]
 
+# Names of the ends of the band.
+_BAND = ("band_low", "band_high")
 # Up to this many pairs all are kept and none is sampled first.
 _ALL_PAIRS = 1 << 17
 # Half width of a bracket in standard errors: one in hundreds of brackets misses and is widened.
@@ -45,7 +49,7 @@ _BINS = 1 << 18
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Two thresholds on similarity, and how they were obtained.
+    """Thresholds on similarity, and how they were obtained.
 
     Attributes
     ----------
@@ -60,7 +64,10 @@ class Thresholds:
     pairs : int
         Pairs looked at: all of them, or the sample's.
     intervals : dict
-        For sampled quantiles: 95% distribution-free interval of each by name.
+        For sampled quantiles: 95% distribution-free interval of each by name, those of the band being
+        ``band_low`` and ``band_high``.
+    band : (float, float) or None
+        Lowest and highest similarity by the rule band, where it was asked for.
     """
 
     similar: float
@@ -69,13 +76,20 @@ class Thresholds:
     n_users: int
     pairs: int
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    band: Band | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The thresholds alone, as arguments of whatever goes by them."""
+        return {"similar": self.similar, "divergent": self.divergent, "band": self.band}
 
 
 def find_thresholds(
-    vectors: Vectors,
+    users: Users,
     *,
     similar: Target,
     divergent: Target,
+    band: tuple[Target, Target] | None = None,
     method: Method = "auto",
     exact_budget: float = 1e13,
     sampled_pairs: int = 10_000_000,
@@ -84,16 +98,19 @@ def find_thresholds(
     ranks: Ranks = ONE,
     device: torch.device | None = None,
 ) -> Thresholds:
-    """Find both thresholds over the unordered pairs u < v of users.
+    """Find the thresholds over the unordered pairs u < v of users.
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows, finite.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, finite, or histories.
     similar, divergent : Target
         Quantile (linear interpolation between order statistics, as :func:`numpy.quantile`) or value.
+    band : (Target, Target), optional
+        Where the rule band begins and ends.
     method : {"auto", "exact", "sampled"}
-        ``auto`` is exact while ``n_users**2 * dim`` is at most ``exact_budget``.
+        ``auto`` is exact while ``n_users**2 * dim``, or the cost of counting histories, is at most
+        ``exact_budget``.
     exact_budget : float
         Multiply-adds, twice those of the upper triangle.
     sampled_pairs : int
@@ -115,7 +132,7 @@ def find_thresholds(
     ------
     InputError
         Fewer than two users, values that are not finite, a quantile or value outside [0, 1], or a
-        similar threshold below the divergent one.
+        similar threshold below the divergent one, or a band that ends below its beginning.
 
     Notes
     -----
@@ -125,53 +142,72 @@ def find_thresholds(
     by reference value. A bracket that misses is widened and swept again. Cost: 1.2 to 1.4 times the product
     ``vectors @ vectors.T`` of the upper triangle alone; memory: 12 bytes for each pair inside, 1 in 1,000 at
     20,000 users and 1 in 3,000 at 500,000, never N x N. Ranks keep the pairs of their own tiles and exchange
-    counts and the few values that are evaluated again. Sampled: 8 bytes a pair.
+    counts and the few values that are evaluated again. Of histories all pairs are counted, in three sweeps
+    (:func:`~elsa_groups.similarity.counting.order_statistics`). Sampled: 8 bytes a pair.
     """
-    check_targets(similar, divergent)
-    _check_vectors(vectors)
-    wanted = {
-        name: t.quantile for name, t in (("similar", similar), ("divergent", divergent)) if t.value is None
-    }
-    given = {
-        name: t.value for name, t in (("similar", similar), ("divergent", divergent)) if t.value is not None
-    }
-    chosen = _choose(method, len(vectors), vectors.shape[1], exact_budget) if wanted else "value"
+    check_targets(similar, divergent, band)
+    _check_users(users)
+    n_users = users.shape[0]
+    targets = {"similar": similar, "divergent": divergent}
+    if band is not None:
+        targets |= dict(zip(_BAND, band, strict=True))
+    wanted = {name: t.quantile for name, t in targets.items() if t.value is None and t.quantile is not None}
+    given = {name: t.value for name, t in targets.items() if t.value is not None}
+    chosen = _choose(method, cost_of_pairs(users), exact_budget) if wanted else "value"
     intervals: dict[str, tuple[float, float]] = {}
     pairs = 0
     if chosen == "exact":
-        pairs = n_pairs(len(vectors))
-        found = _exact_quantiles(
-            vectors, list(wanted.values()), seed=seed, threads=threads, ranks=ranks, device=device
-        )
+        pairs = n_pairs(n_users)
+        if isinstance(users, BinaryHistories):
+            found = _counted_quantiles(users, list(wanted.values()), threads=threads, ranks=ranks)
+        else:
+            found = _exact_quantiles(
+                users, list(wanted.values()), seed=seed, threads=threads, ranks=ranks, device=device
+            )
         given |= dict(zip(wanted, found, strict=True))
     elif chosen == "sampled":
         pairs = sampled_pairs
-        sample = sample_similarities(vectors, pairs, seed=seed, threads=threads, ranks=ranks)
+        sample = sample_similarities(users, pairs, seed=seed, threads=threads, ranks=ranks)
         ordered = np.sort(sample)
         given |= {name: _quantile(ordered, q) for name, q in wanted.items()}
         intervals = {name: _interval(ordered, q) for name, q in wanted.items()}
-    thresholds = Thresholds(given["similar"], given["divergent"], chosen, len(vectors), pairs, intervals)
-    if thresholds.similar < thresholds.divergent:
+    _check_found(given, "similar", "divergent")
+    if band is not None:
+        _check_found(given, *reversed(_BAND))
+    return Thresholds(
+        given["similar"], given["divergent"], chosen, n_users, pairs, intervals,
+        (given[_BAND[0]], given[_BAND[1]]) if band else None,
+    )  # fmt: skip
+
+
+def _check_found(found: dict[str, float], upper: str, lower: str) -> None:
+    if found[upper] < found[lower]:
         raise InputError(
-            f"thresholds: expected similar >= divergent, came similar {thresholds.similar:.6f} and divergent"
-            f" {thresholds.divergent:.6f}; change thresholds.similar or thresholds.divergent"
+            f"thresholds: expected {upper} >= {lower}, came {upper} {found[upper]:.6f} and {lower}"
+            f" {found[lower]:.6f}; change thresholds.{upper.replace('_', '.')} or"
+            f" thresholds.{lower.replace('_', '.')}"
         )
-    return thresholds
 
 
-def _check_vectors(vectors: Vectors) -> None:
-    if len(vectors) < 2:
-        raise InputError(f"thresholds: expected at least 2 users with a history, came {len(vectors)}")
-    if not np.isfinite(vectors).all():
+def _check_users(users: Users) -> None:
+    if users.shape[0] < 2:
+        raise InputError(f"thresholds: expected at least 2 users with a history, came {users.shape[0]}")
+    if isinstance(users, np.ndarray) and not np.isfinite(users).all():
         raise InputError(
             "thresholds: expected finite embeddings, came NaN or infinity; is the checkpoint damaged?"
         )
 
 
-def _choose(method: Method, n_users: int, dim: int, budget: float) -> str:
+def cost_of_pairs(users: Users) -> float:
+    """Return what a sweep of all pairs costs in multiply-adds."""
+    if isinstance(users, BinaryHistories):
+        return cost_of_counting(users)
+    return float(len(users)) ** 2 * users.shape[1]
+
+
+def _choose(method: Method, cost: float, budget: float) -> str:
     if method != "auto":
         return method
-    cost = float(n_users) ** 2 * dim
     chosen = "exact" if cost <= budget else "sampled"
     log.info("thresholds: %s (cost %.2g, thresholds.exact_budget %.2g)", chosen, cost, budget)
     return chosen
@@ -215,7 +251,7 @@ def _sample_pairs(n_users, first, key, us, vs):
 
 
 def sample_similarities(
-    vectors: Vectors, n: int, *, seed: int, threads: int = 1, ranks: Ranks = ONE
+    users: Users, n: int, *, seed: int, threads: int = 1, ranks: Ranks = ONE
 ) -> NDArray[np.float64]:
     """Return n reference similarities, float64, of random pairs u != v drawn with replacement."""
     key = stream_key(seed, "pairs")
@@ -225,8 +261,8 @@ def sample_similarities(
         for first in tasks:
             part = values[first : first + _PAIRS_PER_TASK]
             us, vs = np.empty(len(part), np.int64), np.empty(len(part), np.int64)
-            _sample_pairs(len(vectors), first, key, us, vs)
-            part[:] = reference_similarities(vectors, us, vs)
+            _sample_pairs(users.shape[0], first, key, us, vs)
+            part[:] = reference_similarities(users, us, vs)
 
     run_workers(worker, ranks.share(range(0, n, _PAIRS_PER_TASK)), threads=threads)
     return ranks.sum(values)
@@ -251,21 +287,35 @@ class Share:
     margin: float
 
 
-def share_of_pairs(vectors: Vectors, value: float, *, threads: int = 1, ranks: Ranks = ONE) -> Share:
+def share_of_pairs(users: Users, value: float, *, threads: int = 1, ranks: Ranks = ONE) -> Share:
     """Find which quantile a similarity is, from all pairs, or from a sample where those are too many."""
-    if float(len(vectors)) ** 2 * vectors.shape[1] <= _COUNTED_FOR_ADVICE:
-        cosine = 2.0 * value - 1.0
-        bound = fast_cosine_bound(vectors.shape[1])
-        # The cosine of a similarity is known to one rounding: what is that near is equal.
-        ends = cosine - 2.0**-52, cosine + 2.0**-52
-        bins = bin_window(vectors, *ends, n_bins=1, bound=bound, threads=threads, ranks=ranks)
-        n, below, equal, margin = n_pairs(len(vectors)), bins.below, int(bins.counts[0]), 0.0
-    else:
+    n, margin = n_pairs(users.shape[0]), 0.0
+    if cost_of_pairs(users) > _COUNTED_FOR_ADVICE:
         n = 1_000_000
-        sample = sample_similarities(vectors, n, seed=0, threads=threads, ranks=ranks)
+        sample = sample_similarities(users, n, seed=0, threads=threads, ranks=ranks)
         below, equal = int((sample < value).sum()), int((sample == value).sum())
         margin = 3.0 * math.sqrt(0.25 / n)
+    elif isinstance(users, BinaryHistories):
+        below, equal = count_sides(users, value, threads=threads, ranks=ranks)
+    else:
+        cosine = 2.0 * value - 1.0
+        bound = fast_cosine_bound(users.shape[1])
+        # The cosine of a similarity is known to one rounding: what is that near is equal.
+        ends = cosine - 2.0**-52, cosine + 2.0**-52
+        bins = bin_window(users, *ends, n_bins=1, bound=bound, threads=threads, ranks=ranks)
+        below, equal = bins.below, int(bins.counts[0])
     return Share(below / (n - 1) if n > 1 else below, (below + equal - 1) / max(n - 1, 1), margin)
+
+
+def _counted_quantiles(
+    histories: BinaryHistories, quantiles: list[float], *, threads: int, ranks: Ranks
+) -> list[float]:
+    """Return the quantiles of all pairs of histories."""
+    around = [_around(n_pairs(histories.shape[0]), quantile) for quantile in quantiles]
+    places = [place for first, second, _ in around for place in (first, second)]
+    found = order_statistics(histories, places, threads=threads, ranks=ranks)
+    pairs = zip(found[::2], found[1::2], around, strict=True)
+    return [_interpolate(a, b, share) for a, b, (_, _, share) in pairs]
 
 
 def _exact_quantiles(

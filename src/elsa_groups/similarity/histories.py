@@ -1,0 +1,113 @@
+"""Similarity of users by their histories alone: cosine or Pearson correlation of ones and zeros.
+
+Both are functions of how many items two users share and how many each has, which are integers: a fixed
+expression in float64 of exact integers, so that the value is the same on every machine.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from elsa_groups.compiled import compiled
+
+Measure = Literal["history_cosine", "pearson"]
+# A similarity is a multiple of this: 1 + c is one of 2**-53, whatever c in [-1, 1].
+UNIT = 2.0**-54
+
+
+class BinaryHistories(NamedTuple):
+    """Users as sets of items, and what their similarity is made of: a tuple, as compiled code takes it.
+
+    The similarity of users who share n items, having a and b of them, is ``(1 + c) / 2`` with
+    ``c = (scale * n - offset * a * b) / sqrt(weight * weight)``.
+
+    Attributes
+    ----------
+    indptr : NDArray[np.int64], shape (n_users + 1,)
+        Where each history begins.
+    indices : NDArray[np.int32], shape (n_pairs,)
+        Items, ascending within each history.
+    weights : NDArray[np.float64], shape (n_users,)
+        Cosine: a. Pearson: a (I - a), where I is the number of items.
+    shape : tuple of int
+        Users and items.
+    scale, offset : int
+        Cosine: 1 and 0. Pearson: I and 1.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    weights: NDArray[np.float64]
+    shape: tuple[int, int]
+    scale: int
+    offset: int
+
+
+def have_similarity(matrix: csr_array, measure: Measure) -> NDArray[np.bool_]:
+    """Return who has a similarity, shape (n_users,): not the empty, nor, by Pearson, who has every item."""
+    lengths = np.diff(matrix.indptr)
+    has: NDArray[np.bool_] = lengths > 0
+    return has & (lengths < matrix.shape[1]) if measure == "pearson" else has
+
+
+def binary_histories(matrix: csr_array, measure: Measure) -> BinaryHistories:
+    """Compare users by their histories.
+
+    Parameters
+    ----------
+    matrix : csr_array, shape (n_users, n_items)
+        Whatever is stored counts as one. Every user has a similarity by :func:`have_similarity`.
+    measure : {"history_cosine", "pearson"}
+        ``|u & v| / sqrt(|u| |v|)``, or the correlation of the two rows of ones and zeros over all items.
+    """
+    if not have_similarity(matrix, measure).all():
+        raise ValueError(f"matrix: expected only users who have a similarity by {measure}")
+    ordered = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+    lengths = np.diff(ordered.indptr).astype(np.int64)
+    n_items = matrix.shape[1]
+    pearson = measure == "pearson"
+    return BinaryHistories(
+        ordered.indptr.astype(np.int64),
+        ordered.indices.astype(np.int32),
+        (lengths * (n_items - lengths) if pearson else lengths).astype(np.float64),
+        (matrix.shape[0], n_items),
+        n_items if pearson else 1,
+        int(pearson),
+    )
+
+
+def rows_of(histories: BinaryHistories, rows: NDArray[np.int64]) -> BinaryHistories:
+    """Return some of the users, compared as before."""
+    ones = np.ones(len(histories.indices), np.bool_)
+    taken = csr_array((ones, histories.indices, histories.indptr), shape=histories.shape)[rows]
+    return histories._replace(
+        indptr=taken.indptr.astype(np.int64),
+        indices=taken.indices.astype(np.int32),
+        weights=histories.weights[rows],
+        shape=(len(rows), histories.shape[1]),
+    )
+
+
+@compiled()
+def similarity_of_counts(histories: BinaryHistories, u: Any, v: Any, shared: Any) -> float:
+    """Similarity in [0, 1] of users ``u`` and ``v`` who share so many items."""
+    indptr = histories.indptr
+    lengths = (indptr[u + 1] - indptr[u]) * (indptr[v + 1] - indptr[v])
+    above = np.float64(histories.scale * shared - histories.offset * lengths)
+    value = above / np.sqrt(histories.weights[u] * histories.weights[v])
+    return (1.0 + min(1.0, max(-1.0, value))) * 0.5
+
+
+@compiled()
+def history_similarity(histories: BinaryHistories, u: Any, v: Any) -> float:
+    """Similarity in [0, 1] of users ``u`` and ``v``; costs as many steps as they have items together."""
+    indptr, indices = histories.indptr, histories.indices
+    i, j, shared = indptr[u], indptr[v], 0
+    while i < indptr[u + 1] and j < indptr[v + 1]:
+        a, b = indices[i], indices[j]
+        shared += a == b
+        i += a <= b
+        j += b <= a
+    return similarity_of_counts(histories, u, v, shared)
