@@ -1,0 +1,141 @@
+"""Published protocols as families files: what each promises, checked apart from the code that draws."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from elsa_groups.cli import schema
+from elsa_groups.cli.arguments import conf_dir
+from elsa_groups.cli.drawing import draw_all
+from elsa_groups.cli.generate import check_settings
+from elsa_groups.cli.population import choose_users
+from elsa_groups.data.load import load
+from elsa_groups.data.split import split_users
+from elsa_groups.similarity.ranks import ONE
+
+FEW = ["n_groups=6", "allow_partial=true", "sampling.max_restarts=500", "baseline.n_groups=10"]
+NAMES = sorted(path.stem for path in (conf_dir() / "families").glob("*.yaml"))
+N_USERS = 400
+# Eight who all diverge from each other are not to be had of so few users at the default.
+LOOSE = "thresholds.divergent.quantile=0.5"
+
+
+@pytest.fixture(scope="module")
+def interactions():
+    options = {"n_users": N_USERS, "n_items": 240}
+    return load("Demo", Path("unused"), min_user_interactions=5, min_item_interactions=5, **options)
+
+
+@pytest.fixture(scope="module")
+def draw(interactions):
+    encoder = np.random.default_rng(4).normal(size=(interactions.n_items, 32)).astype(np.float32)
+    split = split_users(interactions.n_users, val_ratio=0.1, test_ratio=0.4, seed=1)
+
+    def draw(families, *overrides):
+        schema.register()
+        asked = ["dataset=Demo", "seed=5", "evidence.halves=null", f"families={families}", *FEW, *overrides]
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            settings = schema.complete(compose("generate", asked))
+        check_settings(settings)
+        drawn = draw_all(
+            settings, interactions, encoder, choose_users(settings, interactions, split, None), ONE
+        )
+        rows = drawn.embeddings.rows
+        groups = {result.groups.key: rows[result.groups.members] for result in drawn.results}
+        vectors = np.zeros((interactions.n_users, 32))
+        vectors[rows] = drawn.embeddings.vectors
+        return settings, drawn.thresholds, groups, (1 + vectors @ vectors.T) / 2
+
+    draw.test_users = set(split.test)
+    return draw
+
+
+def of_sizes(groups, family):
+    return [members for key, members in groups.items() if key.startswith(f"{family}_")]
+
+
+def distinct(groups):
+    return all(len({frozenset(g) for g in members.tolist()}) == len(members) for members in groups.values())
+
+
+@pytest.mark.parametrize("families", NAMES)
+def test_every_protocol_draws_its_keys_from_small_data(draw, families):
+    loose = [LOOSE] if families == "standard" else []
+    settings, _, groups, _ = draw(families, "filters.min_common_items.value=null", *loose)
+    keys = [
+        f"{name}_{'_'.join(map(str, sizes))}"
+        for name, family in settings["families"].items()
+        for sizes in family["compositions"]
+    ]
+    assert list(groups) == keys
+    assert distinct(groups)
+    assert all(1 <= len(members) <= 6 for members in groups.values())
+
+
+def test_standard_has_every_pair_on_its_side_in_sizes_2_to_8(draw):
+    _, found, groups, similarity = draw("standard", LOOSE)
+    assert [members.shape[1] for members in of_sizes(groups, "similar")] == list(range(2, 9))
+    for family, holds in (("similar", np.greater_equal), ("divergent", np.less_equal)):
+        limit = getattr(found, family)
+        for members in of_sizes(groups, family):
+            pairs = [similarity[u, v] for group in members for u, v in combinations(group, 2)]
+            assert holds(pairs, limit).all()
+
+
+def test_sagea_keeps_threes_of_test_users_with_six_common_items_of_half_the_catalogue(draw, interactions):
+    settings, found, groups, similarity = draw("sagea", "~families.opposing")
+    pairs = similarity[np.ix_(sorted(draw.test_users), sorted(draw.test_users))]
+    upper = pairs[np.triu_indices(len(pairs), 1)]
+    assert (found.similar, found.divergent) == pytest.approx(np.quantile(upper, [0.75, 0.25]), abs=1e-6)
+    matrix = interactions.matrix.toarray()
+    assert settings["filters"]["min_common_items"] == {"value": 6, "scope": "half"}
+    for members in groups.values():
+        assert members.shape[1] == 3
+        assert set(members.ravel()) <= draw.test_users
+        # In the half alone there are as many, so in all there are too.
+        assert (matrix[members].sum(axis=1) == 3).sum(axis=1).min() >= 6
+
+
+def test_kaya_joins_by_one_pearson_correlation_and_starts_from_different_users(draw, interactions):
+    _, _, groups, _ = draw("kaya")
+    correlation = np.corrcoef(interactions.matrix.toarray())
+    assert [members.shape[1] for members in of_sizes(groups, "divergent")] == list(range(2, 9))
+    for family, joins in (("similar", lambda c: c.max() >= 0.3), ("divergent", lambda c: c.min() <= 0.1)):
+        for members in of_sizes(groups, family):
+            assert len(set(members[:, 0])) == len(members)
+            for group in members:
+                assert all(joins(correlation[group[i], group[:i]]) for i in range(1, len(group)))
+
+
+@pytest.mark.parametrize("families", ["minority", "coalitional", "three_camps"])
+def test_subgroups_are_alike_within_and_divergent_across(draw, families):
+    _, found, groups, similarity = draw(families)
+    keys = [key for key in groups if not key.startswith("random")]
+    for key in keys:
+        sizes = [int(size) for size in key.split("_")[1:]]
+        camp = np.repeat(range(len(sizes)), sizes)
+        for group in groups[key]:
+            for (i, u), (j, v) in combinations(enumerate(group), 2):
+                value = similarity[u, v]
+                assert value >= found.similar if camp[i] == camp[j] else value <= found.divergent
+
+
+def test_pairs_share_the_majority_and_differ_in_who_diverges(draw):
+    _, found, groups, similarity = draw("paired")
+    minority, similar = groups["minority_4_1"], groups["similar_4_1"]
+    shared = min(len(minority), len(similar))
+    assert (minority[:shared, :4] == similar[:shared, :4]).all()
+    assert max(similarity[group[4], u] for group in minority for u in group[:4]) <= found.divergent
+    assert min(similarity[group[4], u] for group in similar for u in group[:4]) >= found.similar
+
+
+def test_a_band_lies_between_its_quantiles(draw):
+    _, found, groups, similarity = draw("band")
+    low, high = np.quantile(similarity[np.triu_indices(len(similarity), 1)], [0.4, 0.6])
+    assert found.band == pytest.approx((low, high), abs=1e-6)
+    for members in of_sizes(groups, "band"):
+        pairs = [similarity[u, v] for group in members for u, v in combinations(group, 2)]
+        assert found.band[0] <= min(pairs) <= max(pairs) <= found.band[1]
