@@ -15,6 +15,10 @@ class Absent(InputError):
     """Something that was named is not there, or deleted."""
 
 
+class Unfilled(InputError):
+    """Not one group of a key can be had, or not as many as asked for."""
+
+
 class NotLogged(InputError):
     """A tracking store did not take what was to be logged."""
 

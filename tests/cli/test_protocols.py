@@ -14,6 +14,7 @@ from elsa_groups.cli.generate import check_settings
 from elsa_groups.cli.population import choose_users
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
+from elsa_groups.errors import InputError
 from elsa_groups.similarity.ranks import ONE
 
 FEW = ["n_groups=6", "allow_partial=true", "sampling.max_restarts=500", "baseline.n_groups=10"]
@@ -139,3 +140,24 @@ def test_a_band_lies_between_its_quantiles(draw):
     for members in of_sizes(groups, "band"):
         pairs = [similarity[u, v] for group in members for u, v in combinations(group, 2)]
         assert found.band[0] <= min(pairs) <= max(pairs) <= found.band[1]
+
+
+ONE_RULE = ["~families.divergent", "~families.opposing", "thresholds.similar.value=0.9999"]
+
+
+def test_a_key_that_has_not_one_group_is_left_out_if_fewer_will_do(draw, caplog):
+    _, _, groups, _ = draw("seed", *ONE_RULE)
+    assert list(groups) == ["random_3"]
+    assert "left out similar_3: " in caplog.text
+
+
+@pytest.mark.parametrize("overrides", [["allow_partial=false"], ["~families.random"]])
+def test_a_run_without_a_key_asked_for_or_without_any_is_an_error(draw, overrides):
+    with pytest.raises(InputError, match="similar_3: "):
+        draw("seed", *ONE_RULE, *overrides)
+
+
+def test_a_key_whose_partner_was_left_out_is_left_out(draw, caplog):
+    _, _, groups, _ = draw("paired", "thresholds.similar.value=0.9999")
+    assert list(groups) == ["random_5"]
+    assert "similar_4_1: there is no group of minority_4_1 to be paired with" in caplog.text

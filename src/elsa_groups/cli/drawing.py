@@ -159,19 +159,37 @@ def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
 def _draw_keys(
     settings: dict[str, Any], users: "Users", thresholds: "Thresholds", work: dict[str, Any]
 ) -> "list[DrawnKey]":
-    """Draw the groups of every key in order, as later ones may be paired with those of earlier ones."""
+    """Draw the groups of every key in order, as later ones may be paired with those of earlier ones.
+
+    With ``allow_partial`` a key that has not one group is left out, unless all are.
+    """
     from elsa_groups.cli.measuring import DrawnKey
+    from elsa_groups.errors import Unfilled
     from elsa_groups.groups.family import find_partners, first_subgroups
 
     families = schema.families_of(settings)
     partners = find_partners(families)
     drawn: list[DrawnKey] = []
     members: dict[str, NDArray[np.int64]] = {}
+    unfilled: list[Unfilled] = []
     for family, sizes in ((each, sizes) for each in families for sizes in each.compositions):
-        given = first_subgroups(partners.get(family.key(sizes)), members, sizes)
-        key = DrawnKey(family, *_draw_key(settings, users, thresholds, family, sizes, given, work=work))
+        partner = partners.get(family.key(sizes))
+        try:
+            if partner and partner not in members:
+                raise Unfilled(f"{family.key(sizes)}: there is no group of {partner} to be paired with")
+            given = first_subgroups(partner, members, sizes)
+            key = DrawnKey(family, *_draw_key(settings, users, thresholds, family, sizes, given, work=work))
+        except Unfilled as error:
+            if not settings["allow_partial"]:
+                raise
+            unfilled.append(error)
+            if not work["ranks"].rank:
+                log.warning("left out %s", error)
+            continue
         members[key.groups.key] = key.groups.members
         drawn.append(key)
+    if not drawn:
+        raise unfilled[0]
     return drawn
 
 

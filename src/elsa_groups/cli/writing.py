@@ -167,6 +167,7 @@ def _write_report(
                 key for key, family in family_of.items() if (family.within, family.across) != (Rule.any,) * 2
             ],
             held_out=drawn.population.targets is not None,
+            absent=[key for key in family_of if key not in {groups.key for groups in keys}],
         ),
         pictures=pictures,
         evidence={result.groups.key: result.evidence for result in drawn.results},

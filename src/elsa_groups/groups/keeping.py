@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.errors import InputError
+from elsa_groups.errors import InputError, Unfilled
 from elsa_groups.groups.family import Accounting, Family, Groups
 from elsa_groups.groups.filters import NAMES, Filters, Lookup, Members, OwnFilters, Verdicts
 from elsa_groups.groups.kept import KeptGroups
@@ -96,7 +96,7 @@ def draw_kept_groups(
     reason = _fill(kept, tally, draw, partial(own.judge, threads=threads), most_at_once)
     if reason and not (allow_partial and kept.count):
         way_out = " Or set allow_partial=true, which keeps what there is." if kept.count else ""
-        raise InputError(f"{key}: {reason}{way_out}")
+        raise Unfilled(f"{key}: {reason}{way_out}")
     accounting = tally.accounting(kept.n_groups - kept.count, reason)
     return Groups(key, kept.members[: kept.count], sizes, accounting, kept.numbers[: kept.count])
 

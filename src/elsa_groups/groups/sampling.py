@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.compiled import compiled
-from elsa_groups.errors import InputError
+from elsa_groups.errors import InputError, Unfilled
 from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage
 from elsa_groups.progress import progress
@@ -399,7 +399,7 @@ def draw_groups(
         attempt = _deepest_attempt(law, given, size, max_draws)
         reason = explain_starvation(users, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
         attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
-        raise InputError(f"{key}: a group could not be completed in {attempts}. {reason}")
+        raise Unfilled(f"{key}: a group could not be completed in {attempts}. {reason}")
     complete = slice(int(exhausted.argmax()) if exhausted.any() else count)
     accounting = Accounting(draws[complete], accepted[complete], restarts[complete])
     return Groups(key, members[complete], sizes, accounting)

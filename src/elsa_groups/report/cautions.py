@@ -44,6 +44,7 @@ def find_cautions(
     users_activity: float,
     ruled: Collection[str],
     held_out: bool = False,
+    absent: Collection[str] = (),
 ) -> tuple[Caution, ...]:
     """Return what must be said of a run, the gravest first; nothing where there is nothing to say.
 
@@ -61,9 +62,11 @@ def find_cautions(
         Keys whose family has a rule: those that are not random groups themselves.
     held_out : bool
         Whether a part of histories was held out for a later evaluation.
+    absent : collection of str
+        Keys that were asked for and have not one group.
     """
     found = (
-        _shortfall(rows),
+        _shortfall(rows, absent),
         _targets_seen(rows) if held_out else None,
         _wrong_pairs(rows),
         _unrelated(divergent),
@@ -85,18 +88,19 @@ def _tell(rows: list[Row], badness: Callable[[Row], float], numbers: Callable[[R
     return ", ".join(told) + (f" and {more} more key{'s' if more > 1 else ''}" if more > 0 else "")
 
 
-def _shortfall(rows: list[Row]) -> Caution | None:
+def _shortfall(rows: list[Row], absent: Collection[str]) -> Caution | None:
     short = [row for row in rows if row["shortfall"]]
-    if not short:
+    if not short and not absent:
         return None
 
     def numbers(row: Row) -> str:
         return f"{row['groups']:,} of {row['groups'] + row['shortfall']:,}"
 
-    told = _tell(short, lambda row: row["shortfall"] / (row["groups"] + row["shortfall"]), numbers)
+    told = [_tell(short, lambda row: row["shortfall"] / (row["groups"] + row["shortfall"]), numbers)]
+    told += [f"{key} (none)" for key in absent]
     return Caution(
         "There are fewer groups than asked for",
-        f"Drawing ended before as many were found in {told}; the log says why.",
+        f"Drawing ended before as many were found in {', '.join(filter(None, told))}; the log says why.",
     )
 
 
