@@ -129,3 +129,25 @@ def test_intervals_hold_what_other_users_give_in_95_of_100_samples(unit_rows, ru
     assert np.sqrt((errors**2).mean()) == pytest.approx(np.std(means), rel=0.25)
     # Were groups taken for independent of each other, far fewer would be held.
     assert np.mean(np.abs(np.array(means) - truth) <= of_groups_alone) < 0.8
+
+
+def test_the_variance_of_a_part_of_the_users_is_scaled_to_all_of_them():
+    values, means = np.array([1.0, 3.0]), np.array([1.0, 2.0, 3.0])  # both of variance 1
+    # (1 - 1 / 5) * (0.2 / 0.8) + 1 / 2
+    found = find_interval(values, means, groups_of_half=5, share=0.2)
+    assert found.standard_error == pytest.approx(0.7**0.5)
+    # More than the variance that was estimated, of three halves, which has two degrees of freedom.
+    assert found.high - 2.0 == pytest.approx(4.302653 * 0.7**0.5, rel=1e-6)
+
+
+def test_means_of_parts_of_the_users_foretell_how_means_of_all_vary():
+    rng = np.random.default_rng(11)
+    n_users, part = 400, 40
+    users = rng.normal(size=(200, n_users))
+    # One group a user: all that varies is who is there.
+    errors = []
+    for sample in users[:100]:
+        means = [sample[rng.choice(n_users, part, replace=False)].mean() for _ in range(50)]
+        found = find_interval(np.zeros(2), np.array(means), groups_of_half=part, share=part / n_users)
+        errors.append(found.standard_error**2)
+    assert np.mean(errors) == pytest.approx(users.mean(axis=1).var(), rel=0.2)

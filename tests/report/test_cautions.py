@@ -21,9 +21,10 @@ CALM = {
 }
 
 
-def cautions(*changes, n_users=1000, divergent=0.4, ruled=("similar_3",)):
+def cautions(*changes, n_users=1000, divergent=0.4, ruled=("similar_3",), absent=()):
     rows = [CALM | change for change in changes or [{}]]
-    found = find_cautions(rows, n_users=n_users, divergent=divergent, users_activity=30.0, ruled=ruled)
+    asked = {"divergent": divergent, "users_activity": 30.0, "ruled": ruled, "absent": absent}
+    found = find_cautions(rows, n_users=n_users, **asked)
     return {caution.title: caution.text for caution in found}
 
 
@@ -37,6 +38,16 @@ def test_missing_groups_are_told_with_how_many_there_are():
         "There are fewer groups than asked for": "Drawing ended before as many were found in divergent_8"
         " (12 of 75); the log says why."
     }
+
+
+def test_keys_without_a_group_are_told():
+    short = {"key": "divergent_8", "groups": 12, "shortfall": 63}
+    (text,) = cautions(short, absent=["opposing_2_1"]).values()
+    assert text.startswith(
+        "Drawing ended before as many were found in divergent_8 (12 of 75), opposing_2_1 (none);"
+    )
+    (text,) = cautions(absent=["opposing_2_1"]).values()
+    assert text.startswith("Drawing ended before as many were found in opposing_2_1 (none);")
 
 
 def test_wrong_pairs_are_told_from_the_first():

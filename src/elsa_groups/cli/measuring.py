@@ -308,11 +308,16 @@ def _intervals(
     import numpy as np
 
     from elsa_groups.groups.evidence import find_interval
+    from elsa_groups.groups.resampling import size_of_half
 
     if not halves:
         return {}
+    n_users = source.users.shape[0]
+    share = size_of_half(n_users) / n_users
     of_halves = [_measures(source, profiles, members, sizes) for members in halves]
     return {
-        name: find_interval(values, np.array([half[name].mean() for half in of_halves]), len(halves[0]))
+        name: find_interval(
+            values, np.array([half[name].mean() for half in of_halves]), len(halves[0]), share
+        )
         for name, values in measures.items()
     }

@@ -162,7 +162,7 @@ def cliffs_delta(values: Floats, others: Floats) -> float:
     return (int(above) - int(below)) / (len(values) * len(others))
 
 
-def find_interval(values: Floats, half_means: Floats, groups_of_half: int) -> Interval:
+def find_interval(values: Floats, half_means: Floats, groups_of_half: int, share: float = 0.5) -> Interval:
     """Return the interval of the mean of a key's groups, users being a sample.
 
     What the mean estimates is what it would be on average, had other users of the same kind been there.
@@ -179,8 +179,11 @@ def find_interval(values: Floats, half_means: Floats, groups_of_half: int) -> In
     half_means : (n_halves,) float64, n_halves >= 2
         Mean over the groups drawn from each half.
     groups_of_half : int
-        How many these were. Where they are fewer than ``n_groups``, what their chance adds is taken off:
-        the variance of groups by the difference of ``1 / n``.
+        How many these were. What their chance adds is taken off, and that of all groups is added: the
+        variance of groups over their number.
+    share : float in (0, 1)
+        Of the users in a half. The variance that users make in a sample of m of N is that of all N by
+        ``N / m - 1``.
 
     Notes
     -----
@@ -194,10 +197,11 @@ def find_interval(values: Floats, half_means: Floats, groups_of_half: int) -> In
     Estimates of Variance Components", Biometrics Bulletin 2, 1946, doi 10.2307/3002019.
     """
     n, of_halves, of_groups = len(values), float(half_means.var(ddof=1)), float(values.var())
-    variance = max(of_halves - of_groups * (1.0 / groups_of_half - 1.0 / n), of_groups / n)
+    scale = share / (1.0 - share)
+    variance = scale * max(0.0, of_halves - of_groups / groups_of_half) + of_groups / n
     freedom = float(len(half_means) - 1)
     if of_halves > 0.0:
-        freedom *= min(1.0, variance / of_halves) ** 2
+        freedom *= min(1.0, variance / (scale * of_halves)) ** 2
     error = variance**0.5
     reach = float(student.ppf(0.5 + CONFIDENCE / 2, max(1.0, freedom))) * error
     mean = float(values.mean())

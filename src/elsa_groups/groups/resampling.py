@@ -11,16 +11,23 @@ from elsa_groups.similarity.philox import block, stream_key, uniform_below
 Integers = NDArray[np.int64]
 
 _CLASSES = 10
+# Users of a half at most: what is drawn from it is to take no longer the more users there are.
+_HALF_UP_TO = 5_000
+
+
+def size_of_half(n_users: int) -> int:
+    """Return how many users a half of them has: of more than 10,000 a half is 5,000."""
+    return min(n_users // 2, _HALF_UP_TO)
 
 
 def random_halves(n_users: int, count: int, *, seed: int) -> Iterator[Integers]:
-    """Yield random halves of the users, ``n_users // 2`` ascending rows each, without replacement."""
+    """Yield random halves of the users, ascending rows without replacement; see :func:`size_of_half`."""
     key = stream_key(seed, "halves")
     for half in range(count):
         words = np.empty(n_users, np.uint64)
         _words(half, key, words)
         # Stable, so that the half is the same whatever the sort.
-        yield np.sort(np.argsort(words, kind="stable")[: n_users // 2])
+        yield np.sort(np.argsort(words, kind="stable")[: size_of_half(n_users)])
 
 
 @compiled()
