@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from elsa_groups.cli.measuring import DrawnKey, Source, measure_keys
+from elsa_groups.cli.measuring import DrawnKey, Source, _draw_from_halves, measure_keys
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES
 from elsa_groups.groups.keeping import NO_FILTERS
 from elsa_groups.groups.sampling import draw_groups
 from elsa_groups.model.embeddings import embed_users
+from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.scores import coarsen
 from elsa_groups.similarity.target import Target
 from elsa_groups.similarity.thresholds import find_thresholds
@@ -92,3 +93,43 @@ def test_evidence_depends_on_no_thread_and_no_other_key():
     (alone,) = measure_keys(source, [one])
     _, beside = measure_keys(replace(source, threads=3), [drawn(source, ANYONE, (3,)), one])
     assert alone.evidence == beside.evidence
+
+
+def test_a_key_is_paired_with_its_partner_within_each_half():
+    source = source_of()
+    partner = drawn(source, ANYONE, (3,))
+    family = replace(ANYONE, name="same", compositions=((3, 1),), paired_with="random_3")
+    given = partner.groups.members
+    limits = {**source.thresholds.limits, "seed": 3}
+    key = replace(
+        drawn(source, replace(family, paired_with=None), (3, 1)),
+        family=family,
+        groups=draw_groups(source.users, family, (3, 1), given=given, **limits),
+    )
+    halves = _draw_from_halves(source, [partner, key])
+    assert len(halves["same_3_1"]) == 4
+    for before, after in zip(halves["random_3"], halves["same_3_1"], strict=True):
+        assert after[:, :3].tolist() == before.tolist()
+
+
+def test_a_key_whose_partner_half_of_the_users_cannot_fill_has_no_intervals(caplog):
+    source = source_of()
+    partner = drawn(source, replace(ANYONE, name="crowd", compositions=((30,),)), (30,))
+    family = replace(ANYONE, name="pair", compositions=((1, 1),), paired_with="crowd_30")
+    pairs = partner.groups.members[:, :1]
+    limits = {**source.thresholds.limits, "seed": 3}
+    paired = draw_groups(source.users, family, (1, 1), given=pairs, **limits)
+    assert _draw_from_halves(source, [partner, DrawnKey(family, paired, paired, 0.5)]) == {}
+    assert "pair_1_1: expected groups of crowd_30 to be paired with, came none" in caplog.text
+
+
+def test_halves_are_drawn_by_what_users_are_compared_by():
+    source = source_of()
+    users = binary_histories(source.histories, "pearson")
+    targets = {"similar": Target(0.7), "divergent": Target(0.3)}
+    source = replace(source, users=users, coarse=coarsen(users), thresholds=find_thresholds(users, **targets))
+    similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
+    (result,) = measure_keys(source, [drawn(source, similar, (3,))])
+    (of,) = [of for of in result.evidence if (of.measure, of.baseline) == ("similarity", "random")]
+    # By the embeddings of these random histories the groups of halves would be like random ones.
+    assert result.baseline.mean() < of.interval.low < of.mean < of.interval.high

@@ -161,3 +161,44 @@ def test_records_from_before_these_settings_mean_everybody_and_all_of_their_hist
     again = schema.complete_recorded(old)
     assert (again["user_set"], again["user_sample"], again["user_file"]) == ("all", None, None)
     assert (again["history"], again["thresholds"]["users"]) == ("full", None)
+
+
+@pytest.mark.parametrize("by", ["similarity.center=mean", "similarity.source=pearson"])
+def test_recommendations_are_those_of_the_embeddings_whatever_users_are_compared_by(
+    interactions, encoder, by
+):
+    plain, compared = (
+        draw_all(settings, interactions, encoder, choose_users(settings, interactions, SPLIT, None), ONE)
+        for settings in (
+            settings_of(
+                "threads=1",
+                "device=cpu",
+                "evidence.halves=null",
+                "families.divergent.compositions=[[3]]",
+                *asked,
+            )
+            for asked in (
+                ["filters.max_recommendation_overlap.value=0.9"],
+                ["filters.max_recommendation_overlap.value=0.9", by],
+            )
+        )
+    )
+    assert compared.population.uncentred.tobytes() == plain.population.uncentred.tobytes()
+    assert compared.lookup.top_items.tolist() == plain.lookup.top_items.tolist()
+    assert compared.thresholds != plain.thresholds
+    assert compared.population.compared is compared.population.users
+
+
+def test_a_key_is_paired_with_the_groups_that_filters_kept_of_its_partner(interactions, encoder):
+    paired = "{compositions: [[2, 1]], within: any, across: any, paired_with: random_3, n_groups: 8}"
+    settings = settings_of(
+        "threads=1", "device=cpu", "evidence.halves=2", "similarity.source=history_cosine",
+        "filters.max_participation.value=2", "allow_partial=true", "~families.opposing",
+        f"+families.then={paired}",
+    )  # fmt: skip
+    drawn = draw_all(settings, interactions, encoder, choose_users(settings, interactions, None, None), ONE)
+    groups = {result.groups.key: result.groups for result in drawn.results}
+    partner, then = groups["random_3"], groups["then_2_1"]
+    assert partner.numbers.tolist() != list(range(len(partner.numbers)))
+    assert len(then.members) > 0
+    assert then.members[:, :2].tolist() == partner.members[then.numbers, :2].tolist()

@@ -16,7 +16,9 @@ from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES, Filters, Lookup, OwnFilters, half_of_catalogue
 from elsa_groups.groups.keeping import draw_kept_groups
 from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.philox import stream_key
+from elsa_groups.similarity.scores import reference_similarity
 
 N_USERS, N_ITEMS, TOP = 14, 30, 6
 # Few enough draws that one candidate in some ten cannot be completed.
@@ -339,3 +341,50 @@ def test_a_limit_of_zero_is_one():
         "max_recommendation_overlap",
         "max_member_overlap",
     )
+
+
+class TestPaired:
+    @staticmethod
+    def _draw(n_given, wanted, asked, **options):
+        family = Family("with", ((1, 2),), Rule.any, Rule.divergent, Linkage.mean, wanted, "random_2")
+        given = draw("random", (2,), n_given, Filters()).members[:, :1]
+        options = {"filters": asked, "lookup": lookup(), "given": given, **LAW, "max_draws": 1000, **options}
+        return given, draw_kept_groups(vectors(), family, (1, 2), **options)
+
+    def test_a_candidate_takes_the_row_of_its_number(self):
+        given, groups = self._draw(30, 3, Filters(disjoint=True))
+        assert len(groups.members) == 3
+        assert groups.numbers.tolist() != list(range(3))
+        assert groups.members[:, 0].tolist() == given[groups.numbers, 0].tolist()
+
+    def test_there_are_no_more_candidates_than_groups_to_be_paired_with(self):
+        asked = Filters(no_duplicates=True, distinct_first=True)
+        with pytest.raises(
+            InputError, match=r"with_1_2: of 12 groups wanted 10 were kept of 12 drawn, one for"
+        ):
+            self._draw(12, 12, asked)
+        given, groups = self._draw(12, 12, asked, allow_partial=True)
+        assert groups.accounting.shortfall == 12 - len(set(given.ravel().tolist())) > 0
+        assert groups.accounting.candidates == 12
+        assert "rejected by no_duplicates 1, distinct_first 1" in groups.accounting.reason
+
+    def test_fewer_groups_to_be_paired_with_than_wanted_are_a_shortfall_without_filters_too(self):
+        given, groups = self._draw(5, 8, Filters(), allow_partial=True)
+        assert groups.members[:, 0].tolist() == given.ravel().tolist()
+        assert groups.accounting.shortfall == 3
+        assert "one for each group there is to be paired with." in groups.accounting.reason
+
+
+@pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+def test_pairs_are_filtered_by_what_users_are_compared_by(measure):
+    histories = binary_histories(lookup().histories, measure)
+    groups = np.array(list(combinations(range(N_USERS), 3)))
+    values = [
+        [reference_similarity(histories, u, v) for u, v in combinations(group, 2)]
+        for group in groups.tolist()
+    ]
+    limits = np.quantile(values, (0.2, 0.8)).tolist()
+    asked = Filters(min_pair_similarity=limits[0], max_pair_similarity=limits[1])
+    passed = OwnFilters(asked, histories, None, seed=0).judge(groups) == 0
+    assert passed.tolist() == [limits[0] <= min(of) and max(of) <= limits[1] for of in values]
+    assert 0 < passed.sum() < len(groups)

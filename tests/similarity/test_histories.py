@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.errors import InputError
 from elsa_groups.similarity.histories import UNIT, binary_histories, have_similarity
-from elsa_groups.similarity.scores import reference_similarities, reference_similarity
+from elsa_groups.similarity.scores import reference_similarities, reference_similarity, take_users
 from elsa_groups.similarity.thresholds import Target, find_thresholds, sample_similarities, share_of_pairs
 
 MEASURES = ["history_cosine", "pearson"]
@@ -158,3 +158,14 @@ def test_a_single_user_is_refused():
     histories = binary_histories(csr_array(np.float32([[1, 0]])), "pearson")
     with pytest.raises(InputError, match="at least 2 users"):
         find_thresholds(histories, similar=Target(0.9), divergent=Target(0.1))
+
+
+@every_measure
+def test_some_users_are_compared_as_before(measure):
+    histories = binary_histories(listeners(40, 25, 0.6, 1), measure)
+    rows = np.array([31, 2, 7, 8])
+    some = take_users(histories, rows)
+    us, vs = (grid.ravel() for grid in np.mgrid[:4, :4])
+    expected = reference_similarities(histories, rows[us], rows[vs])
+    assert some.shape == (4, 25)
+    np.testing.assert_array_equal(reference_similarities(some, us, vs), expected)

@@ -79,7 +79,9 @@ def _decide_mean(vectors, histories, sums, s, members, start, count, user, low, 
     return low <= value <= high
 
 
-@compiled()
+# Without references to count: the process that compiles the kernels would count two arrays' at every pair,
+# which costs as much as the coarse dot product; code read from the cache does not.
+@compiled(_nrt=False)
 def _decide_pairs(
     coarse, half_scale, doubt, vectors, histories, members, start, count, user, low, high, every, bound
 ):  # fmt: skip
