@@ -17,9 +17,9 @@ from elsa_groups.cli.compare import main as compare_main
 from elsa_groups.errors import InputError
 from elsa_groups.report import figures, histograms, style
 
+from ..launches import kept_process
 from .conftest import Store
 from .test_faults import run
-from .test_reproduce import kept_process
 
 QUANTILES = (0.95, 0.8, 0.9)
 KEYS = ("similar_3", "opposing_2_1")

@@ -21,7 +21,7 @@ log = logging.getLogger("elsa_groups.cli")
 
 # What fails on every rank is for rank 0 to report, and for its run to end by. Then torchrun ends the others;
 # one that is still there after so many seconds failed alone.
-_GIVE_WAY = 10
+_GIVE_WAY = 20
 
 # MLflow's own variables: no word of tables it makes, no bars, no addresses but ours.
 _MLFLOW_SAYS = {
