@@ -1,0 +1,119 @@
+"""The nearest quantiles of a threshold by which a key could be drawn."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.groups.family import Rule
+
+Limits = dict[str, float]
+
+# Quantiles are looked for to three decimals.
+_GRID = 1_000
+# The threshold of each rule, and the way in which it admits more.
+_LOOSER = {Rule.similar: ("similar", -1), Rule.divergent: ("divergent", 1)}
+
+
+@dataclass(frozen=True)
+class Looser:
+    """Thresholds that would do.
+
+    Attributes
+    ----------
+    quantiles : dict of str to float
+        By name of the threshold; others stay as they are.
+    values : dict of str to float
+        Similarities that these are, estimated.
+    completing_share : float
+        Share of attempts that complete by them.
+    """
+
+    quantiles: dict[str, float]
+    values: dict[str, float]
+    completing_share: float
+
+
+def find_looser(
+    rules: Collection[Rule],
+    limits: Limits,
+    ordered: NDArray[np.float64],
+    completing_share: Callable[[Limits], float],
+    *,
+    wanted: float,
+) -> tuple[Looser, ...]:
+    """Find how little thresholds must be loosened.
+
+    Parameters
+    ----------
+    rules : collection of Rule
+        Of the family.
+    limits : dict of str to float
+        Thresholds by name, as they are.
+    ordered : (m,) float64
+        Ascending similarities of random pairs.
+    completing_share : callable
+        Says of thresholds which share of attempts complete.
+    wanted : float
+        Share that is enough.
+
+    Returns
+    -------
+    tuple of Looser
+        For each threshold that is enough to loosen by itself, how far; if none is, for all of them
+        together, moved by the same step; empty if that is not enough either. The similar threshold stays
+        at or above the divergent one.
+
+    Notes
+    -----
+    By bisection, as more attempts complete the looser a threshold is: about ten trials for each threshold.
+    What is returned has been tried.
+    """
+    ways = [_LOOSER[rule] for rule in sorted(rules) if rule in _LOOSER]
+    found = [_loosen([way], limits, ordered, completing_share, wanted) for way in ways]
+    if len(ways) > 1 and not any(found):
+        found = [_loosen(ways, limits, ordered, completing_share, wanted)]
+    return tuple(each for each in found if each is not None)
+
+
+def _loosen(
+    ways: list[tuple[str, int]],
+    limits: Limits,
+    ordered: NDArray[np.float64],
+    completing_share: Callable[[Limits], float],
+    wanted: float,
+) -> Looser | None:
+    """Return the fewest steps of the grid in some ways by which enough attempts complete."""
+
+    def quantiles_after(steps: int) -> Limits:
+        starts = {name: np.searchsorted(ordered, limits[name]) / len(ordered) for name, _ in ways}
+        return {name: (round(starts[name] * _GRID) + way * steps) / _GRID for name, way in ways}
+
+    def values_of(quantiles: Limits) -> Limits:
+        return {name: float(ordered[round(q * (len(ordered) - 1))]) for name, q in quantiles.items()}
+
+    def is_possible(steps: int) -> bool:
+        quantiles = quantiles_after(steps)
+        if not all(0 <= quantile <= 1 for quantile in quantiles.values()):
+            return False
+        trial = limits | values_of(quantiles)
+        return trial["similar"] >= trial["divergent"]
+
+    def trial_of(steps: int) -> Looser:
+        quantiles = quantiles_after(steps)
+        values = values_of(quantiles)
+        return Looser(quantiles, values, completing_share(limits | values))
+
+    tight, loose = 0, next((steps for steps in range(_GRID, 0, -1) if is_possible(steps)), 0)
+    best = trial_of(loose) if loose else None
+    if best is None or best.completing_share < wanted:
+        return None
+    while loose - tight > 1:
+        middle = (tight + loose) // 2
+        trial = trial_of(middle)
+        if trial.completing_share >= wanted:
+            loose, best = middle, trial
+        else:
+            tight = middle
+    return best
