@@ -54,7 +54,7 @@ class Feasibility:
         Share of users from whom one of up to 5 attempts completes (Wilson).
     activity_starting, activity_others : float or None
         Mean number of items in the histories of those users, and of the others.
-    activity_difference : float or None
+    starting_difference : float or None
         The former less the latter, by the standard deviation over all users.
     acceptance : tuple of float
         For each member but the first: chance that a candidate joins, mean over attempts that come so far.
@@ -79,7 +79,7 @@ class Feasibility:
     starting_share: Estimate
     activity_starting: float | None
     activity_others: float | None
-    activity_difference: float | None
+    starting_difference: float | None
     acceptance: tuple[float, ...]
     reached_share: tuple[float, ...]
     completing_share: Estimate

@@ -103,7 +103,5 @@ def _count_orders(similarities, sizes, within_low, within_high, across_low, acro
                 for subgroup in range(n_subgroups):
                     if places[member] > 0 or counts[subgroup] == sizes[subgroup]:
                         continue
-                    if _may_join(
-                        similarities[group], member, subgroup, places, counts, lows, highs, linkage
-                    ):
+                    if _may_join(similarities[group], member, subgroup, places, counts, lows, highs, linkage):
                         ways[state + (subgroup + 1) * powers[member]] += ways[state]

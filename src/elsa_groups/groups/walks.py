@@ -99,7 +99,15 @@ def walk(
     chances = rng.random((len(firsts), size - 1, 2))
     step = max(1, _BYTES // (n_users * (8 * len(sizes) + 16)))
     parts = [
-        _walk_batch(vectors, family.linkage, intervals, sizes, firsts[at : at + step], chances[at : at + step], by_turns)
+        _walk_batch(
+            vectors,
+            family.linkage,
+            intervals,
+            sizes,
+            firsts[at : at + step],
+            chances[at : at + step],
+            by_turns,
+        )
         for at in range(0, len(firsts), step)
     ]
     return Walks(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
@@ -205,9 +213,7 @@ def _walk_batch(
     return Walks(batch.members, acceptance, in_vain, round_length, place, sequences)
 
 
-def _round(
-    shares: Floats, is_open: NDArray[np.bool_], turns: Integers
-) -> tuple[Floats, Integers, Floats]:
+def _round(shares: Floats, is_open: NDArray[np.bool_], turns: Integers) -> tuple[Floats, Integers, Floats]:
     """Return the law of one round of draws, which begins at the turn and skips full subgroups.
 
     That is, by walk and subgroup, the probability that somebody joins it and the place of its draw in the
