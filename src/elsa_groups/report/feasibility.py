@@ -13,11 +13,10 @@ METRICS = ("starting_share", "completing_share", "expected_draws", "log10_distin
 _COLUMNS = (
     ("", "verdict", "verdict", "{}"),
     ("can", "start", "starting_share", "{:.0%}"),
-    ("activity", "differs", "starting_difference", "{:+.2f}"),
-    ("accepted", "first", "acceptance_first", "{:.1%}"),
-    ("", "last", "acceptance_last", "{:.2%}"),
+    ("more", "active", "starting_difference", "{:+.2f}"),
+    ("second", "joins", "acceptance_first", "{:.1%}"),
+    ("last", "joins", "acceptance_last", "{:.2%}"),
     ("draws", "a group", "expected_draws", "{:,.0f}"),
-    ("restarts", "a group", "expected_restarts", "{:.2f}"),
     ("distinct", "groups", "distinct_groups", "{:.0e}"),
 )
 
@@ -84,7 +83,7 @@ def _settings(looser: Looser) -> str:
 
 def _advice(of: Feasibility) -> str:
     share = of.completing_share.value or 0.0
-    found = f"{of.key}: {of.verdict}, as {share:.1%} of {of.attempts} attempts complete"
+    found = f"{of.key}: {of.verdict}, as {share:.2%} of {of.attempts} attempts complete"
     if not of.looser:
         return f"{found}, and no quantile alone would do; ask for smaller groups or another linkage"
     ways = [f"{_settings(looser)} ({looser.completing_share:.0%} complete)" for looser in of.looser]
