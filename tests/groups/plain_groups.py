@@ -19,6 +19,7 @@ class PlainGroups:
     sizes: tuple[int, ...]
     similar: float
     divergent: float
+    band: tuple[float, float] = (0.0, 1.0)
 
     def meets(self, user: int, subgroup: tuple[int, ...], rule: Rule) -> bool:
         if rule == Rule.any or not subgroup:
@@ -26,7 +27,12 @@ class PlainGroups:
         values = [float(self.similarities[user, member]) for member in subgroup]
         if self.family.linkage == Linkage.mean:
             values = [sum(values) / len(values)]
-        met = [v >= self.similar if rule == Rule.similar else v <= self.divergent for v in values]
+        low, high = {
+            Rule.similar: (self.similar, 1.0),
+            Rule.divergent: (0.0, self.divergent),
+            Rule.band: self.band,
+        }[rule]
+        met = [low <= v <= high for v in values]
         return any(met) if self.family.linkage == Linkage.any else all(met)
 
     def welcome(self, subgroups: Subgroups, turn: int) -> list[int]:

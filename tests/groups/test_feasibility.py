@@ -2,21 +2,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.feasibility import Effort, assess_key
 from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.similarity.histories import binary_histories
+from elsa_groups.similarity.scores import reference_similarities
 from elsa_groups.similarity.thresholds import Target, find_thresholds
 
 from .plain_groups import PlainGroups
 
-EFFORT = Effort(attempts=4_000, hard_restarts=10, completing_share=0.5, max_draws=1000, max_restarts=10_000)
+EFFORT = Effort(attempts=1_000, hard_restarts=10, completing_share=0.5, max_draws=1000, max_restarts=10_000)
 KEYS = {
     "similar": ((3,), Rule.similar, Rule.any),
     "divergent": ((3,), Rule.divergent, Rule.any),
     "opposing": ((2, 2), Rule.similar, Rule.divergent),
     "camps": ((2, 1, 1), Rule.similar, Rule.divergent),
     "pairs": ((2, 2), Rule.similar, Rule.any),
+    "between": ((2, 1), Rule.band, Rule.divergent),
     "random": ((3,), Rule.any, Rule.any),
 }
 every_key = pytest.mark.parametrize("name", KEYS)
@@ -35,16 +39,17 @@ def _family(name, linkage=Linkage.mean):
 
 
 def _assess(vectors, ordered, family, sizes, quantiles=(0.61, 0.42), effort=EFFORT, activity=None):
-    activity = np.arange(len(vectors)) if activity is None else activity
+    activity = np.arange(vectors.shape[0]) if activity is None else activity
     similar, divergent = np.quantile(ordered, quantiles)
-    limits = {"similar": float(similar), "divergent": float(divergent)}
+    band = tuple(np.quantile(ordered, [0.22, 0.78]).tolist())
+    limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
     found = assess_key(vectors, family, sizes, activity, **limits, seed=1, effort=effort, ordered=ordered)
     return found, limits
 
 
 @every_key
 @pytest.mark.parametrize("linkage", list(Linkage), ids=lambda x: x.name)
-@pytest.mark.parametrize("max_draws", [6, 1000, None])
+@pytest.mark.parametrize("max_draws", [6, None])
 def test_draws_and_restarts_are_those_of_the_sampler(users, name, linkage, max_draws):
     family, sizes = _family(name, linkage)
     effort = replace(EFFORT, max_draws=max_draws)
@@ -63,10 +68,31 @@ def test_draws_and_restarts_are_those_of_the_sampler(users, name, linkage, max_d
     assert abs(restarts.mean() - found.expected_restarts) <= 5 * error + 1e-9
 
 
+@pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+@pytest.mark.parametrize("name", ["similar", "opposing", "between"])
+def test_histories_are_compared_as_the_sampler_compares_them(name, measure):
+    # Of few items many pairs are just as similar as a threshold.
+    matrix = np.random.default_rng(4).random((12, 8)) < 0.4
+    matrix[:, 0] |= ~matrix.any(axis=1)
+    histories = binary_histories(csr_array(matrix.astype(np.float32)), measure)
+    us, vs = np.triu_indices(12, 1)
+    ordered = np.sort(reference_similarities(histories, us, vs))
+    # A threshold that is the similarity of a pair.
+    family, sizes = _family(name)
+    found, limits = _assess(histories, ordered, family, sizes, quantiles=(40 / 65, 26 / 65))
+    assert {limits["similar"], limits["divergent"]} <= set(ordered)
+
+    groups = draw_groups(histories, family, sizes, seed=2, n_groups=4_000, **limits)
+
+    draws = groups.accounting.draws
+    errors = draws.std() / 4_000**0.5, (found.expected_draws.high - found.expected_draws.low) / 3.92
+    assert abs(draws.mean() - found.expected_draws.value) <= 5 * np.hypot(*errors)
+
+
 @every_key
 def test_distinct_groups_are_those_that_can_be_enumerated(users, similarity_matrix, name):
     family, sizes = _family(name)
-    found, limits = _assess(*users, family, sizes)
+    found, limits = _assess(*users, family, sizes, effort=replace(EFFORT, attempts=4_000))
 
     groups = len(PlainGroups(similarity_matrix(users[0]), family, sizes, **limits).sequences())
 

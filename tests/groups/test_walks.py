@@ -4,7 +4,7 @@ import pytest
 from elsa_groups.groups import walks as module
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.orders import can_count_orders, count_orders
-from elsa_groups.groups.walks import interval_of, walk
+from elsa_groups.groups.walks import walk
 
 from .plain_groups import PlainGroups
 
@@ -18,7 +18,9 @@ KEYS = [
     ((2, 1, 1), Rule.similar, Rule.divergent),
     ((2, 2), Rule.any, Rule.any),
 ]
-every_key = pytest.mark.parametrize(("sizes", "within", "across"), KEYS, ids=lambda x: str(x).replace(" ", ""))
+every_key = pytest.mark.parametrize(
+    ("sizes", "within", "across"), KEYS, ids=lambda x: str(x).replace(" ", "")
+)
 every_linkage = pytest.mark.parametrize("linkage", list(Linkage), ids=lambda x: x.name)
 
 
@@ -49,7 +51,7 @@ def _orders(plain, members):
     of_groups = np.array([plain.similarities[np.ix_(group, group)] for group in members])
     return count_orders(
         of_groups, plain.sizes, plain.family.linkage,
-        within=interval_of(plain.family.within, **limits), across=interval_of(plain.family.across, **limits),
+        within=plain.family.within.interval(**limits), across=plain.family.across.interval(**limits),
     )  # fmt: skip
 
 
@@ -66,7 +68,9 @@ def test_sequences_to_each_set_of_members_are_counted(small, sizes, within, acro
 
 def test_a_set_that_nothing_leads_to_has_no_orders(small):
     _, plain = small((3,), Rule.similar, Rule.any, Linkage.all)
-    none = next(g for g in ([0, 1, 2], [0, 1, 3], [1, 2, 3], [0, 3, 5]) if frozenset(g) not in plain.sequences())
+    none = next(
+        g for g in ([0, 1, 2], [0, 1, 3], [1, 2, 3], [0, 3, 5]) if frozenset(g) not in plain.sequences()
+    )
     assert _orders(plain, [none]) == 0
 
 
@@ -79,7 +83,9 @@ def test_groups_too_large_to_count_are_told():
 
 @every_key
 @every_linkage
-def test_the_numbers_of_sequences_and_of_sets_are_estimated_without_bias(small, sizes, within, across, linkage):
+def test_the_numbers_of_sequences_and_of_sets_are_estimated_without_bias(
+    small, sizes, within, across, linkage
+):
     vectors, plain = small(sizes, within, across, linkage)
     sequences = plain.sequences()
     found = _walk(vectors, plain, 8_000, by_turns=False)

@@ -96,8 +96,7 @@ def _assess(
         seed, threads = settings["seed"], _threads(settings)
         ordered = np.sort(sample_similarities(population.compared, _PAIRS, seed=seed, threads=threads))
         done.count = len(ordered)
-    vectors, rows = population.embeddings.vectors, population.embeddings.rows
-    activity = np.diff(population.histories.indptr)[rows].astype(np.int64)
+    activity = np.diff(population.histories.indptr)[population.embeddings.rows].astype(np.int64)
     effort = Effort(**settings["feasibility"], **settings["sampling"])
     keys = []
     with stage("walks", "keys") as done:
@@ -105,8 +104,8 @@ def _assess(
             for sizes in family.compositions:
                 keys.append(
                     assess_key(
-                        vectors, family, sizes, activity, similar=thresholds.similar,
-                        divergent=thresholds.divergent, seed=seed, effort=effort, ordered=ordered,
+                        population.users, family, sizes, activity, **thresholds.limits, seed=seed,
+                        effort=effort, ordered=ordered,
                     )
                 )  # fmt: skip
                 log.debug("%s", keys[-1])
@@ -122,6 +121,7 @@ def _log(
     keys: "list[Feasibility]",
 ) -> str:
     """Log what was found; return it as the terminal shows it."""
+    from elsa_groups.groups.family import find_partners
     from elsa_groups.groups.feasibility import TRIES
     from elsa_groups.record.files import write_json
     from elsa_groups.record.schema import thresholds_record
@@ -134,6 +134,8 @@ def _log(
     text = feasibility_text(keys)
     if ignored:
         text += f"\nfilters are not looked at, and reject some of what completes: {', '.join(ignored)}"
+    for key, partner in find_partners(schema.families_of(settings)).items():
+        text += f"\n{key}: its first subgroup, which {partner} gives, is taken as drawn by its own rules"
     record = {
         "run_id": run.run_id,
         "users": population.record(),

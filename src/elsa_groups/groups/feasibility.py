@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from elsa_groups.groups.family import Family
 from elsa_groups.groups.loosening import Looser, find_looser
 from elsa_groups.groups.orders import can_count_orders, count_orders
-from elsa_groups.groups.walks import Walks, interval_of, walk
+from elsa_groups.groups.walks import Walks, walk
 from elsa_groups.similarity.philox import stream_key
-from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.similarity.scores import Users, reference_similarities
+from elsa_groups.similarity.target import Band, Limits
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -115,13 +116,14 @@ class Effort:
 
 
 def assess_key(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     activity: Integers,
     *,
     similar: float,
     divergent: float,
+    band: Band | None = None,
     seed: int,
     effort: Effort,
     ordered: Floats,
@@ -130,8 +132,8 @@ def assess_key(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, or histories.
     family : Family
         Rules, linkage and number of groups.
     sizes : tuple of int
@@ -140,6 +142,8 @@ def assess_key(
         Items in each user's history.
     similar, divergent : float
         Thresholds on similarity.
+    band : (float, float), optional
+        Lowest and highest similarity by the rule band, where the family asks for it.
     seed : int
         With the key it fixes first members and walks.
     effort : Effort
@@ -160,26 +164,27 @@ def assess_key(
     the chance of it, over waits drawn 100 times. Draws a group are the mean cost of an attempt by the
     share that completes. The number of distinct groups is Knuth's estimate of the number of sequences (see
     :class:`~elsa_groups.groups.walks.Walks`), each divided by the sequences to the same set of members.
-    Estimates are by float32 scores: a pair within rounding of a threshold may count for the other side.
+    Vectors are compared by float32 scores: a pair within rounding of a threshold may count for the other
+    side. The first subgroup of a paired key, which is given, is taken as drawn by its own rules.
 
     Cost: two walks for each attempt, one where there is one subgroup, and some twelve for each threshold to
     be loosened; see :func:`~elsa_groups.groups.walks.walk`, also for the memory.
     """
     key = family.key(sizes)
-    limits = {"similar": similar, "divergent": divergent}
+    limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
 
     def stream(name: str) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=int(stream_key(seed, "feasibility", key, name))))
 
-    def attempt(firsts: Integers, name: str, trial: dict[str, float]) -> tuple[Walks, Floats, Floats]:
+    def attempt(firsts: Integers, name: str, trial: Limits) -> tuple[Walks, Floats, Floats]:
         rng = stream(name)
-        walks = walk(vectors, family, sizes, firsts, **trial, rng=rng)
-        return walks, *_draw_waits(walks, len(vectors), effort.max_draws, rng)
+        walks = walk(users, family, sizes, firsts, **trial, rng=rng)
+        return walks, *_draw_waits(walks, users.shape[0], effort.max_draws, rng)
 
-    def completing_share(trial: dict[str, float]) -> float:
+    def completing_share(trial: Limits) -> float:
         return float(attempt(firsts, "trial", trial)[2].mean())
 
-    firsts = _spread(len(vectors), effort.attempts, stream("firsts"))
+    firsts = _spread(users.shape[0], effort.attempts, stream("firsts"))
     walks, draws, completed = attempt(firsts, "walks", limits)
     starting = completed[:, 0] > 0
     for number in range(1, TRIES):
@@ -190,7 +195,7 @@ def assess_key(
     restarts = (1.0 - share) / share if share else None
     verdict = _judge(restarts, effort)
     uniform = walks if len(sizes) == 1 else walk(
-        vectors, family, sizes, firsts, **limits, rng=stream("uniform"), by_turns=False
+        users, family, sizes, firsts, **limits, rng=stream("uniform"), by_turns=False
     )  # fmt: skip
     means = draws.mean(axis=1), completed.mean(axis=1)
     return Feasibility(
@@ -201,7 +206,7 @@ def assess_key(
         _wilson(share, len(firsts)),
         _bootstrap(*means, rng=stream("draws")),
         restarts,
-        _log10(_bootstrap(_sets_per_walk(uniform, vectors, family, sizes, limits), rng=stream("sets"))),
+        _log10(_bootstrap(_sets_per_walk(uniform, users, family, sizes, limits), rng=stream("sets"))),
         () if verdict == "feasible" else find_looser(
             {family.within, family.across}, limits, ordered, completing_share, wanted=effort.completing_share
         ),
@@ -255,10 +260,10 @@ def _steps(walks: Walks) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _sets_per_walk(
     walks: Walks,
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
-    limits: dict[str, float],
+    limits: Limits,
 ) -> Floats:
     """Return numbers whose expectation is that of distinct groups, (n,); none if groups are too large."""
     if not can_count_orders(sizes):
@@ -267,10 +272,10 @@ def _sets_per_walk(
     members = walks.members[walks.complete]
     size = members.shape[1]
     us, vs = np.repeat(members, size, axis=1), np.tile(members, size)
-    similarities = reference_similarities(vectors, us.ravel(), vs.ravel()).reshape(-1, size, size)
+    similarities = reference_similarities(users, us.ravel(), vs.ravel()).reshape(-1, size, size)
     orders = count_orders(
         similarities, sizes, family.linkage,
-        within=interval_of(family.within, **limits), across=interval_of(family.across, **limits),
+        within=family.within.interval(**limits), across=family.across.interval(**limits),
     )  # fmt: skip
     # By reference values there may be none, where float32 scores saw one.
     sets[walks.complete] = walks.sequences[walks.complete] / np.maximum(orders, 1.0)

@@ -7,13 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.groups.family import Rule
+from elsa_groups.similarity.target import Limits
 
-Limits = dict[str, float]
+Ends = dict[str, float]
 
 # Quantiles are looked for to three decimals.
 _GRID = 1_000
-# The threshold of each rule, and the way in which it admits more.
-_LOOSER = {Rule.similar: ("similar", -1), Rule.divergent: ("divergent", 1)}
+# The thresholds of each rule, and the way in which each admits more.
+_LOOSER = {
+    Rule.any: (),
+    Rule.similar: (("similar", -1),),
+    Rule.divergent: (("divergent", 1),),
+    Rule.band: (("band.low", -1), ("band.high", 1)),
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ def find_looser(
     ----------
     rules : collection of Rule
         Of the family.
-    limits : dict of str to float
-        Thresholds by name, as they are.
+    limits : Limits
+        Thresholds as they are.
     ordered : (m,) float64
         Ascending similarities of random pairs.
     completing_share : callable
@@ -70,7 +76,7 @@ def find_looser(
     By bisection, as more attempts complete the looser a threshold is: about ten trials for each threshold.
     What is returned has been tried.
     """
-    ways = [_LOOSER[rule] for rule in sorted(rules) if rule in _LOOSER]
+    ways = [way for rule in sorted(rules) for way in _LOOSER[rule]]
     found = [_loosen([way], limits, ordered, completing_share, wanted) for way in ways]
     if len(ways) > 1 and not any(found):
         found = [_loosen(ways, limits, ordered, completing_share, wanted)]
@@ -85,25 +91,30 @@ def _loosen(
     wanted: float,
 ) -> Looser | None:
     """Return the fewest steps of the grid in some ways by which enough attempts complete."""
+    now = _ends(limits)
 
-    def quantiles_after(steps: int) -> Limits:
-        starts = {name: np.searchsorted(ordered, limits[name]) / len(ordered) for name, _ in ways}
+    def quantiles_after(steps: int) -> Ends:
+        # Of pairs that are just as similar as a threshold, all are admitted already.
+        sides = {name: "left" if way < 0 else "right" for name, way in ways}
+        starts = {
+            name: np.searchsorted(ordered, now[name], side) / len(ordered) for name, side in sides.items()
+        }
         return {name: (round(starts[name] * _GRID) + way * steps) / _GRID for name, way in ways}
 
-    def values_of(quantiles: Limits) -> Limits:
+    def values_of(quantiles: Ends) -> Ends:
         return {name: float(ordered[round(q * (len(ordered) - 1))]) for name, q in quantiles.items()}
 
     def is_possible(steps: int) -> bool:
         quantiles = quantiles_after(steps)
         if not all(0 <= quantile <= 1 for quantile in quantiles.values()):
             return False
-        trial = limits | values_of(quantiles)
+        trial = now | values_of(quantiles)
         return trial["similar"] >= trial["divergent"]
 
     def trial_of(steps: int) -> Looser:
         quantiles = quantiles_after(steps)
         values = values_of(quantiles)
-        return Looser(quantiles, values, completing_share(limits | values))
+        return Looser(quantiles, values, completing_share(_limits(now | values)))
 
     tight, loose = 0, next((steps for steps in range(_GRID, 0, -1) if is_possible(steps)), 0)
     best = trial_of(loose) if loose else None
@@ -117,3 +128,15 @@ def _loosen(
         else:
             tight = middle
     return best
+
+
+def _ends(limits: Limits) -> Ends:
+    """Return thresholds by the names of their settings."""
+    band = limits["band"]
+    ends = {"similar": limits["similar"], "divergent": limits["divergent"]}
+    return ends if band is None else ends | {"band.low": band[0], "band.high": band[1]}
+
+
+def _limits(ends: Ends) -> Limits:
+    band = (ends["band.low"], ends["band.high"]) if "band.low" in ends else None
+    return {"similar": ends["similar"], "divergent": ends["divergent"], "band": band}

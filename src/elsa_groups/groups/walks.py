@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.family import Family, Linkage
+from elsa_groups.similarity.scores import Users, similarities_to_all
+from elsa_groups.similarity.target import Band, Limits
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Interval = tuple[float, float]
 
 # Bytes of all that is kept of the walks under way, for each user.
 _BYTES = 1 << 28
@@ -56,13 +57,14 @@ class Walks:
 
 
 def walk(
-    vectors: NDArray[np.float32],
+    users: Users,
     family: Family,
     sizes: tuple[int, ...],
     firsts: Integers,
     *,
     similar: float,
     divergent: float,
+    band: Band | None = None,
     rng: np.random.Generator,
     by_turns: bool = True,
 ) -> Walks:
@@ -70,8 +72,8 @@ def walk(
 
     Parameters
     ----------
-    vectors : (n_users, dim) float32
-        Unit rows.
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, or histories.
     family : Family
         Rules and linkage.
     sizes : tuple of int
@@ -80,6 +82,8 @@ def walk(
         First member of each walk.
     similar, divergent : float
         Thresholds on similarity.
+    band : (float, float), optional
+        Lowest and highest similarity by the rule band, where the family asks for it.
     rng : numpy.random.Generator
         Of who joins.
     by_turns : bool
@@ -89,18 +93,19 @@ def walk(
     Notes
     -----
     Cost: for each member of a walk ``n_users * dim`` multiply-adds, and about ten passes over as many bytes.
-    Memory: at most 256 MB beside the vectors, however many users and walks there are, as walks go in batches;
-    one walk at least, of some 20 bytes a user.
+    Memory: at most 256 MB beside the users, however many they and the walks are, as walks go in batches; one
+    walk at least, of some 30 bytes a user.
     """
-    limits = {"similar": similar, "divergent": divergent}
-    intervals = interval_of(family.within, **limits), interval_of(family.across, **limits)
-    size, n_users = sum(sizes), len(vectors)
+    limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
+    intervals = family.within.interval(**limits), family.across.interval(**limits)
+    size, n_users = sum(sizes), users.shape[0]
     # Drawn for all at once, so that a walk does not depend on the batch it is in.
     chances = rng.random((len(firsts), size - 1, 2))
-    step = max(1, _BYTES // (n_users * (8 * len(sizes) + 16)))
+    of_score = 4 if isinstance(users, np.ndarray) else 8
+    step = max(1, _BYTES // (n_users * (of_score * (len(sizes) + 3) + 4 * len(sizes) + 4)))
     parts = [
         _walk_batch(
-            vectors,
+            users,
             family.linkage,
             intervals,
             sizes,
@@ -113,32 +118,27 @@ def walk(
     return Walks(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
 
 
-def interval_of(rule: Rule, *, similar: float, divergent: float) -> Interval:
-    """Return the lowest and the highest similarity that meet a rule."""
-    low = similar if rule == Rule.similar else -np.inf
-    return low, divergent if rule == Rule.divergent else np.inf
-
-
 class _Batch:
     """Walks that take each step together: their members, and who may join which subgroup."""
 
     def __init__(
         self,
-        vectors: NDArray[np.float32],
+        users: Users,
         linkage: Linkage,
-        intervals: tuple[Interval, Interval],
+        intervals: tuple[Band, Band],
         sizes: tuple[int, ...],
         n_walks: int,
     ) -> None:
-        n_subgroups, shape = len(sizes), (len(sizes), n_walks, len(vectors))
-        self.vectors, self.linkage, self.intervals = vectors, linkage, intervals
+        n_subgroups, shape = len(sizes), (len(sizes), n_walks, users.shape[0])
+        self.people, self.linkage, self.intervals = users, linkage, intervals
         self.sizes, self.starts = np.array(sizes), np.cumsum((0, *sizes[:-1]))
         self.members = np.full((n_walks, sum(sizes)), -1, np.int64)
         self.counts = np.zeros((n_walks, n_subgroups), np.int64)
         self.free = np.ones(shape[1:], bool)
+        of_score = np.float32 if isinstance(users, np.ndarray) else np.float64
         # By rule, within and across: whether a user meets it towards a subgroup; an empty one takes anybody.
         self.meets = np.ones((2, *shape), bool)
-        self.sums = np.zeros(shape, np.float32) if linkage == Linkage.mean else None
+        self.sums = np.zeros(shape, of_score) if linkage == Linkage.mean else None
 
     def join(self, walks: Integers, subgroups: Integers, users: Integers) -> None:
         """Put one user into a subgroup of each of some walks."""
@@ -147,18 +147,16 @@ class _Batch:
         self.free[walks, users] = False
         for subgroup in np.unique(subgroups):
             here = subgroups == subgroup
-            self._compare(int(subgroup), walks[here], self.vectors[users[here]])
+            self._compare(int(subgroup), walks[here], users[here])
 
-    def _compare(self, subgroup: int, walks: Integers, joined: NDArray[np.float32]) -> None:
+    def _compare(self, subgroup: int, walks: Integers, joined: Integers) -> None:
         """Bring who meets the rules towards a subgroup up to date with the member that joined it."""
-        scores = joined @ self.vectors.T
-        scores += 1.0
-        scores *= 0.5
+        scores = similarities_to_all(self.people, joined)
         counts = self.counts[walks, subgroup][:, np.newaxis]
         if self.sums is not None:
             scores += self.sums[subgroup, walks]
             self.sums[subgroup, walks] = scores
-            scores /= counts.astype(np.float32)
+            scores /= counts.astype(scores.dtype)
         for meets, (low, high) in zip(self.meets[:, subgroup], self.intervals, strict=True):
             met = (scores >= low) & (scores <= high)
             if self.linkage == Linkage.all:
@@ -176,27 +174,27 @@ class _Batch:
 
 
 def _walk_batch(
-    vectors: NDArray[np.float32],
+    users: Users,
     linkage: Linkage,
-    intervals: tuple[Interval, Interval],
+    intervals: tuple[Band, Band],
     sizes: tuple[int, ...],
     firsts: Integers,
     chances: Floats,
     by_turns: bool,
 ) -> Walks:
-    n_walks, n_steps, _ = chances.shape
-    batch = _Batch(vectors, linkage, intervals, sizes, n_walks)
+    (n_walks, n_steps, _), n_users = chances.shape, users.shape[0]
+    batch = _Batch(users, linkage, intervals, sizes, n_walks)
     batch.join(np.arange(n_walks), np.zeros(n_walks, np.int64), firsts)
     acceptance, in_vain = np.full((2, n_walks, n_steps), np.nan)
     round_length, place = np.zeros((2, n_walks, n_steps), np.int64)
-    sequences = np.full(n_walks, float(len(vectors)))
+    sequences = np.full(n_walks, float(n_users))
     turns = np.full(n_walks, 1 % len(sizes))
     going = np.arange(n_walks)
     for step in range(n_steps):
         welcome = [batch.welcome(subgroup) for subgroup in range(len(sizes))]
         counts = np.stack([np.count_nonzero(each, axis=1) for each in welcome], axis=1)[going]
         is_open = (batch.counts < batch.sizes)[going]
-        shares = counts / max(1, len(vectors) - 1 - step)
+        shares = counts / max(1, n_users - 1 - step)
         joins, places, in_vain[going, step] = _round(shares, is_open, turns[going])
         acceptance[going, step] = shares.sum(axis=1) / is_open.sum(axis=1)
         round_length[going, step] = is_open.sum(axis=1)
@@ -207,8 +205,8 @@ def _walk_batch(
         each = np.arange(len(going))
         place[going, step] = places[each, chosen]
         nth = (chances[going, step, 1] * counts[each, chosen]).astype(np.int64)
-        users = [np.flatnonzero(welcome[s][w])[n] for w, s, n in zip(going, chosen, nth, strict=True)]
-        batch.join(going, chosen, np.array(users, np.int64))
+        joined = [np.flatnonzero(welcome[s][w])[n] for w, s, n in zip(going, chosen, nth, strict=True)]
+        batch.join(going, chosen, np.array(joined, np.int64))
         turns[going] = (chosen + 1) % len(sizes)
     return Walks(batch.members, acceptance, in_vain, round_length, place, sequences)
 
