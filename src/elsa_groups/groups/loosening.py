@@ -95,9 +95,9 @@ def _loosen(
 
     def quantiles_after(steps: int) -> Ends:
         # Of pairs that are just as similar as a threshold, all are admitted already.
-        sides = {name: "left" if way < 0 else "right" for name, way in ways}
         starts = {
-            name: np.searchsorted(ordered, now[name], side) / len(ordered) for name, side in sides.items()
+            name: np.searchsorted(ordered, now[name], "left" if way < 0 else "right") / len(ordered)
+            for name, way in ways
         }
         return {name: (round(starts[name] * _GRID) + way * steps) / _GRID for name, way in ways}
 
