@@ -121,7 +121,6 @@ def _log(
     keys: "list[Feasibility]",
 ) -> str:
     """Log what was found; return it as the terminal shows it."""
-    from elsa_groups.groups.family import find_partners
     from elsa_groups.groups.feasibility import TRIES
     from elsa_groups.record.files import write_json
     from elsa_groups.record.schema import thresholds_record
@@ -130,18 +129,13 @@ def _log(
     from elsa_groups.tracking.run import writing_folder
 
     rows = [feasibility_row(of) for of in keys]
-    ignored = list(filters_of(settings).on)
-    text = feasibility_text(keys)
-    if ignored:
-        text += f"\nfilters are not looked at, and reject some of what completes: {', '.join(ignored)}"
-    for key, partner in find_partners(schema.families_of(settings)).items():
-        text += f"\n{key}: its first subgroup, which {partner} gives, is taken as drawn by its own rules"
+    text = "\n".join([feasibility_text(keys), *_not_looked_at(settings)])
     record = {
         "run_id": run.run_id,
         "users": population.record(),
         "thresholds": thresholds_record(thresholds, settings["thresholds"]),
         "tries": TRIES,
-        "filters_not_looked_at": ignored,
+        "filters_not_looked_at": list(filters_of(settings).on),
         "keys": [asdict(of) for of in keys],
         "settings": settings,
     }
@@ -155,6 +149,19 @@ def _log(
     run.mark_tables(TABLE)
     run.describe(f"What drawing groups would take; `{RECORD}` says all.\n```\n{text[:6000]}\n```")
     return text
+
+
+def _not_looked_at(settings: dict[str, Any]) -> list[str]:
+    """Say what the estimates leave out."""
+    from elsa_groups.groups.family import find_partners
+
+    lines = [
+        f"{key}: its first subgroup, which {partner} gives, is taken as drawn by its own rules"
+        for key, partner in find_partners(schema.families_of(settings)).items()
+    ]
+    if filters := filters_of(settings).on:
+        lines.append(f"filters are not looked at, and reject some of what completes: {', '.join(filters)}")
+    return lines
 
 
 if __name__ == "__main__":

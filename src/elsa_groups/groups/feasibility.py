@@ -170,47 +170,82 @@ def assess_key(
     Cost: two walks for each attempt, one where there is one subgroup, and some twelve for each threshold to
     be loosened; see :func:`~elsa_groups.groups.walks.walk`, also for the memory.
     """
-    key = family.key(sizes)
     limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
-
-    def stream(name: str) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(key=int(stream_key(seed, "feasibility", key, name))))
-
-    def attempt(firsts: Integers, name: str, trial: Limits) -> tuple[Walks, Floats, Floats]:
-        rng = stream(name)
-        walks = walk(users, family, sizes, firsts, **trial, rng=rng)
-        return walks, *_draw_waits(walks, users.shape[0], effort.max_draws, rng)
-
-    def completing_share(trial: Limits) -> float:
-        return float(attempt(firsts, "trial", trial)[2].mean())
-
-    firsts = _spread(users.shape[0], effort.attempts, stream("firsts"))
-    walks, draws, completed = attempt(firsts, "walks", limits)
-    starting = completed[:, 0] > 0
-    for number in range(1, TRIES):
-        rest = np.flatnonzero(~starting)
-        if len(rest):
-            starting[rest] = attempt(firsts[rest], f"again {number}", limits)[2][:, 0] > 0
+    attempts = _Attempts(users, family, sizes, seed, effort)
+    firsts = _spread(users.shape[0], effort.attempts, attempts.stream("firsts"))
+    walks, draws, completed = attempts.make(firsts, limits, "walks")
+    starting = attempts.can_start(firsts, limits, completed[:, 0] > 0)
     share = float(completed.mean())
     restarts = (1.0 - share) / share if share else None
     verdict = _judge(restarts, effort)
-    uniform = walks if len(sizes) == 1 else walk(
-        users, family, sizes, firsts, **limits, rng=stream("uniform"), by_turns=False
-    )  # fmt: skip
-    means = draws.mean(axis=1), completed.mean(axis=1)
+    sets = attempts.sets_per_walk(firsts, limits, walks)
+    looser: tuple[Looser, ...] = ()
+    if verdict != "feasible":
+        looser = find_looser(
+            {family.within, family.across}, limits, ordered,
+            lambda trial: float(attempts.make(firsts, trial, "trial")[2].mean()),
+            wanted=effort.completing_share,
+        )  # fmt: skip
     return Feasibility(
-        key, family.n_groups, len(firsts), verdict,
+        family.key(sizes), family.n_groups, len(firsts), verdict,
         _wilson(float(starting.mean()), len(firsts)),
         *_compare_activity(activity, firsts, starting),
         *_steps(walks),
         _wilson(share, len(firsts)),
-        _bootstrap(*means, rng=stream("draws")),
+        _bootstrap(draws.mean(axis=1), completed.mean(axis=1), rng=attempts.stream("draws")),
         restarts,
-        _log10(_bootstrap(_sets_per_walk(uniform, users, family, sizes, limits), rng=stream("sets"))),
-        () if verdict == "feasible" else find_looser(
-            {family.within, family.across}, limits, ordered, completing_share, wanted=effort.completing_share
-        ),
+        _log10(_bootstrap(sets, rng=attempts.stream("sets"))),
+        looser,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempts:
+    """Attempts to draw groups of a key, each made from the seed and a name alone."""
+
+    users: Users
+    family: Family
+    sizes: tuple[int, ...]
+    seed: int
+    effort: Effort
+
+    def stream(self, name: str) -> np.random.Generator:
+        key = stream_key(self.seed, "feasibility", self.family.key(self.sizes), name)
+        return np.random.Generator(np.random.Philox(key=int(key)))
+
+    def make(self, firsts: Integers, limits: Limits, name: str) -> tuple[Walks, Floats, Floats]:
+        """Return walks, and by :func:`_draw_waits` what each costs and whether it completes."""
+        rng = self.stream(name)
+        walks = walk(self.users, self.family, self.sizes, firsts, **limits, rng=rng)
+        return walks, *_draw_waits(walks, self.users.shape[0], self.effort.max_draws, rng)
+
+    def can_start(self, firsts: Integers, limits: Limits, completed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return from whom an attempt completes, the first or one of some more."""
+        starting = completed.copy()
+        for number in range(1, TRIES):
+            rest = np.flatnonzero(~starting)
+            if len(rest):
+                starting[rest] = self.make(firsts[rest], limits, f"again {number}")[2][:, 0] > 0
+        return starting
+
+    def sets_per_walk(self, firsts: Integers, limits: Limits, walks: Walks) -> Floats:
+        """Return numbers whose expectation is that of distinct groups, (n,); none if groups are too large."""
+        if not can_count_orders(self.sizes):
+            return np.empty(0)
+        if len(self.sizes) > 1:
+            rng = self.stream("uniform")
+            walks = walk(self.users, self.family, self.sizes, firsts, **limits, rng=rng, by_turns=False)
+        members, sets = walks.members[walks.complete], np.zeros(len(firsts))
+        size = members.shape[1]
+        us, vs = np.repeat(members, size, axis=1), np.tile(members, size)
+        similarities = reference_similarities(self.users, us.ravel(), vs.ravel())
+        orders = count_orders(
+            similarities.reshape(-1, size, size), self.sizes, self.family.linkage,
+            within=self.family.within.interval(**limits), across=self.family.across.interval(**limits),
+        )  # fmt: skip
+        # By reference values there may be none, where float32 scores saw one.
+        sets[walks.complete] = walks.sequences[walks.complete] / np.maximum(orders, 1.0)
+        return sets
 
 
 def _spread(n_users: int, n: int, rng: np.random.Generator) -> Integers:
@@ -256,30 +291,6 @@ def _steps(walks: Walks) -> tuple[tuple[float, ...], tuple[float, ...]]:
     reached = ~np.isnan(walks.acceptance)
     totals, counts = np.nansum(walks.acceptance, axis=0), reached.sum(axis=0)
     return tuple((totals / np.maximum(counts, 1)).tolist()), tuple(reached.mean(axis=0).tolist())
-
-
-def _sets_per_walk(
-    walks: Walks,
-    users: Users,
-    family: Family,
-    sizes: tuple[int, ...],
-    limits: Limits,
-) -> Floats:
-    """Return numbers whose expectation is that of distinct groups, (n,); none if groups are too large."""
-    if not can_count_orders(sizes):
-        return np.empty(0)
-    sets = np.zeros(len(walks.members))
-    members = walks.members[walks.complete]
-    size = members.shape[1]
-    us, vs = np.repeat(members, size, axis=1), np.tile(members, size)
-    similarities = reference_similarities(users, us.ravel(), vs.ravel()).reshape(-1, size, size)
-    orders = count_orders(
-        similarities, sizes, family.linkage,
-        within=family.within.interval(**limits), across=family.across.interval(**limits),
-    )  # fmt: skip
-    # By reference values there may be none, where float32 scores saw one.
-    sets[walks.complete] = walks.sequences[walks.complete] / np.maximum(orders, 1.0)
-    return sets
 
 
 def _wilson(share: float, n: int) -> Estimate:

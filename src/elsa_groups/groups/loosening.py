@@ -1,6 +1,6 @@
 """The nearest quantiles of a threshold by which a key could be drawn."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,57 +77,60 @@ def find_looser(
     What is returned has been tried.
     """
     ways = [way for rule in sorted(rules) for way in _LOOSER[rule]]
-    found = [_loosen([way], limits, ordered, completing_share, wanted) for way in ways]
+    found = [_Steps([way], _ends(limits), ordered, completing_share).fewest(wanted) for way in ways]
     if len(ways) > 1 and not any(found):
-        found = [_loosen(ways, limits, ordered, completing_share, wanted)]
+        found = [_Steps(ways, _ends(limits), ordered, completing_share).fewest(wanted)]
     return tuple(each for each in found if each is not None)
 
 
-def _loosen(
-    ways: list[tuple[str, int]],
-    limits: Limits,
-    ordered: NDArray[np.float64],
-    completing_share: Callable[[Limits], float],
-    wanted: float,
-) -> Looser | None:
-    """Return the fewest steps of the grid in some ways by which enough attempts complete."""
-    now = _ends(limits)
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Steps on the grid of quantiles, of some thresholds each in its way."""
 
-    def quantiles_after(steps: int) -> Ends:
+    ways: Sequence[tuple[str, int]]
+    now: Ends
+    ordered: NDArray[np.float64]
+    completing_share: Callable[[Limits], float]
+
+    def quantiles(self, steps: int) -> Ends:
         # Of pairs that are just as similar as a threshold, all are admitted already.
         starts = {
-            name: np.searchsorted(ordered, now[name], "left" if way < 0 else "right") / len(ordered)
-            for name, way in ways
+            name: np.searchsorted(self.ordered, self.now[name], "left" if way < 0 else "right")
+            for name, way in self.ways
         }
-        return {name: (round(starts[name] * _GRID) + way * steps) / _GRID for name, way in ways}
+        n = len(self.ordered)
+        return {name: (round(starts[name] / n * _GRID) + way * steps) / _GRID for name, way in self.ways}
 
-    def values_of(quantiles: Ends) -> Ends:
-        return {name: float(ordered[round(q * (len(ordered) - 1))]) for name, q in quantiles.items()}
+    def values(self, quantiles: Ends) -> Ends:
+        last = len(self.ordered) - 1
+        return {name: float(self.ordered[round(q * last)]) for name, q in quantiles.items()}
 
-    def is_possible(steps: int) -> bool:
-        quantiles = quantiles_after(steps)
+    def is_possible(self, steps: int) -> bool:
+        quantiles = self.quantiles(steps)
         if not all(0 <= quantile <= 1 for quantile in quantiles.values()):
             return False
-        trial = now | values_of(quantiles)
+        trial = self.now | self.values(quantiles)
         return trial["similar"] >= trial["divergent"]
 
-    def trial_of(steps: int) -> Looser:
-        quantiles = quantiles_after(steps)
-        values = values_of(quantiles)
-        return Looser(quantiles, values, completing_share(_limits(now | values)))
+    def trial(self, steps: int) -> Looser:
+        quantiles = self.quantiles(steps)
+        values = self.values(quantiles)
+        return Looser(quantiles, values, self.completing_share(_limits(self.now | values)))
 
-    tight, loose = 0, next((steps for steps in range(_GRID, 0, -1) if is_possible(steps)), 0)
-    best = trial_of(loose) if loose else None
-    if best is None or best.completing_share < wanted:
-        return None
-    while loose - tight > 1:
-        middle = (tight + loose) // 2
-        trial = trial_of(middle)
-        if trial.completing_share >= wanted:
-            loose, best = middle, trial
-        else:
-            tight = middle
-    return best
+    def fewest(self, wanted: float) -> Looser | None:
+        """Return the fewest steps by which enough attempts complete."""
+        tight, loose = 0, next((steps for steps in range(_GRID, 0, -1) if self.is_possible(steps)), 0)
+        best = self.trial(loose) if loose else None
+        if best is None or best.completing_share < wanted:
+            return None
+        while loose - tight > 1:
+            middle = (tight + loose) // 2
+            trial = self.trial(middle)
+            if trial.completing_share >= wanted:
+                loose, best = middle, trial
+            else:
+                tight = middle
+        return best
 
 
 def _ends(limits: Limits) -> Ends:

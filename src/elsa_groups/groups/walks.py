@@ -17,7 +17,7 @@ from elsa_groups.similarity.target import Band, Limits
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# Bytes of all that is kept of the walks under way, for each user.
+# Most that is kept of the walks under way, in bytes.
 _BYTES = 1 << 28
 
 
