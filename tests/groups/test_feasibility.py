@@ -123,6 +123,14 @@ def test_users_who_can_start_are_told_from_those_who_cannot_with_their_activity(
     assert found.verdict == "feasible"
     assert 10**found.log10_distinct_groups.value == pytest.approx(120)
 
+    for changed, verdict in (({"hard_restarts": 2}, "hard"), ({"max_restarts": 13}, "infeasible")):
+        # After 13 restarts all of 50 groups are there with a chance of (1 - 0.75**14)**50 = 0.40.
+        judged, _ = _assess(
+            vectors, np.array([0.5, 1.0]), family, sizes, quantiles=(1.0, 0.0),
+            effort=replace(effort, **changed),
+        )  # fmt: skip
+        assert judged.verdict == verdict
+
     active, _ = _assess(
         vectors, np.array([0.5, 1.0]), family, sizes, quantiles=(1.0, 0.0), effort=effort,
         activity=np.r_[np.full(10, 7), np.full(30, 2)],

@@ -49,8 +49,8 @@ class Feasibility:
     attempts : int
         Attempts that the estimates are from.
     verdict : {"feasible", "hard", "infeasible"}
-        Infeasible: no attempt completes, or more are dropped on average for each group than may be; hard:
-        more than a given number.
+        Infeasible: that each group wanted is filled within the dropped attempts allowed is less likely than
+        not; hard: more are dropped on average for each than a given number.
     starting_share : Estimate
         Share of users from whom one of up to 5 attempts completes (Wilson).
     activity_starting, activity_others : float or None
@@ -177,7 +177,7 @@ def assess_key(
     starting = attempts.can_start(firsts, limits, completed[:, 0] > 0)
     share = float(completed.mean())
     restarts = (1.0 - share) / share if share else None
-    verdict = _judge(restarts, effort)
+    verdict = _judge(share, family.n_groups, effort)
     sets = attempts.sets_per_walk(firsts, limits, walks)
     looser: tuple[Looser, ...] = ()
     if verdict != "feasible":
@@ -269,10 +269,11 @@ def _draw_waits(
     return np.where(completed, waits, max_draws), completed.astype(np.float64)
 
 
-def _judge(restarts: float | None, effort: Effort) -> Verdict:
-    if restarts is None or restarts > effort.max_restarts:
+def _judge(share: float, n_groups: int, effort: Effort) -> Verdict:
+    filled = (1.0 - (1.0 - share) ** (effort.max_restarts + 1)) ** n_groups
+    if filled < 0.5:
         return "infeasible"
-    return "hard" if restarts > effort.hard_restarts else "feasible"
+    return "hard" if (1.0 - share) / share > effort.hard_restarts else "feasible"
 
 
 def _compare_activity(
