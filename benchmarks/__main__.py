@@ -1,6 +1,7 @@
 """All benchmarks, as one table."""
 
 from benchmarks import (
+    feasibility,
     filtering,
     generation,
     loading,
@@ -14,5 +15,5 @@ from benchmarks import (
 from benchmarks.harness import main
 
 if __name__ == "__main__":
-    rooms = (thresholds, generation, filtering, peers, tastes, training, loading, scale, startup)
+    rooms = (thresholds, generation, filtering, feasibility, peers, tastes, training, loading, scale, startup)
     main(*(case for room in rooms for case in room.CASES))

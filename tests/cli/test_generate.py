@@ -1,6 +1,6 @@
 import pytest
 
-from elsa_groups.cli.generate import _run_name, check_settings
+from elsa_groups.cli.generate import check_settings, run_name
 from elsa_groups.errors import InputError
 from elsa_groups.groups.filters import NAMES
 
@@ -21,7 +21,7 @@ def test_a_run_is_named_after_its_thresholds_and_seed(similar, divergent, name):
         which: dict(zip(("quantile", "value"), target, strict=True))
         for which, target in (("similar", similar), ("divergent", divergent))
     }
-    assert _run_name({"thresholds": thresholds, "seed": 7} | EVERYTHING) == name
+    assert run_name({"thresholds": thresholds, "seed": 7} | EVERYTHING) == name
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_run_is_named_after_its_thresholds_and_seed(similar, divergent, name):
 def test_a_run_is_named_after_users_and_histories_that_are_not_all(asked, words):
     target = {"quantile": 0.5, "value": None}
     settings = {"thresholds": {"similar": target, "divergent": target}, "seed": 7} | EVERYTHING | asked
-    assert _run_name(settings) == f"groups q0.50/0.50 seed 7{words}"
+    assert run_name(settings) == f"groups q0.50/0.50 seed 7{words}"
 
 
 def _settings(within="similar", source="elsa", center="none", paired_with=None):

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
+from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.scores import (
     coarse_dot,
     coarsen,
@@ -11,6 +13,7 @@ from elsa_groups.similarity.scores import (
     reference_cosine,
     reference_similarities,
     reference_similarity,
+    similarities_to_all,
 )
 
 
@@ -105,3 +108,28 @@ def test_coarse_rows_use_all_of_eight_bits(unit_rows):
 
     assert coarse.rows.dtype == np.int8
     assert np.abs(coarse.rows.astype(int)).max() == 127
+
+
+def test_similarities_to_all_are_near_the_reference_values_of_vectors(unit_rows):
+    vectors = unit_rows(np.random.default_rng(2).normal(size=(30, 256)))
+    rows = np.array([7, 3, 7])
+
+    found = similarities_to_all(vectors, rows)
+
+    us, vs = np.repeat(rows, 30), np.tile(np.arange(30), 3)
+    # Half a bound for the halved product, and rounding of the sum.
+    assert found.dtype == np.float32
+    assert np.abs(found.ravel() - reference_similarities(vectors, us, vs)).max() <= fast_cosine_bound(256)
+
+
+@pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+def test_similarities_to_all_are_the_reference_values_of_histories(measure):
+    matrix = np.random.default_rng(3).random((40, 25)) < 0.3
+    matrix[:, 0] |= ~matrix.any(axis=1)
+    histories = binary_histories(csr_array(matrix.astype(np.float32)), measure)
+    rows = np.array([7, 3, 7, 39])
+
+    us, vs = np.repeat(rows, 40), np.tile(np.arange(40), 4)
+    np.testing.assert_array_equal(
+        similarities_to_all(histories, rows).ravel(), reference_similarities(histories, us, vs)
+    )

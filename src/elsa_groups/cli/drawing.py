@@ -71,7 +71,6 @@ def draw_all(
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from elsa_groups.cli.measuring import Source, measure_keys
-    from elsa_groups.cli.population import embed_population
     from elsa_groups.groups.filters import check_lookup
     from elsa_groups.similarity.scores import coarsen
 
@@ -79,15 +78,11 @@ def draw_all(
         "threads": settings["threads"] or max(1, available_threads() // ranks.on_machine),
         "ranks": ranks,
     }
-    with stage("embedding", "users") as done:
-        population = embed_population(settings, interactions, encoder, chosen, threads=work["threads"])
-        done.count = population.users.shape[0]
-    if population.embeddings.n_without_history:
-        log.info("left out %d users who have no similarity", population.embeddings.n_without_history)
+    population = find_population(settings, interactions, encoder, chosen, work["threads"])
     lookup = _lookup_of(settings, population, encoder, work["threads"])
     check_lookup(filters_of(settings), lookup)
-    device = _sweep_device(settings["device"], ranks)
-    thresholds = _thresholds_of(settings, population, device, work)
+    device = sweep_device(settings["device"], ranks)
+    thresholds = thresholds_of(settings, population, device, work)
     work |= {"coarse": coarsen(population.users), "lookup": lookup}
     with stage("groups and random ones", "groups") as done:
         drawn = _draw_keys(settings, population.users, thresholds, work)
@@ -103,6 +98,24 @@ def draw_all(
                 results.append(replace(result, trained_share=trained_share))
             measured.count = done.count
     return Drawn(population, thresholds, results, work["threads"], "cuda" if device else "cpu", lookup)
+
+
+def find_population(
+    settings: dict[str, Any],
+    interactions: "Interactions",
+    encoder: "NDArray[np.float32]",
+    chosen: "Chosen",
+    threads: int,
+) -> "Population":
+    """Embed the users, and say how many have no embedding."""
+    from elsa_groups.cli.population import embed_population
+
+    with stage("embedding", "users") as done:
+        population = embed_population(settings, interactions, encoder, chosen, threads=threads)
+        done.count = population.users.shape[0]
+    if population.embeddings.n_without_history:
+        log.info("left out %d users who have no similarity", population.embeddings.n_without_history)
+    return population
 
 
 def _lookup_of(
@@ -122,7 +135,7 @@ def _lookup_of(
     return Lookup(histories, targets, top)
 
 
-def _thresholds_of(
+def thresholds_of(
     settings: dict[str, Any], population: "Population", device: "torch.device | None", work: dict[str, Any]
 ) -> "Thresholds":
     """Find the thresholds over the pairs of the users who make them."""
@@ -146,7 +159,7 @@ def _thresholds_of(
     return thresholds
 
 
-def _sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
+def sweep_device(name: str, ranks: Ranks) -> "torch.device | None":
     """Return the CUDA device of this rank, or None where the CPU sweeps all pairs."""
     import torch
 

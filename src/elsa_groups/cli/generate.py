@@ -28,7 +28,7 @@ log = logging.getLogger("elsa_groups.cli")
 
 def main() -> None:
     """Entry point ``generate``."""
-    run_entry_point("generate", _generate, check=check_settings, find_parent=_find_parent)
+    run_entry_point("generate", _generate, check=check_settings, find_parent=find_parent)
 
 
 def _generate(settings: dict[str, Any], _: list[str]) -> None:
@@ -47,10 +47,11 @@ def _generate(settings: dict[str, Any], _: list[str]) -> None:
         if ranks.rank:
             help_generate(settings, interactions, ranks)
             return
-        generate_child(settings, interactions, _find_parent(settings, interactions, []), ranks)
+        generate_child(settings, interactions, find_parent(settings, interactions, []), ranks)
 
 
-def _find_parent(settings: dict[str, Any], interactions: "Interactions", _: list[str]) -> "Parent":
+def find_parent(settings: dict[str, Any], interactions: "Interactions", _: list[str]) -> "Parent":
+    """Return the parent that settings name, checked against the data."""
     from elsa_groups.tracking.parent import resolve_parent
 
     return resolve_parent(settings["parent"], interactions, seed=settings["seed"])
@@ -118,9 +119,9 @@ def generate_child(
     # Before the work: files may change meanwhile.
     code = find_code()
     chosen = choose_users(settings, interactions, parent.split, read_user_file(settings))
-    with tracked_run(_run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
+    with tracked_run(run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
-        run.set_tags(_tags(settings, parent, interactions))
+        run.set_tags(tags_of(settings, parent, interactions))
         run.log_params(schema.as_params(settings))
         dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
         run.log_inputs(dataset, parent.model_id)
@@ -216,7 +217,7 @@ def _announce(
     return ranks.broadcast(encoder.reshape(-1)).reshape(encoder.shape), chosen.sent(ranks)
 
 
-def _run_name(settings: dict[str, Any]) -> str:
+def run_name(settings: dict[str, Any]) -> str:
     """Say the settings that runs of one parent most often differ in: ``groups q0.90/0.10 seed 42``."""
     from elsa_groups.report.page import describe_users
 
@@ -231,7 +232,8 @@ def _run_name(settings: dict[str, Any]) -> str:
     return f"groups {'/'.join(levels)} seed {settings['seed']}{describe_users(settings)}"
 
 
-def _tags(settings: dict[str, Any], parent: "Parent", interactions: "Interactions") -> dict[str, str]:
+def tags_of(settings: dict[str, Any], parent: "Parent", interactions: "Interactions") -> dict[str, str]:
+    """Return the tags by which a groups run is found."""
     from elsa_groups.cli.population import user_set_of
     from elsa_groups.tracking.run import DATASET, KIND, PARENT, USER_SET
 

@@ -45,7 +45,7 @@ def run_entry_point(
     Parameters
     ----------
     name : str
-        Entry point: main, train, generate, reproduce, compare or export.
+        Entry point: main, train, generate, reproduce, compare, export or feasibility.
     task : callable
         Takes the settings, as nested plain values, and the overrides that the user gave.
     check : callable, optional

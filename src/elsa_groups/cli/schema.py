@@ -269,6 +269,22 @@ class GenerateConf:
 
 
 @dataclass
+class EffortConf:
+    """How much is tried, and what is thought too much; see :class:`elsa_groups.groups.feasibility.Effort`."""
+
+    attempts: int = MISSING
+    hard_restarts: float = MISSING
+    completing_share: float = MISSING
+
+
+@dataclass
+class FeasibilityConf(GenerateConf):
+    """Entry point feasibility."""
+
+    feasibility: EffortConf = field(default_factory=EffortConf)
+
+
+@dataclass
 class MainConf(GenerateConf, TrainConf):
     """Entry point main: train where no parent fits, then generate."""
 
@@ -330,6 +346,7 @@ SCHEMAS: dict[str, Any] = {
     "reproduce": ReproduceConf,
     "compare": CompareConf,
     "export": ExportConf,
+    "feasibility": FeasibilityConf,
 }
 # Least and largest values of settings that no room checks by itself.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -345,6 +362,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "overlap.threshold": (0, 1),
     **FILTER_RANGES,
     "evidence.halves": (2, math.inf),
+    "feasibility.attempts": (2, 100_000),
+    "feasibility.hard_restarts": (0, math.inf),
+    "feasibility.completing_share": (0.01, 1),
 }
 DATASETS: dict[str, Any] = {
     "LastFM1k": LastFM1kConf,

@@ -249,16 +249,23 @@ _CLOSING = (
 _CLOSING_WIDTH = 80
 
 
-def closing_table(rows: list[Row]) -> str:
+def closing_table(rows: list[Row], columns: Sequence[tuple[str, str, str, str]] = _CLOSING) -> str:
     """Return the rows as a plain table for the terminal, at most 80 columns wide.
 
     A dash stands where a value is undefined; keys too long for the width lose their middle.
+
+    Parameters
+    ----------
+    rows : list of dict
+        One for each key.
+    columns : sequence of (str, str, str, str)
+        Title in two lines, name in the row, format; by default those of groups.
     """
-    columns = [
+    cells = [
         [above, title, *(form.format(row[name]) if name in row else "-" for row in rows)]
-        for above, title, name, form in _CLOSING
+        for above, title, name, form in columns
     ]
-    numbers = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
+    numbers = [[cell.rjust(max(map(len, column))) for cell in column] for column in cells]
     room = _CLOSING_WIDTH - sum(2 + len(column[0]) for column in numbers)
     keys = ["", "key", *(shorten(row["key"], room) for row in rows)]
     keys = [cell.ljust(max(map(len, keys))) for cell in keys]

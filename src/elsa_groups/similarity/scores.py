@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from elsa_groups.compiled import compiled
 from elsa_groups.model.vectors import dot_error, reference_dot
@@ -89,6 +90,40 @@ def reference_similarities(users: Users, us: NDArray[np.int64], vs: NDArray[np.i
     for i in range(us.shape[0]):
         values[i] = reference_similarity(users, us[i], vs[i])
     return values
+
+
+def similarities_to_all(users: Users, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Return the similarities of some users to all, themselves included.
+
+    Parameters
+    ----------
+    users : (n_users, dim) float32, or BinaryHistories
+        Unit rows, or histories.
+    rows : (n,) int64
+        Of the users wanted.
+
+    Returns
+    -------
+    (n, n_users) float32 or float64
+        Fast scores of vectors, within rounding of the reference values; of histories these themselves, as
+        many pairs of them are just as similar as a threshold.
+
+    Notes
+    -----
+    Cost: a product of matrices, of which that of histories takes ``n`` steps for each interaction.
+    """
+    if isinstance(users, np.ndarray):
+        scores: NDArray[np.float32] = users[rows] @ users.T
+        scores += np.float32(1.0)
+        scores *= np.float32(0.5)
+        return scores
+    ones = np.ones(len(users.indices), np.float32)
+    matrix = csr_array((ones, users.indices, users.indptr), shape=users.shape)
+    shared = (matrix @ matrix[rows].toarray().T).T.astype(np.float64)
+    lengths, weights = np.diff(users.indptr).astype(np.float64), users.weights
+    values = users.scale * shared - users.offset * np.outer(lengths[rows], lengths)
+    values /= np.sqrt(np.outer(weights[rows], weights))
+    return (1.0 + np.clip(values, -1.0, 1.0)) * 0.5
 
 
 def fast_cosine_bound(dim: int) -> float:

@@ -1,0 +1,35 @@
+"""What drawing would take, estimated before any group is drawn."""
+
+import numpy as np
+
+from benchmarks.harness import Options, Row, clock, main, seconds
+from benchmarks.people import KEYS, generated_users, thresholds_of
+from elsa_groups.groups.feasibility import Effort, assess_key
+from elsa_groups.similarity.thresholds import sample_similarities
+from elsa_groups.similarity.work import available_threads
+
+
+def feasibility_20_000(options: Options) -> list[Row]:
+    """Assess every key of the seed's families that has rules."""
+    n_users, threads = 2_000 if options.quick else 20_000, available_threads()
+    vectors, activity = generated_users(n_users), np.ones(n_users, np.int64)
+    limits = thresholds_of(vectors, threads=threads).limits
+    effort = Effort(200, hard_restarts=10, completing_share=0.5, max_draws=1000, max_restarts=10_000)
+
+    def assess(n_keys: int) -> None:
+        ordered = np.sort(sample_similarities(vectors, 1_000_000, seed=0, threads=threads))
+        for family, sizes in KEYS[:n_keys]:
+            assess_key(
+                vectors, family, sizes, activity, **limits, seed=42, effort=effort, ordered=ordered
+            )  # fmt: skip
+
+    assess(1)
+    took = clock(lambda: assess(len(KEYS)))
+    name = f"feasibility of {len(KEYS)} keys, N = {n_users:,}"
+    return [Row(name, seconds(took), "20 s", took / 20.0, at_most=1.0)]
+
+
+CASES = (feasibility_20_000,)
+
+if __name__ == "__main__":
+    main(*CASES)
