@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from elsa_groups.cli import schema
+from elsa_groups.cli.datasets import DATASETS
 from elsa_groups.errors import InputError
 
 DECLARED = (
@@ -173,7 +174,7 @@ def _parts_of(node: Any) -> tuple[Any, ...]:
 
 def _fields_of(node: Any, name: str) -> Iterator[Any]:
     if node is schema.DatasetConf:
-        for dataset in schema.DATASETS.values():
+        for dataset in DATASETS.values():
             yield from _fields_of(dataset, name)
     elif is_dataclass(node):
         hints = typing.get_type_hints(node)

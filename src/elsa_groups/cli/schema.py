@@ -13,64 +13,11 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from elsa_groups.cli.datasets import DATASETS, DatasetConf
 from elsa_groups.cli.filters import FILTER_RANGES, FiltersConf
 from elsa_groups.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule, find_partners
 from elsa_groups.similarity.target import Target
-
-
-@dataclass
-class DatasetConf:
-    """What every dataset has; options of one dataset are in its subclass."""
-
-    name: str = MISSING
-    min_user_interactions: int = MISSING
-    min_item_interactions: int = MISSING
-
-
-@dataclass
-class LastFM1kConf(DatasetConf):
-    """Last.fm 1K listening events."""
-
-    path: str | None = None
-    urls: list[str] = MISSING
-    archive_md5: str | None = None
-    member_md5: str | None = None
-
-
-@dataclass
-class EchoNestConf(LastFM1kConf):
-    """Echo Nest Taste Profile triplets."""
-
-    exclude_mismatches: str | None = None
-
-
-@dataclass
-class MovieLensConf(DatasetConf):
-    """MovieLens ratings of one variant."""
-
-    path: str | None = None
-    variant: str | None = None
-    min_rating: float = MISSING
-    urls: dict[str, list[str]] = MISSING
-    archive_md5: dict[str, str] = MISSING
-
-
-@dataclass
-class CustomConf(DatasetConf):
-    """Any table with a user and an item column."""
-
-    path: str = MISSING
-    user_column: str = MISSING
-    item_column: str = MISSING
-
-
-@dataclass
-class DemoConf(DatasetConf):
-    """Generated users with planted communities."""
-
-    n_users: int = MISSING
-    n_items: int = MISSING
 
 
 @dataclass
@@ -365,13 +312,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "feasibility.attempts": (2, 100_000),
     "feasibility.hard_restarts": (0, math.inf),
     "feasibility.completing_share": (0.01, 1),
-}
-DATASETS: dict[str, Any] = {
-    "LastFM1k": LastFM1kConf,
-    "EchoNest": EchoNestConf,
-    "MovieLens": MovieLensConf,
-    "Custom": CustomConf,
-    "Demo": DemoConf,
 }
 
 
