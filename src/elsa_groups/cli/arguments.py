@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from elsa_groups.cli import schema
-from elsa_groups.cli.datasets import DATASETS
+from elsa_groups.cli.datasets import DATASETS, DatasetConf
 from elsa_groups.errors import InputError
 
 DECLARED = (
@@ -173,7 +173,7 @@ def _parts_of(node: Any) -> tuple[Any, ...]:
 
 
 def _fields_of(node: Any, name: str) -> Iterator[Any]:
-    if node is schema.DatasetConf:
+    if node is DatasetConf:
         for dataset in DATASETS.values():
             yield from _fields_of(dataset, name)
     elif is_dataclass(node):
