@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from elsa_groups.cli import export, schema
+from elsa_groups.cli import export, lifecycle, schema
 from elsa_groups.cli.arguments import check_overrides, hydra_arguments
 from elsa_groups.cli.export import _check_out_dir, _min_members, _new_folder, _writers
 from elsa_groups.data.load import load
@@ -43,6 +43,16 @@ def test_mistakes_in_settings_are_named(overrides, expected):
     schema.register()
     with pytest.raises(InputError, match=expected):
         check_overrides(["groups_run_id=a", "out_dir=b", *overrides], "export")
+
+
+def test_a_sweep_is_refused_as_exports_are_no_runs_that_it_could_follow(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["export", "-m", "groups_run_id=a,b", "out_dir=c"])
+    monkeypatch.setattr(lifecycle, "run_sweep", lambda *_: pytest.fail("a sweep was started"))
+    with pytest.raises(SystemExit) as end:
+        export.main()
+    assert end.value.code == 1
+    expected = "error: export: expected one job, came a multirun of 2; start each by itself"
+    assert capsys.readouterr().err.splitlines() == [expected]
 
 
 def test_what_mlflow_passes_is_understood():

@@ -25,7 +25,7 @@ SUMMARY = "export.json"
 
 def main() -> None:
     """Entry point ``export``."""
-    run_entry_point("export", _export)
+    run_entry_point("export", _export, makes_run=False)
 
 
 def _export(settings: dict[str, Any], _: list[str]) -> None:
