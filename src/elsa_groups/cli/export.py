@@ -90,7 +90,8 @@ def _gather(groups: "GroupsRun", settings: dict[str, Any]) -> "Exported":
     if asked["history"] != "inputs":
         log.warning("the groups were drawn by full histories: they have seen what is held out here")
     return Exported(
-        dataset=groups.dataset,
+        # Checked by the schema, as the record's own word for it is not, and folders are named after it.
+        dataset=asked["dataset"]["name"],
         user_set=user_set_of(asked),
         user_ids=interactions.user_ids,
         item_ids=interactions.item_ids,
