@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
@@ -75,7 +76,16 @@ def _records(settings: dict[str, Any]) -> "list[Record]":
     if len(records) < 2:
         came = ", ".join(record.run_id for record in records) or "none"
         raise InputError(f"compare: expected at least two complete groups runs, came {came}")
-    return records
+    return [_completed(record) for record in records]
+
+
+def _completed(record: "Record") -> "Record":
+    """Return a record that has every setting: one that is older than a setting means its default."""
+    try:
+        settings = schema.complete_recorded(record.lineage["settings"])
+    except InputError as error:
+        raise InputError(f"compare: run {record.run_id}: {error}") from error
+    return replace(record, lineage=record.lineage | {"settings": settings})
 
 
 def _parent_of(reference: str) -> str:
