@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from elsa_groups.cli import export, lifecycle, schema
 from elsa_groups.cli.arguments import check_overrides, conf_dir, hydra_arguments
-from elsa_groups.cli.export import _check_out_dir, _min_members, _new_folder, _writers
+from elsa_groups.cli.export import _check_out_dir, _find_out_dir, _min_members, _new_folder, _writers
 from elsa_groups.data.load import load
 from elsa_groups.errors import InputError
 from elsa_groups.report.exports import write_sagea
@@ -83,6 +83,36 @@ def test_a_folder_with_files_or_a_file_is_refused(tmp_path):
         ):
             _check_out_dir(place)
     _check_out_dir(tmp_path / "new" / "er")
+
+
+def test_a_link_is_followed_to_the_folder_that_is_written(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path)
+    target = _find_out_dir("link")
+    _check_out_dir(target)
+    with _new_folder(target) as folder:
+        (folder / "file").write_text("content")
+    assert target == tmp_path / "there"
+    assert (tmp_path / "link" / "file").read_text() == "content"
+
+
+@pytest.mark.parametrize("given", ["~nobody-of-this-name/out", "loop"])
+def test_a_place_that_leads_nowhere_is_refused(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    with pytest.raises(InputError, match=rf"out_dir: {given} leads to no folder \(.*name another"):
+        _find_out_dir(given)
+
+
+def test_folders_that_cannot_be_replaced_are_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"came the working folder, {tmp_path}; name another"):
+        _check_out_dir(_find_out_dir("."))
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(InputError, match=rf"came a mount point, {tmp_path}/disk; name another"):
+        _check_out_dir(_find_out_dir("disk"))
 
 
 @pytest.mark.parametrize("is_there", [False, True])
