@@ -9,8 +9,10 @@ from elsa_groups.cli import compare, schema
 from elsa_groups.cli.arguments import conf_dir
 from elsa_groups.errors import InputError
 from elsa_groups.record.comparison import find_variation
+from elsa_groups.report.comparison import compare as compare_all
 from elsa_groups.tracking import compared
 from elsa_groups.tracking.load import Record
+from elsa_groups.tracking.run import DESCRIPTION_LENGTH
 
 
 @pytest.fixture
@@ -42,3 +44,13 @@ def test_settings_that_cannot_be_read_are_refused_with_whose_they_are(records):
     records["1"].lineage["settings"]["seed"] = "many"
     with pytest.raises(InputError, match=r"compare: run 1: settings of the record: .*many"):
         compare._records(asked())
+
+
+def test_a_command_that_would_be_cut_is_left_to_the_page(make_compared):
+    for n_runs, is_whole in ((3, True), (300, False)):
+        comparison = compare_all([make_compared(f"{n:032}", seed=n) for n in range(n_runs)])
+        command = compare._again(comparison)
+        text = compare._describe(comparison, command)
+        assert len(text) <= DESCRIPTION_LENGTH
+        assert text.endswith(f"`{command}`") == is_whole
+        assert text.endswith("Again: by the command at the end of the page.") != is_whole

@@ -181,13 +181,18 @@ def _again(comparison: "Comparison") -> str:
 
 def _describe(comparison: "Comparison", command: str) -> str:
     """Say in Markdown what was compared, and how to do so again."""
+    from elsa_groups.tracking.run import DESCRIPTION_LENGTH
+
     names = [f"`{setting.name}`" for setting in comparison.variation.settings]
     differing = (
         f"differ in {', '.join(names[:8])}{' and more' if names[8:] else ''}"
         if names
         else "have the same settings"
     )
-    return f"{len(comparison.runs)} groups runs that {differing}; read `{PAGE}` first.  \nAgain: `{command}`"
+    said = f"{len(comparison.runs)} groups runs that {differing}; read `{PAGE}` first.  \nAgain: "
+    whole = f"{said}`{command}`"
+    # A command without some of its runs would compare others.
+    return whole if len(whole) <= DESCRIPTION_LENGTH else f"{said}by the command at the end of the page."
 
 
 if __name__ == "__main__":

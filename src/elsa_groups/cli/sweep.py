@@ -27,6 +27,9 @@ FindParent = Callable[[dict[str, Any], "Interactions", list[str]], "Parent"]
 
 # Settings that decide which parent is taken.
 _OF_PARENT = ("dataset", "data_dir", "parent", "model")
+# What a run's description tells of jobs; the terminal has all.
+_TOLD_UP_TO = 25
+_REASON_LENGTH = 120
 
 
 @dataclass(frozen=True)
@@ -211,11 +214,18 @@ def _table(sweep: Sweep, ends: "list[JobEnd]") -> str:
 
 
 def _describe(sweep: Sweep, ends: "list[JobEnd]") -> str:
-    """Say in Markdown what a sweep's run is, and what became of its jobs."""
+    """Say in Markdown what a sweep's run is, and what became of its jobs; of many, of those that failed."""
+    from elsa_groups.report.tables import shorten
     from elsa_groups.tracking.run import SWEEP
 
     lines = [f"Sweep of {len(ends)} jobs, found by ``tags.`{SWEEP}` = '{sweep.run_id}'``.", ""]
-    for label, end in zip(sweep.labels, ends, strict=True):
+    jobs = list(zip(sweep.labels, ends, strict=True))
+    if len(jobs) > _TOLD_UP_TO:
+        jobs = [(label, end) for label, end in jobs if not end.finished]
+        lines += [f"{len(ends) - len(jobs)} finished, {len(jobs)} did not.", ""]
+    for label, end in jobs[:_TOLD_UP_TO]:
         run = f", run `{end.run_id}`" if end.run_id else ""
-        lines.append(f"- `{label}`: {end.status}{run}{f': {end.error}' if end.error else ''}")
+        error = f": {shorten(end.error, _REASON_LENGTH)}" if end.error else ""
+        lines.append(f"- `{shorten(label, _REASON_LENGTH)}`: {end.status}{run}{error}")
+    lines += [f"- {len(jobs) - _TOLD_UP_TO} more"] if len(jobs) > _TOLD_UP_TO else []
     return "\n".join(lines)
