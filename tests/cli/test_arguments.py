@@ -128,6 +128,19 @@ def test_one_setting_is_no_sweep() -> None:
     assert check_overrides(["seed=3"], "generate") == []
 
 
+@pytest.mark.parametrize("flags", [["--help"], ["-h"], ["--hydra-help"], ["--version"]])
+def test_what_hydra_shows_has_no_jobs(flags: list[str]) -> None:
+    assert check_overrides([*flags, "-m", "seed=1,2"], "generate") == []
+    assert len(check_overrides(["-m", "seed=1,2"], "generate")) == 2
+
+
+@pytest.mark.parametrize("flags", [["--cfg", "job"], ["-c", "job"], ["--info", "all"], ["-i", "all"]])
+def test_a_configuration_is_shown_of_one_job_alone(flags: list[str]) -> None:
+    assert check_overrides([*flags, "hydra.mode=MULTIRUN", "seed=1"], "generate") == []
+    message = refusal([*flags, "-m", "seed=1,2"])
+    assert message.startswith(f"{flags[0]}: expected one job to show, came a multirun; leave out -m")
+
+
 def test_a_sweep_that_a_configuration_asks_for_is_one(tmp_path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "seeds.yaml").write_text(

@@ -7,12 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 
-from elsa_groups.cli import export, schema
-from elsa_groups.cli.arguments import check_overrides, hydra_arguments
-from elsa_groups.cli.export import _check_out_dir, _min_members, _new_folder, _writers
+from elsa_groups.cli import export, lifecycle, schema
+from elsa_groups.cli.arguments import check_overrides, conf_dir, hydra_arguments
+from elsa_groups.cli.export import _check_out_dir, _find_out_dir, _min_members, _new_folder, _writers
 from elsa_groups.data.load import load
 from elsa_groups.errors import InputError
+from elsa_groups.report.exports import write_sagea
 
 GROUPS = {key: SimpleNamespace(members=np.zeros((4, size))) for key, size in (("a_2", 2), ("b_5", 5))}
 
@@ -45,6 +47,16 @@ def test_mistakes_in_settings_are_named(overrides, expected):
         check_overrides(["groups_run_id=a", "out_dir=b", *overrides], "export")
 
 
+def test_a_sweep_is_refused_as_exports_are_no_runs_that_it_could_follow(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["export", "-m", "groups_run_id=a,b", "out_dir=c"])
+    monkeypatch.setattr(lifecycle, "run_sweep", lambda *_: pytest.fail("a sweep was started"))
+    with pytest.raises(SystemExit) as end:
+        export.main()
+    assert end.value.code == 1
+    expected = "error: export: expected one job, came a multirun of 2; start each by itself"
+    assert capsys.readouterr().err.splitlines() == [expected]
+
+
 def test_what_mlflow_passes_is_understood():
     schema.register()
     passed = [
@@ -71,6 +83,36 @@ def test_a_folder_with_files_or_a_file_is_refused(tmp_path):
         ):
             _check_out_dir(place)
     _check_out_dir(tmp_path / "new" / "er")
+
+
+def test_a_link_is_followed_to_the_folder_that_is_written(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path)
+    target = _find_out_dir("link")
+    _check_out_dir(target)
+    with _new_folder(target) as folder:
+        (folder / "file").write_text("content")
+    assert target == tmp_path / "there"
+    assert (tmp_path / "link" / "file").read_text() == "content"
+
+
+@pytest.mark.parametrize("given", ["~nobody-of-this-name/out", "loop"])
+def test_a_place_that_leads_nowhere_is_refused(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    with pytest.raises(InputError, match=rf"out_dir: {given} leads to no folder \(.*name another"):
+        _find_out_dir(given)
+
+
+def test_folders_that_cannot_be_replaced_are_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"came the working folder, {tmp_path}; name another"):
+        _check_out_dir(_find_out_dir("."))
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(InputError, match=rf"came a mount point, {tmp_path}/disk; name another"):
+        _check_out_dir(_find_out_dir("disk"))
 
 
 @pytest.mark.parametrize("is_there", [False, True])
@@ -119,17 +161,47 @@ def test_a_place_that_cannot_be_written_to_is_an_error_to_read(tmp_path):
         pass
 
 
-def test_other_data_than_the_recorded_are_refused(monkeypatch):
-    demo = load(
+@pytest.fixture
+def demo(monkeypatch):
+    """Data that a record's settings lead to."""
+    found = load(
         "Demo", Path("unused"), min_user_interactions=0, min_item_interactions=0, n_users=200, n_items=250
     )
+    monkeypatch.setattr(export, "load_again", lambda *_: found)
+    return found
+
+
+def test_other_data_than_the_recorded_are_refused(demo, monkeypatch):
     monkeypatch.setattr(export, "settings_again", lambda *_: {})
-    monkeypatch.setattr(export, "load_again", lambda *_: demo)
-    groups = _Groups(GROUPS)
     with pytest.raises(InputError, match=r"data: expected those of run abc, digest 00, came generated:Demo"):
-        export._gather(groups, {"group_items": {"min_members": "all"}})
+        export._gather(_Groups(GROUPS), {"group_items": {"min_members": "all"}})
+
+
+def test_a_record_cannot_choose_where_files_are_written_to(demo, tmp_path):
+    groups = _Groups({"a_2": SimpleNamespace(members=np.array([[0, 1]]))})
+    groups.lineage = {
+        "data": {"digest": demo.digest, "dataset": "../../../escaped"},
+        "settings": compose_generate("dataset=Demo"),
+    }
+    asked = {"group_items": {"min_members": "all"}, "data_dir": None, "path": None}
+    folder = tmp_path / "above" / "out" / "sagea"
+    folder.mkdir(parents=True)
+    write_sagea(folder, export._gather(groups, asked))
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.npy")] == [
+        "above/out/sagea/Demo/full/a_2_full.npy"
+    ]
+
+
+def compose_generate(*overrides: str) -> dict:
+    schema.register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return schema.complete(compose("generate", list(overrides)))
 
 
 class _Groups(dict):
     run_id = "abc"
     lineage: ClassVar = {"data": {"digest": "00"}}
+
+    @property
+    def dataset(self) -> str:
+        return self.lineage["data"]["dataset"]

@@ -18,7 +18,9 @@ import mlflow
 import pytest
 
 from elsa_groups.cli import generate
+from elsa_groups.errors import InputError
 from elsa_groups.tracking import parent as parents
+from elsa_groups.tracking.run import tracked_run
 
 from .conftest import ROOT, Launch, Store
 
@@ -54,9 +56,11 @@ class Place:
     store: Store
     compared: list[list[str]] = field(default_factory=list)
 
-    def sweep(self, entry_point: str, *overrides: str) -> Launch:
+    def sweep(
+        self, entry_point: str, *overrides: str, compare: Callable[[list[str]], str] | None = None
+    ) -> Launch:
         stand_in = types.ModuleType("elsa_groups.cli.compare")
-        stand_in.compare_runs = lambda run_ids: self.compared.append(list(run_ids)) or "0123"
+        stand_in.compare_runs = compare or (lambda run_ids: self.compared.append(list(run_ids)) or "0123")
         task = import_module(f"elsa_groups.cli.{entry_point}").main
         out, err, code = io.StringIO(), io.StringIO(), 0
         with pytest.MonkeyPatch.context() as patch, as_it_was():
@@ -93,8 +97,10 @@ def place(new_store: Callable[[], Store]) -> Place:
 @pytest.fixture(scope="module")
 def trained(place: Place) -> tuple[Launch, list]:
     """A sweep of train, and the two ELSA runs that it made."""
+    before = len(place.compared)
     launch = place.sweep("train", *SMALL[:3], MODEL[0], "model.epochs=1,2")
     assert launch.code == 0, launch.err
+    assert len(place.compared) == before
     return launch, place.jobs(launch)
 
 
@@ -102,7 +108,6 @@ def test_a_sweep_of_train_leaves_runs_of_their_own_that_nobody_compares(place, t
     launch, runs = trained
     assert [run.data.params["conf.model.epochs"] for run in runs] == ["1", "2"]
     assert all("mlflow.parentRunId" not in run.data.tags for run in (*runs, place.sweep_of(launch)))
-    assert place.compared == []
 
 
 def test_each_parent_of_a_sweep_is_resolved_once_and_gets_its_own_children(place, trained, monkeypatch):
@@ -151,7 +156,7 @@ def test_a_failing_job_loses_no_other_and_is_told_at_the_end(place, failing):
     assert "Traceback" not in failing.err
     assert "job 3 of 3: thresholds.similar.value=0.9" in failing.err
     assert failing.err.splitlines()[-1] == (
-        f"error: sweep {failing.last_id}: 1 of 3 jobs did not finish, see above"
+        f"error: sweep {failing.last_id}: 1 of 3 jobs did not finish, see above: job 2"
     )
 
 
@@ -159,6 +164,28 @@ def test_the_jobs_that_succeeded_are_compared(place, failing):
     first, _, third = place.jobs(failing)
     assert place.compared[-1] == [first.info.run_id, third.info.run_id]
     assert place.sweep_of(failing).data.tags["elsa_groups.comparison"] == "0123"
+
+
+def test_a_comparison_that_fails_hides_nothing_of_the_jobs(place, failing, monkeypatch):
+    def refuse(_):
+        raise InputError("groups: a run is gone")
+
+    def draw(settings, _, parent, *__):
+        if settings["seed"] == 2:
+            raise InputError("seed: expected another")
+        with tracked_run(f"seed {settings['seed']}", adopt=False):
+            pass
+
+    monkeypatch.setattr(generate, "generate_child", draw)
+    launch = place.sweep("generate", *SMALL, "seed=1,2,3", compare=refuse)
+    assert launch.code == 1
+    assert launch.out.splitlines()[-1] == f"sweep run: {launch.last_id}"
+    assert "seed: expected another" in launch.out
+    assert launch.err.splitlines()[-1] == (
+        f"error: sweep {launch.last_id}: 1 of 3 jobs did not finish, see above: job 2; the jobs' runs"
+        " could not be compared (groups: a run is gone)"
+    )
+    assert [run.info.status for run in place.jobs(launch)] == ["FINISHED"] * 2
 
 
 def test_main_trains_one_parent_for_all_jobs_below_which_the_sweep_is_shown(place, failing):

@@ -4,7 +4,7 @@ import pytest
 
 from elsa_groups.report.comparison import compare
 from elsa_groups.report.style import BLUE, GREY, ORANGE, save_png
-from elsa_groups.report.trends import NAMES, draw_runs, draw_trend, looks_of, metric_figures
+from elsa_groups.report.trends import NAMES, describe_trend, draw_runs, draw_trend, looks_of, metric_figures
 
 from .conftest import check_writing
 
@@ -107,6 +107,20 @@ def test_metrics_of_others_have_panels_by_their_name(make_compared):
     assert any(title.startswith("novelty") for title in panels(figure.figure))
     assert "novelty_mean" not in NAMES
     check_writing(figure.figure)
+
+
+def test_what_is_said_of_a_trend_compares_runs_that_differ_in_nothing_else(make_compared):
+    # The lowest and the highest have seeds of their own.
+    runs = [make_compared(f"{q}", quantile=q, seed=1) for q in (0.8, 0.9, 0.95)]
+    others = [make_compared("low", quantile=0.5, seed=0), make_compared("high", quantile=1.0, seed=3)]
+    comparison = compare([*runs, *others])
+    (setting,) = (one for one in comparison.variation.settings if one.is_numeric)
+
+    said = describe_trend(comparison, setting)
+
+    assert "quantile from 0.5 to 1," in said
+    expected = "Mean similarity from run 2 to run 4: similar_3 from 0.580 to 0.595; similar_5 from"
+    assert expected in said
 
 
 @pytest.mark.parametrize("n_runs", [2, 10])

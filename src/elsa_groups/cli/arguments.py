@@ -35,7 +35,11 @@ _FLAGS_WITH_VALUE = {
     "--info",
     "-i",
 }
-_FLAGS = {"-m", "--multirun", "-h", "--help", "--hydra-help", "--version", "--resolve"}
+# By these Hydra shows something instead of running a job; by the first ones what one job alone has.
+_SHOWING_ONE = {"--cfg", "-c", "--info", "-i"}
+_SHOWING = _SHOWING_ONE | {"-h", "--help", "--hydra-help", "--version"}
+_MULTIRUN = {"-m", "--multirun"}
+_FLAGS = {*_MULTIRUN, *_SHOWING - _SHOWING_ONE, "--resolve"}
 
 
 def conf_dir() -> Path:
@@ -215,7 +219,8 @@ def check_overrides(arguments: list[str], entry_point: str) -> list[Job]:
     Returns
     -------
     list of Job
-        Those of a sweep, numbered as Hydra does; none if there is no sweep.
+        Those of a sweep, numbered as Hydra does; none if there is no sweep, or Hydra is asked to show
+        something instead.
 
     Raises
     ------
@@ -253,7 +258,7 @@ def _compose_jobs(arguments: list[str], entry_point: str, search: list[str]) -> 
     with open_dict(config):
         del config["hydra"]
     schema.complete(config)
-    if mode != RunMode.MULTIRUN and not {"-m", "--multirun"} & set(arguments):
+    if _is_shown(arguments) or (mode != RunMode.MULTIRUN and not _MULTIRUN & set(arguments)):
         return []
     if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
         raise InputError(f"hydra/sweeper: expected basic, which lists values, came {sweeper._target_}")
@@ -265,6 +270,17 @@ def _compose_jobs(arguments: list[str], entry_point: str, search: list[str]) -> 
         settings = schema.complete(compose(entry_point, [*job, *search]))
         jobs.append(Job(tuple(part for part in job if part.startswith(swept)), job, settings))
     return jobs
+
+
+def _is_shown(arguments: list[str]) -> bool:
+    """Whether Hydra is asked to show something; refuse what it cannot show of several jobs."""
+    flags = [part for part in arguments if part in _SHOWING]
+    if _MULTIRUN & set(arguments) and (unshown := [flag for flag in flags if flag in _SHOWING_ONE]):
+        raise InputError(
+            f"{unshown[0]}: expected one job to show, came a multirun; leave out -m, and give each setting"
+            " one value"
+        )
+    return bool(flags)
 
 
 def _without_flags(arguments: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
@@ -75,7 +76,16 @@ def _records(settings: dict[str, Any]) -> "list[Record]":
     if len(records) < 2:
         came = ", ".join(record.run_id for record in records) or "none"
         raise InputError(f"compare: expected at least two complete groups runs, came {came}")
-    return records
+    return [_completed(record) for record in records]
+
+
+def _completed(record: "Record") -> "Record":
+    """Return a record that has every setting: one that is older than a setting means its default."""
+    try:
+        settings = schema.complete_recorded(record.lineage["settings"])
+    except InputError as error:
+        raise InputError(f"compare: run {record.run_id}: {error}") from error
+    return replace(record, lineage=record.lineage | {"settings": settings})
 
 
 def _parent_of(reference: str) -> str:
@@ -171,13 +181,18 @@ def _again(comparison: "Comparison") -> str:
 
 def _describe(comparison: "Comparison", command: str) -> str:
     """Say in Markdown what was compared, and how to do so again."""
+    from elsa_groups.tracking.run import DESCRIPTION_LENGTH
+
     names = [f"`{setting.name}`" for setting in comparison.variation.settings]
     differing = (
         f"differ in {', '.join(names[:8])}{' and more' if names[8:] else ''}"
         if names
         else "have the same settings"
     )
-    return f"{len(comparison.runs)} groups runs that {differing}; read `{PAGE}` first.  \nAgain: `{command}`"
+    said = f"{len(comparison.runs)} groups runs that {differing}; read `{PAGE}` first.  \nAgain: "
+    whole = f"{said}`{command}`"
+    # A command without some of its runs would compare others.
+    return whole if len(whole) <= DESCRIPTION_LENGTH else f"{said}by the command at the end of the page."
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ SUMMARY = "export.json"
 
 def main() -> None:
     """Entry point ``export``."""
-    run_entry_point("export", _export)
+    run_entry_point("export", _export, makes_run=False)
 
 
 def _export(settings: dict[str, Any], _: list[str]) -> None:
@@ -34,7 +34,7 @@ def _export(settings: dict[str, Any], _: list[str]) -> None:
 
     check_store()
     _tag_launched(settings["groups_run_id"])
-    out_dir = Path(settings["out_dir"]).expanduser()
+    out_dir = _find_out_dir(settings["out_dir"])
     _check_out_dir(out_dir)
     formats = list(dict.fromkeys(settings["formats"]))
     if not formats:
@@ -46,11 +46,23 @@ def _export(settings: dict[str, Any], _: list[str]) -> None:
         _write_summary(folder / SUMMARY, groups, exported, counts)
     for name, numbers in counts.items():
         print(f"{name}: {', '.join(f'{what} {number:,}' for what, number in numbers.items())}")
-    print(f"exported to: {out_dir.resolve()}", flush=True)
+    print(f"exported to: {out_dir}", flush=True)
+
+
+def _find_out_dir(given: str) -> Path:
+    """Return the folder itself: a link to it cannot be replaced by what is written."""
+    try:
+        return Path(given).expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"out_dir: {given} leads to no folder ({error}); name another") from error
 
 
 def _check_out_dir(out_dir: Path) -> None:
-    if out_dir.is_dir():
+    if out_dir == Path.cwd():
+        came = "the working folder"
+    elif out_dir.is_mount():
+        came = "a mount point"
+    elif out_dir.is_dir():
         if not any(out_dir.iterdir()):
             return
         came = "one with files in it"
@@ -90,7 +102,8 @@ def _gather(groups: "GroupsRun", settings: dict[str, Any]) -> "Exported":
     if asked["history"] != "inputs":
         log.warning("the groups were drawn by full histories: they have seen what is held out here")
     return Exported(
-        dataset=groups.dataset,
+        # Checked by the schema, as the record's own word for it is not, and folders are named after it.
+        dataset=asked["dataset"]["name"],
         user_set=user_set_of(asked),
         user_ids=interactions.user_ids,
         item_ids=interactions.item_ids,

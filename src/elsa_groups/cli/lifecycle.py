@@ -39,6 +39,7 @@ def run_entry_point(
     *,
     check: Callable[[dict[str, Any]], None] | None = None,
     find_parent: FindParent | None = None,
+    makes_run: bool = True,
 ) -> None:
     """Run a task with the configuration that the command line describes, or with each of a sweep.
 
@@ -52,6 +53,8 @@ def run_entry_point(
         Refuses settings that the task would refuse, so that no job of a sweep is run in vain.
     find_parent : callable, optional
         See :func:`elsa_groups.cli.sweep.run_sweep`.
+    makes_run : bool
+        Whether the task makes a run of its own, by which a sweep knows what became of a job.
 
     Notes
     -----
@@ -68,6 +71,8 @@ def run_entry_point(
         _check_ranks(ranks, name)
         sys.argv[1:] = hydra_arguments(sys.argv[1:], name)
         jobs = check_overrides(sys.argv[1:], name)
+        if not makes_run:
+            _refuse_sweep(jobs, name)
         _check_jobs(jobs, ranks, check)
     except InputError as error:
         _give_way(ranks)
@@ -81,6 +86,14 @@ def run_entry_point(
         if ranks.size > 1 and end.code:
             _leave(int(end.code))
         raise
+
+
+def _refuse_sweep(jobs: list[Job], entry_point: str) -> None:
+    """Refuse jobs of which no run would say whether they were done."""
+    if jobs:
+        raise InputError(
+            f"{entry_point}: expected one job, came a multirun of {len(jobs)}; start each by itself"
+        )
 
 
 def _check_jobs(jobs: list[Job], ranks: Ranks, check: Callable[[dict[str, Any]], None] | None) -> None:

@@ -27,6 +27,9 @@ FindParent = Callable[[dict[str, Any], "Interactions", list[str]], "Parent"]
 
 # Settings that decide which parent is taken.
 _OF_PARENT = ("dataset", "data_dir", "parent", "model")
+# What a run's description tells of jobs; the terminal has all.
+_TOLD_UP_TO = 25
+_REASON_LENGTH = 120
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,9 @@ def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[
     Raises
     ------
     InputError
-        If a job failed, after all the others were run.
+        If a job failed or the comparison did, after all jobs were run.
     """
-    from elsa_groups.tracking.run import COMPARISON, KIND, PARENT, check_store, tracked_run
+    from elsa_groups.tracking.run import KIND, PARENT, check_store, tracked_run
 
     check_store()
     parents = _find_parents(jobs, find_parent) if find_parent else []
@@ -123,13 +126,13 @@ def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[
         log.info("sweep %s of %d jobs", run.run_id, len(jobs))
         ids = tuple(each.run_id for each in parents)
         sweep = Sweep(run.run_id, tuple(" ".join(job.swept) for job in jobs), ids, _this_process())
-        ends = _run_jobs(run, sweep, launch)
-        finished = [end.run_id for end in ends if end.run_id and end.finished]
-        if parents and len(finished) > 1:
-            run.set_tags({COMPARISON: _compare(finished)})
-        print(f"sweep run: {run.run_id}", flush=True)
-        if failed := len(ends) - len(finished):
-            raise InputError(f"sweep {run.run_id}: {failed} of {len(ends)} jobs did not finish, see above")
+        try:
+            ends = _run_jobs(run, sweep, launch)
+            faults = _say_failed(ends) + _compare(run, ends, comparable=bool(parents))
+        finally:
+            print(f"sweep run: {run.run_id}", flush=True)
+        if faults:
+            raise InputError(f"sweep {run.run_id}: {'; '.join(faults)}")
 
 
 def _run_name(jobs: list[Job]) -> str:
@@ -137,10 +140,31 @@ def _run_name(jobs: list[Job]) -> str:
     return f"sweep of {len(jobs)}: {', '.join(keys)}"
 
 
-def _compare(run_ids: list[str]) -> str:
-    from elsa_groups.cli.compare import compare_runs
+def _say_failed(ends: "list[JobEnd]") -> list[str]:
+    """Name the jobs that failed, in one text; none if none did."""
+    from elsa_groups.report.comparison import say_numbers
 
-    return compare_runs(run_ids)
+    failed = [number for number, end in enumerate(ends, start=1) if not end.finished]
+    if not failed:
+        return []
+    jobs = f"job{'s' if len(failed) > 1 else ''} {say_numbers(failed)}"
+    return [f"{len(failed)} of {len(ends)} jobs did not finish, see above: {jobs}"]
+
+
+def _compare(run: "RunHandle", ends: "list[JobEnd]", *, comparable: bool) -> list[str]:
+    """Compare the runs of jobs that succeeded, if several did; return why that failed, if it did."""
+    from elsa_groups.cli.compare import compare_runs
+    from elsa_groups.tracking.run import COMPARISON
+
+    finished = [end.run_id for end in ends if end.run_id and end.finished]
+    if not comparable or len(finished) < 2:
+        return []
+    try:
+        run.set_tags({COMPARISON: compare_runs(finished)})
+    except InputError as error:
+        log.warning("sweep %s: the runs of its jobs could not be compared: %s", run.run_id, error)
+        return [f"the jobs' runs could not be compared ({error})"]
+    return []
 
 
 def _find_parents(jobs: list[Job], find_parent: FindParent) -> "list[Parent]":
@@ -190,11 +214,18 @@ def _table(sweep: Sweep, ends: "list[JobEnd]") -> str:
 
 
 def _describe(sweep: Sweep, ends: "list[JobEnd]") -> str:
-    """Say in Markdown what a sweep's run is, and what became of its jobs."""
+    """Say in Markdown what a sweep's run is, and what became of its jobs; of many, of those that failed."""
+    from elsa_groups.report.tables import shorten
     from elsa_groups.tracking.run import SWEEP
 
     lines = [f"Sweep of {len(ends)} jobs, found by ``tags.`{SWEEP}` = '{sweep.run_id}'``.", ""]
-    for label, end in zip(sweep.labels, ends, strict=True):
+    jobs = list(zip(sweep.labels, ends, strict=True))
+    if len(jobs) > _TOLD_UP_TO:
+        jobs = [(label, end) for label, end in jobs if not end.finished]
+        lines += [f"{len(ends) - len(jobs)} finished, {len(jobs)} did not.", ""]
+    for label, end in jobs[:_TOLD_UP_TO]:
         run = f", run `{end.run_id}`" if end.run_id else ""
-        lines.append(f"- `{label}`: {end.status}{run}{f': {end.error}' if end.error else ''}")
+        error = f": {shorten(end.error, _REASON_LENGTH)}" if end.error else ""
+        lines.append(f"- `{shorten(label, _REASON_LENGTH)}`: {end.status}{run}{error}")
+    lines += [f"- {len(jobs) - _TOLD_UP_TO} more"] if len(jobs) > _TOLD_UP_TO else []
     return "\n".join(lines)

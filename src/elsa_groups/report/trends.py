@@ -249,16 +249,18 @@ def _marker_legend(markers: dict[str, str]) -> "list[Artist]":
 
 
 def describe_trend(comparison: Comparison, setting: Varying) -> str:
-    """Say in words and numbers what :func:`draw_trend` shows."""
-    first = min(range(len(comparison.runs)), key=lambda run: float(setting.values[run]))
-    last = max(range(len(comparison.runs)), key=lambda run: float(setting.values[run]))
-    low, high = (say_value(setting.values[run]) for run in (first, last))
+    """Say in words and numbers what :func:`draw_trend` shows: ends of the longest of the lines of a key."""
+    low, high = (say_value(end(setting.values)) for end in (min, max))
+    # Between runs that differ in anything else, too, no line is drawn.
+    line = max(_others(comparison, setting).values(), key=lambda runs: len({setting.values[n] for n in runs}))
+    line = sorted(line, key=lambda run: float(setting.values[run]))
     moves = []
     for key in comparison.keys:
-        ends = [comparison.runs[run].value(key, "similarity_mean") for run in (first, last)]
+        ends = [comparison.runs[run].value(key, "similarity_mean") for run in (line[0], line[-1])]
         if ends[0] is not None and ends[1] is not None:
             moves.append(f"{key} from {ends[0]:.3f} to {ends[1]:.3f}")
-    similarity = f" Mean similarity goes, of {'; of '.join(moves)}." if moves else ""
+    which = f"from run {line[0] + 1} to run {line[-1] + 1}"
+    similarity = f" Mean similarity {which}: {'; '.join(moves)}." if moves else ""
     return (
         f"Lines of {len(_drawn(comparison))} metrics and both thresholds over {setting.name} from {low} to"
         f" {high}, for {say_keys(comparison.keys)} and {len(comparison.runs)} runs.{similarity}"

@@ -5,21 +5,24 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from numpy.typing import NDArray
 
 from elsa_groups.errors import Absent, InputError
 from elsa_groups.report.comparison import ComparedRun
 from elsa_groups.tracking.load import Record, RecordedFiles, load_groups, open_record, read_members
-from elsa_groups.tracking.run import KIND, PARENT, first_line
+from elsa_groups.tracking.run import KIND, PARENT, first_line, without_password
 from elsa_groups.tracking.search import existing_run, runs_newest_first
 
 log = logging.getLogger(__name__)
 
 Members = NDArray[np.int64]
 SUMMARY = "groups/summary.json"
+_NOT_UNDERSTOOD = ErrorCode.Name(INVALID_PARAMETER_VALUE)
 
 
 def open_named(run_ids: Sequence[str]) -> list[Record]:
@@ -46,7 +49,8 @@ def find_records(*, parent: str | None = None, condition: str | None = None) -> 
     Raises
     ------
     InputError
-        If MLflow does not understand the filter. Incomplete runs are skipped, and logged with the reason.
+        If MLflow does not understand the filter, or the store does not answer. Incomplete runs are skipped,
+        and logged with the reason.
     """
     conditions = [f"tags.`{KIND}` = 'groups'"]
     if parent is not None:
@@ -56,7 +60,10 @@ def find_records(*, parent: str | None = None, condition: str | None = None) -> 
     try:
         found = list(runs_newest_first(MlflowClient(), " and ".join(conditions)))
     except MlflowException as error:
-        raise InputError(f"filter: {first_line(error)}; came {condition}") from error
+        if condition is not None and error.error_code == _NOT_UNDERSTOOD:
+            raise InputError(f"filter: {first_line(error)}; came {condition}") from error
+        store = without_password(mlflow.get_tracking_uri())
+        raise InputError(f"tracking store {store}: {first_line(error)}") from error
     records = []
     for run in found:
         try:

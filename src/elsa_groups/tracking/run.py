@@ -55,6 +55,9 @@ COMPARISON = "elsa_groups.comparison"
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
 
+# MLflow cuts what a longer description says.
+DESCRIPTION_LENGTH = 8000
+
 _PARAMS_PER_BATCH = 100
 _MAX_PARAM = 6000
 
