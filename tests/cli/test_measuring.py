@@ -133,3 +133,23 @@ def test_halves_are_drawn_by_what_users_are_compared_by():
     (of,) = [of for of in result.evidence if (of.measure, of.baseline) == ("similarity", "random")]
     # By the embeddings of these random histories the groups of halves would be like random ones.
     assert result.baseline.mean() < of.interval.low < of.mean < of.interval.high
+
+
+def test_too_few_users_to_halve_leave_no_intervals(caplog):
+    # A half of three is one user, who makes no pair.
+    source = source_of(n_users=3)
+    pairs = replace(ANYONE, compositions=((2,),))
+    (result,) = measure_keys(source, [drawn(source, pairs, (2,))])
+    assert {of.interval for of in result.evidence} == {None}
+    assert caplog.text.count("no intervals") == 1
+
+
+def test_a_half_whose_thresholds_cross_leaves_no_intervals(caplog):
+    source = source_of(halves=8)
+    # Above the lower quantile of all users, but not of every half.
+    value = source.thresholds.divergent + 1e-4
+    source.settings["thresholds"]["similar"] = {"quantile": None, "value": value}
+    (result,) = measure_keys(source, [drawn(source, ANYONE, (3,))])
+    assert {of.interval for of in result.evidence} == {None}
+    assert "expected similar >= divergent" in caplog.text
+    assert caplog.text.count("no intervals") == 1

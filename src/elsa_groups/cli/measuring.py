@@ -1,6 +1,7 @@
 """From drawn groups to all that is measured of them, beside random groups and with intervals."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -151,30 +152,46 @@ def _profile(source: Source, measured: "list[NDArray[np.int64]]") -> "Profiles":
 def _draw_from_halves(source: Source, keys: list[DrawnKey]) -> "dict[str, list[NDArray[np.int64]]]":
     """Repeat thresholds and groups on random halves of the users; return the members by key.
 
-    A key that cannot be filled from some half is left out.
+    A key that cannot be filled from some half is left out; all are where a half has no thresholds.
     """
-    from elsa_groups.groups.family import find_partners, first_subgroups
     from elsa_groups.groups.resampling import random_halves
 
-    partners = find_partners(list(dict.fromkeys(key.family for key in keys)))
     count = source.settings["evidence"]["halves"] or 0
     drawn: dict[str, list[NDArray[np.int64]]] = {key.groups.key: [] for key in keys} if count else {}
     halves = random_halves(source.users.shape[0], count, seed=source.settings["seed"])
     for half, rows in enumerate(progress(halves, label="halves of the users", unit="half", total=count)):
-        part = _half_of(source, rows)
-        members: dict[str, NDArray[np.int64]] = {}
-        for key in [key for key in keys if key.groups.key in drawn]:
-            name, partner = key.groups.key, partners.get(key.groups.key)
-            try:
-                if partner is not None and partner not in members:
-                    raise InputError(f"{name}: expected groups of {partner} to be paired with, came none")
-                given = first_subgroups(partner, members, key.groups.sizes)
-                members[name] = _draw_again(part, key, given, stream=f"half {half}")
+        try:
+            part = _half_of(source, rows)
+        except InputError as error:
+            log.warning("no intervals, as half of the users makes no thresholds: %s", error)
+            return {}
+        members = _draw_keys_again(part, keys, drawn, stream=f"half {half}")
+        for name in list(drawn):
+            if name in members:
                 drawn[name].append(rows[members[name]])
-            except InputError as error:
-                log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
+            else:
                 del drawn[name]
     return drawn
+
+
+def _draw_keys_again(
+    half: Source, keys: list[DrawnKey], wanted: Collection[str], *, stream: str
+) -> "dict[str, NDArray[np.int64]]":
+    """Draw the wanted keys from a half of the users; return the members, as its rows, by key that has any."""
+    from elsa_groups.groups.family import find_partners, first_subgroups
+
+    partners = find_partners(list(dict.fromkeys(key.family for key in keys)))
+    members: dict[str, NDArray[np.int64]] = {}
+    for key in [key for key in keys if key.groups.key in wanted]:
+        name, partner = key.groups.key, partners.get(key.groups.key)
+        try:
+            if partner is not None and partner not in members:
+                raise InputError(f"{name}: expected groups of {partner} to be paired with, came none")
+            given = first_subgroups(partner, members, key.groups.sizes)
+            members[name] = _draw_again(half, key, given, stream=stream)
+        except InputError as error:
+            log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
+    return members
 
 
 def _half_of(source: Source, rows: "NDArray[np.int64]") -> Source:
