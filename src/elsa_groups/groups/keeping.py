@@ -88,7 +88,7 @@ def draw_kept_groups(
         )
     key, n_users = family.key(sizes), users.shape[0]
     if not allow_partial:
-        _check_room(filters, key, n_groups=family.n_groups, n_users=n_users, size=sum(sizes))
+        check_room(filters, family, sizes, n_users)
     own = OwnFilters(filters, users, lookup, seed=seed)
     kept = KeptGroups(filters, n_users=n_users, n_groups=family.n_groups, size=sum(sizes))
     tally = _Tally(filters, family.n_groups, given)
@@ -212,16 +212,24 @@ def _explain_budget(kept: KeptGroups, tally: _Tally) -> str:
     )
 
 
-def _check_room(filters: Filters, key: str, *, n_groups: int, n_users: int, size: int) -> None:
-    """Refuse more groups than there can be, before any is drawn."""
+def check_room(filters: Filters, family: Family, sizes: tuple[int, ...], n_users: int) -> None:
+    """Refuse more groups of a key than there can be, before any is drawn.
+
+    Raises
+    ------
+    InputError
+        Naming the filter that leaves no room for them, and how many it does.
+    """
+    size = sum(sizes)
     bounds = {
         "distinct_first": n_users,
         "disjoint": n_users // size,
         "max_participation": n_users * (filters.max_participation or 0) // size,
     }
     for name in filters.on:
-        if n_groups > bounds.get(name, n_groups):
+        if family.n_groups > bounds.get(name, family.n_groups):
             raise InputError(
-                f"{key}: expected at most {bounds[name]:,} groups of {size} from {n_users:,} users, as"
-                f" filters.{name} leaves room for no more, came {n_groups:,}; loosen it or ask for fewer"
+                f"{family.key(sizes)}: expected at most {bounds[name]:,} groups of {size} from {n_users:,}"
+                f" users, as filters.{name} leaves room for no more, came {family.n_groups:,}; loosen it or"
+                " ask for fewer"
             )
