@@ -287,6 +287,7 @@ def test_no_filter_is_on_unless_asked_for() -> None:
         (["filters=kaya"], ("no_duplicates", "distinct_first")),
         (["filters=sagea"], ("min_common_items", "no_duplicates")),
         (["experiment=no_wrong_pairs"], ("no_duplicates",)),
+        (["experiment=recommendations_differ"], ("max_recommendation_overlap", "no_duplicates")),
         (["experiment=no_wrong_pairs", "filters=none"], ()),
         (["experiment=no_wrong_pairs", "filters.no_duplicates.value=false"], ()),
         (["filters.max_member_overlap.value=0"], ("max_member_overlap",)),

@@ -37,9 +37,12 @@ def test_a_run_is_named_after_users_and_histories_that_are_not_all(asked, words)
     assert run_name(settings) == f"groups q0.50/0.50 seed 7{words}"
 
 
-def _settings(within="similar", source="elsa", center="none", paired_with=None):
+def _settings(
+    within="similar", source="elsa", center="none", paired_with=None, scope="history", history="full"
+):
     nowhere = {"quantile": None, "value": None}
     family = {"within": "similar", "across": "any", "linkage": "mean", "n_groups": 5}
+    filters = {"budget": 1, **{name: {"value": None} for name in NAMES}}
     return {
         "similarity": {"source": source, "center": center},
         "thresholds": {
@@ -53,8 +56,9 @@ def _settings(within="similar", source="elsa", center="none", paired_with=None):
         },
         "device": "cpu",
         "holdout": {"target_ratio": 0.2},
-        "filters": {"budget": 1, **{name: {"value": None, "scope": "history"} for name in NAMES}},
+        "filters": filters | {"min_common_items": {"value": 2, "scope": scope}},
         **EVERYTHING,
+        "history": history,
     }
 
 
@@ -65,10 +69,12 @@ def _settings(within="similar", source="elsa", center="none", paired_with=None):
         ({"source": "pearson", "center": "mean"}, r"similarity\.center: expected none with .*source=pearson"),
         ({"source": "history_cosine", "center": "mean"}, "only embeddings are centred"),
         ({"paired_with": "divergent_3"}, r"families\.pair\.paired_with: expected one key .*, of similar_3"),
+        ({"scope": "targets"}, r"filters\.min_common_items\.scope: expected .* came targets"),
     ],
 )
 def test_settings_that_no_data_could_satisfy_are_refused_before_any_work(changed, message):
     check_settings(_settings(paired_with="similar_3"))
     check_settings(_settings(source="pearson"))
+    check_settings(_settings(scope="targets", history="inputs"))
     with pytest.raises(InputError, match=message):
         check_settings(_settings(**changed))

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from elsa_groups.cli.measuring import DrawnKey, Source, _draw_from_halves, measure_keys
+from elsa_groups.cli.measuring import DrawnKey, Source, _draw_from_halves, _intervals, _measures, measure_keys
+from elsa_groups.groups.evidence import find_interval
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.filters import NAMES
-from elsa_groups.groups.keeping import NO_FILTERS
+from elsa_groups.groups.filters import NAMES, Filters
+from elsa_groups.groups.keeping import NO_FILTERS, draw_kept_groups
 from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.scores import coarsen
@@ -37,6 +39,7 @@ def source_of(n_users=40, halves=4, **changes):
         "filters": {"budget": 1, **off},
         "families": {},
         "evidence": {"halves": halves},
+        "allow_partial": False,
     }  # fmt: skip
     thresholds = find_thresholds(embeddings.vectors, **targets)
     vectors = embeddings.vectors
@@ -133,3 +136,65 @@ def test_halves_are_drawn_by_what_users_are_compared_by():
     (of,) = [of for of in result.evidence if (of.measure, of.baseline) == ("similarity", "random")]
     # By the embeddings of these random histories the groups of halves would be like random ones.
     assert result.baseline.mean() < of.interval.low < of.mean < of.interval.high
+
+
+def test_too_few_users_to_halve_leave_no_intervals(caplog):
+    # A half of three is one user, who makes no pair.
+    source = source_of(n_users=3)
+    pairs = replace(ANYONE, compositions=((2,),))
+    (result,) = measure_keys(source, [drawn(source, pairs, (2,))])
+    assert {of.interval for of in result.evidence} == {None}
+    assert caplog.text.count("no intervals") == 1
+
+
+def test_a_half_whose_thresholds_cross_leaves_no_intervals(caplog):
+    source = source_of(halves=8)
+    # Above the lower quantile of all users, but not of every half.
+    value = source.thresholds.divergent + 1e-4
+    source.settings["thresholds"]["similar"] = {"quantile": None, "value": value}
+    (result,) = measure_keys(source, [drawn(source, ANYONE, (3,))])
+    assert {of.interval for of in result.evidence} == {None}
+    assert "expected similar >= divergent" in caplog.text
+    assert caplog.text.count("no intervals") == 1
+
+
+def test_half_of_the_users_are_asked_for_half_of_the_groups_where_a_filter_is_on():
+    source = source_of(n_users=41)
+    source.settings["filters"]["disjoint"]["value"] = True
+    source.settings["filters"]["budget"] = 100
+    # Half of the users have room for six.
+    family = replace(ANYONE, n_groups=8)
+    limits = {**source.thresholds.limits, "seed": 3}
+    disjoint = draw_kept_groups(source.users, family, (3,), filters=Filters(disjoint=True), **limits)
+    key = DrawnKey(family, disjoint, drawn(source, ANYONE, (3,)).random, 0.5)
+    halves = _draw_from_halves(source, [key])["random_3"]
+    assert [len(members) for members in halves] == [4] * 4
+    assert all(len(set(members.ravel())) == members.size for members in halves)
+    (result,) = measure_keys(source, [key])
+    assert None not in {of.interval for of in result.evidence}
+
+
+def test_only_a_half_without_one_group_leaves_no_intervals_where_fewer_will_do(caplog):
+    source = source_of()
+    source.settings.update(allow_partial=True, sampling={"max_draws": 12, "max_restarts": 1})
+    similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
+    keys = [drawn(source, similar, (3,)), drawn(source, replace(ANYONE, name="crowd"), (30,))]
+    halves = _draw_from_halves(source, keys)
+    counts = [len(members) for members in halves["similar_3"]]
+    assert 1 <= min(counts) < max(counts) <= 15
+    assert list(halves) == ["similar_3"]
+    assert caplog.text.count("no intervals of crowd_30") == 1
+
+
+def test_intervals_take_off_the_chance_of_as_many_groups_as_each_half_had():
+    source = source_of()
+    members = drawn(source, ANYONE, (3,)).groups.members
+    tops = np.argsort(source.vectors @ source.encoder.T, axis=1)[:, :20].astype(np.int32)
+    profiles = Profiles.of(source.histories, tops)
+    measures = _measures(source, profiles, members, (3,))
+    halves = [members[:6], members[6:9], members[9:11]]
+    found = _intervals(source, profiles, measures, halves, (3,))
+    activity = measures["activity"]
+    means = np.array([activity[:6].mean(), activity[6:9].mean(), activity[9:11].mean()])
+    # 1 / 6, 1 / 3 and 1 / 2 are 1 / 3 on average.
+    assert found["activity"] == find_interval(activity, means, 3.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from elsa_groups.cli import schema
+from elsa_groups.cli import drawing, schema
 from elsa_groups.cli.arguments import conf_dir
 from elsa_groups.cli.drawing import draw_all
 from elsa_groups.cli.generate import check_settings
@@ -202,3 +202,17 @@ def test_a_key_is_paired_with_the_groups_that_filters_kept_of_its_partner(intera
     assert partner.numbers.tolist() != list(range(len(partner.numbers)))
     assert len(then.members) > 0
     assert then.members[:, :2].tolist() == partner.members[then.numbers, :2].tolist()
+
+
+def test_room_for_all_keys_is_asked_for_before_thresholds(interactions, encoder, monkeypatch):
+    def draw(*overrides):
+        # Room for 40 groups of three, but not for 25 of five.
+        asked = "threads=1", "device=cpu", "filters.disjoint.value=true", "n_groups=25", *overrides
+        settings = settings_of(*asked)
+        draw_all(settings, interactions, encoder, choose_users(settings, interactions, None, None), ONE)
+
+    monkeypatch.setattr(drawing, "thresholds_of", lambda *_: pytest.fail("thresholds were looked for"))
+    with pytest.raises(InputError, match="similar_5: expected at most 24 groups of 5 from 120 users"):
+        draw()
+    with pytest.raises(pytest.fail.Exception, match="thresholds were looked for"):
+        draw("allow_partial=true")

@@ -15,6 +15,7 @@ from elsa_groups.cli.population import choose_users
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
 from elsa_groups.errors import InputError
+from elsa_groups.groups.filters import half_of_catalogue
 from elsa_groups.similarity.ranks import ONE
 
 FEW = ["n_groups=6", "allow_partial=true", "sampling.max_restarts=500", "baseline.n_groups=10"]
@@ -30,17 +31,22 @@ def interactions():
     return load("Demo", Path("unused"), min_user_interactions=5, min_item_interactions=5, **options)
 
 
+def settings_of(*overrides):
+    schema.register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        asked = ["dataset=Demo", "seed=5", "evidence.halves=null", *overrides]
+        settings = schema.complete(compose("generate", asked))
+    check_settings(settings)
+    return settings
+
+
 @pytest.fixture(scope="module")
 def draw(interactions):
     encoder = np.random.default_rng(4).normal(size=(interactions.n_items, 32)).astype(np.float32)
     split = split_users(interactions.n_users, val_ratio=0.1, test_ratio=0.4, seed=1)
 
     def draw(families, *overrides):
-        schema.register()
-        asked = ["dataset=Demo", "seed=5", "evidence.halves=null", f"families={families}", *FEW, *overrides]
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            settings = schema.complete(compose("generate", asked))
-        check_settings(settings)
+        settings = settings_of(f"families={families}", *FEW, *overrides)
         drawn = draw_all(
             settings, interactions, encoder, choose_users(settings, interactions, split, None), ONE
         )
@@ -96,8 +102,10 @@ def test_sagea_keeps_threes_of_test_users_with_six_common_items_of_half_the_cata
     for members in groups.values():
         assert members.shape[1] == 3
         assert set(members.ravel()) <= draw.test_users
-        # In the half alone there are as many, so in all there are too.
-        assert (matrix[members].sum(axis=1) == 3).sum(axis=1).min() >= 6
+        common = (matrix[members].sum(axis=1) == 3) & half_of_catalogue(
+            interactions.n_items, settings["seed"]
+        )
+        assert common.sum(axis=1).min() >= 6
 
 
 def test_kaya_joins_by_one_pearson_correlation_and_starts_from_different_users(draw, interactions):
@@ -140,6 +148,22 @@ def test_a_band_lies_between_its_quantiles(draw):
     for members in of_sizes(groups, "band"):
         pairs = [similarity[u, v] for group in members for u, v in combinations(group, 2)]
         assert found.band[0] <= min(pairs) <= max(pairs) <= found.band[1]
+
+
+def test_no_group_is_recommended_nearly_the_same_by_the_limit_of_the_notebook(interactions):
+    # By two factors those who are alike are recommended much the same.
+    encoder = np.random.default_rng(4).normal(size=(interactions.n_items, 2)).astype(np.float32)
+    settings = settings_of(
+        "experiment=recommendations_differ", "families.similar.compositions=[[3]]", "~families.divergent",
+        "~families.opposing", *FEW, "n_groups=20",
+    )  # fmt: skip
+    chosen = choose_users(settings, interactions, None, None)
+    similar, random = draw_all(settings, interactions, encoder, chosen, ONE).results
+    assert distinct({"similar_3": similar.groups.members, "random_3": random.groups.members})
+    assert dict(similar.groups.accounting.rejected)["max_recommendation_overlap"] > 0
+    for result in (similar, random):
+        # Measured apart from the filter.
+        assert result.tastes.recommendation_overlap_at_20.max() <= 0.8
 
 
 ONE_RULE = ["~families.divergent", "~families.opposing", "thresholds.similar.value=0.9999"]

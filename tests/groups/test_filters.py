@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from elsa_groups.errors import InputError
+from elsa_groups.groups import keeping
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES, Filters, Lookup, OwnFilters, half_of_catalogue
 from elsa_groups.groups.keeping import draw_kept_groups
@@ -269,6 +270,19 @@ class TestShortfall:
         assert groups.members.tolist() == [candidate("similar", (3,), g) for g in range(n_before)]
         assert groups.accounting.shortfall == 40 - n_before
         assert "could not be completed" in groups.accounting.reason
+
+    def test_a_candidate_that_cannot_be_completed_is_explained_without_drawing_it_again(self, monkeypatch):
+        drawn = []
+
+        def counting(*args, **law):
+            drawn.append((law["first"], law["n_groups"]))
+            return draw_groups(*args, **law)
+
+        monkeypatch.setattr(keeping, "draw_groups", counting)
+        text = "a group could not be completed in 1 attempts of 8 draws. The attempt that came farthest had"
+        with pytest.raises(InputError, match=text):
+            draw("similar", (3,), 40, Filters(no_duplicates=True), similar=0.99)
+        assert drawn == [(0, 40)]
 
     def test_where_nothing_is_found_partial_is_an_error_too(self):
         with pytest.raises(InputError, match=r"random_3: of 4 groups wanted 0 were kept of 400 drawn"):

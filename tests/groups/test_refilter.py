@@ -29,7 +29,7 @@ def _family(sizes, n_groups=40):
 def _judge(vectors, recorded, filters, n_groups=40, **law):
     """Judge recorded groups by what is drawn now."""
     family, law = _family(recorded.sizes, n_groups), LAW | law
-    present = draw_kept_groups(vectors, family, recorded.sizes, filters=filters, **law)
+    present = draw_kept_groups(vectors, family, recorded.sizes, filters=filters, allow_partial=True, **law)
     about = vectors, family, recorded.sizes
     (verdict,) = judge_groups(
         {"k": recorded.members},
@@ -47,7 +47,8 @@ def _judge(vectors, recorded, filters, n_groups=40, **law):
 
 
 def _draw(vectors, filters, sizes=(3,), n_groups=40, **law):
-    return draw_kept_groups(vectors, _family(sizes, n_groups), sizes, filters=filters, **(LAW | law))
+    asked = {"filters": filters, "allow_partial": True}
+    return draw_kept_groups(vectors, _family(sizes, n_groups), sizes, **asked, **(LAW | law))
 
 
 def _nearest_to_limit(vectors, similarity_matrix, name, limit):
@@ -127,3 +128,47 @@ def test_a_group_taken_out_of_the_record_is_noticed(vectors):
     wrong = [group for group in found.groups if not group.replay.explained]
     assert [group.group for group in wrong] == [int(whole.numbers[7])]
     assert wrong[0].recorded == ()
+
+
+@pytest.mark.parametrize("move", [(0.0, 1e-9), (1e-9, 0.0)], ids=["fewer", "more"])
+@pytest.mark.parametrize("which", ["among", "last"])
+def test_a_turned_rejection_may_make_more_or_fewer_of_too_few_groups(vectors, similarity_matrix, move, which):
+    similarities, asked = similarity_matrix(vectors), Filters(min_pair_similarity=0.55, budget=1)
+    members = _draw(vectors, asked).members
+    assert len(members) < 40
+    values = np.min([similarities[members[:, i], members[:, j]] for i, j in ((0, 1), (0, 2), (1, 2))], axis=0)
+    # The group whose least similar pair is the limit comes last, or not.
+    turned = values.argmin() if which == "among" else len(values) - 1
+    limit = float(values[turned])
+    before, now = (replace(asked, min_pair_similarity=limit + by) for by in move)
+    recorded = _draw(vectors, before)
+
+    found, present = _judge(vectors, recorded, now)
+
+    assert len(present.members) - len(recorded.members) == (1 if move[0] else -1)
+    assert (found.verdict, found.n_differing) == (Verdict.equivalent, 1)
+    assert found.margin <= 1e-9
+
+
+@pytest.mark.parametrize("gone", [0, -1])
+@pytest.mark.parametrize("side", ["recorded", "present"])
+def test_more_or_fewer_groups_that_follow_from_nothing_are_different(vectors, gone, side):
+    asked = Filters(min_pair_similarity=0.55, budget=1)
+    whole = _draw(vectors, asked)
+    kept = np.delete(np.arange(len(whole.members)), gone)
+    fewer = replace(whole, members=whole.members[kept], kept=whole.numbers[kept])
+    recorded, present = (fewer, whole) if side == "recorded" else (whole, fewer)
+    about = vectors, _family((3,)), (3,)
+
+    (found,) = judge_groups(
+        {"k": recorded.members},
+        {"k": present.members},
+        lambda _, number, members: replay_group(*about, number, members, **LAW),
+        Filtering(
+            {"k": recorded.numbers},
+            {"k": present.numbers},
+            lambda _: refilter(*about, recorded.numbers, recorded.members, filters=asked, lookup=None, **LAW),
+        ),
+    )
+
+    assert found.verdict == Verdict.different

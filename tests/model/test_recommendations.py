@@ -91,6 +91,13 @@ def test_too_few_items_leave_minus_one():
     np.testing.assert_array_equal(found, [[2, -1, -1], [-1, -1, -1], [0, 1, 2]])
 
 
+def test_nothing_is_recommended_to_users_without_an_embedding():
+    vectors = np.array([[0.6, 0.8], [0, 0], [-0.0, 0], [0, 1]], np.float32)
+    encoder = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
+    found = top_items(vectors, encoder, csr_array(np.zeros((4, 3), np.float32)), 2)
+    np.testing.assert_array_equal(found, [[2, 1], [-1, -1], [-1, -1], [1, 2]])
+
+
 def test_rankings_that_cannot_be_are_refused():
     matrix, vectors = csr_array(np.ones((2, 3), np.float32)), np.ones((2, 2), np.float32)
     with pytest.raises(InputError, match=r"k: expected .* came 0"):

@@ -71,7 +71,6 @@ def draw_all(
 ) -> Drawn:
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     from elsa_groups.cli.measuring import Source, measure_keys
-    from elsa_groups.groups.filters import check_lookup
     from elsa_groups.similarity.scores import coarsen
 
     work: dict[str, Any] = {
@@ -79,8 +78,8 @@ def draw_all(
         "ranks": ranks,
     }
     population = find_population(settings, interactions, encoder, chosen, work["threads"])
+    _check_room(settings, population.users.shape[0])
     lookup = _lookup_of(settings, population, encoder, work["threads"])
-    check_lookup(filters_of(settings), lookup)
     device = sweep_device(settings["device"], ranks)
     thresholds = thresholds_of(settings, population, device, work)
     work |= {"coarse": coarsen(population.users), "lookup": lookup}
@@ -116,6 +115,16 @@ def find_population(
     if population.embeddings.n_without_history:
         log.info("left out %d users who have no similarity", population.embeddings.n_without_history)
     return population
+
+
+def _check_room(settings: dict[str, Any], n_users: int) -> None:
+    """Refuse keys that filters leave no room for, before thresholds and the keys ahead of them."""
+    from elsa_groups.groups.keeping import check_room
+
+    if not settings["allow_partial"]:
+        for family in schema.families_of(settings):
+            for sizes in family.compositions:
+                check_room(filters_of(settings), family, sizes, n_users)
 
 
 def _lookup_of(

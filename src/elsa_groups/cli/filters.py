@@ -86,7 +86,7 @@ def filters_of(settings: dict[str, Any]) -> "Filters":
     Raises
     ------
     InputError
-        If no pair of members could pass.
+        If no pair of members could pass, or items held out are asked for where nothing is held out.
     """
     from elsa_groups.groups.filters import NAMES, Filters
 
@@ -98,4 +98,10 @@ def filters_of(settings: dict[str, Any]) -> "Filters":
             f"filters.min_pair_similarity: expected at most {most}, as filters.max_pair_similarity,"
             f" came {least}"
         )
-    return Filters(**values, common_items_scope=asked["min_common_items"]["scope"], budget=asked["budget"])
+    scope = asked["min_common_items"]["scope"]
+    if values["min_common_items"] is not None and scope == "targets" and settings["history"] == "full":
+        raise InputError(
+            "filters.min_common_items.scope: expected history or half with history=full, which holds nothing"
+            " out, came targets; set history=inputs"
+        )
+    return Filters(**values, common_items_scope=scope, budget=asked["budget"])

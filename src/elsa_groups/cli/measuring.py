@@ -1,7 +1,11 @@
 """From drawn groups to all that is measured of them, beside random groups and with intervals."""
 
 import logging
+import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from statistics import harmonic_mean
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.cli import schema
@@ -151,30 +155,50 @@ def _profile(source: Source, measured: "list[NDArray[np.int64]]") -> "Profiles":
 def _draw_from_halves(source: Source, keys: list[DrawnKey]) -> "dict[str, list[NDArray[np.int64]]]":
     """Repeat thresholds and groups on random halves of the users; return the members by key.
 
-    A key that cannot be filled from some half is left out.
+    A key that cannot be filled from some half is left out; all are where a half has no thresholds.
     """
-    from elsa_groups.groups.family import find_partners, first_subgroups
-    from elsa_groups.groups.resampling import random_halves
+    from elsa_groups.groups.resampling import random_halves, share_of_half
 
-    partners = find_partners(list(dict.fromkeys(key.family for key in keys)))
+    n_users, seed = source.users.shape[0], source.settings["seed"]
     count = source.settings["evidence"]["halves"] or 0
     drawn: dict[str, list[NDArray[np.int64]]] = {key.groups.key: [] for key in keys} if count else {}
-    halves = random_halves(source.users.shape[0], count, seed=source.settings["seed"])
+    halves = random_halves(n_users, count, seed=seed)
     for half, rows in enumerate(progress(halves, label="halves of the users", unit="half", total=count)):
-        part = _half_of(source, rows)
-        members: dict[str, NDArray[np.int64]] = {}
-        for key in [key for key in keys if key.groups.key in drawn]:
-            name, partner = key.groups.key, partners.get(key.groups.key)
-            try:
-                if partner is not None and partner not in members:
-                    raise InputError(f"{name}: expected groups of {partner} to be paired with, came none")
-                given = first_subgroups(partner, members, key.groups.sizes)
-                members[name] = _draw_again(part, key, given, stream=f"half {half}")
+        try:
+            part = _half_of(source, rows)
+        except InputError as error:
+            log.warning("no intervals, as half of the users makes no thresholds: %s", error)
+            return {}
+        members = _draw_keys_again(part, keys, drawn, share=share_of_half(n_users), stream=f"half {half}")
+        for name in list(drawn):
+            if name in members:
                 drawn[name].append(rows[members[name]])
-            except InputError as error:
-                log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
+            else:
                 del drawn[name]
     return drawn
+
+
+def _draw_keys_again(
+    half: Source, keys: list[DrawnKey], wanted: Collection[str], **law: Any
+) -> "dict[str, NDArray[np.int64]]":
+    """Draw the wanted keys from a half of the users; return the members, as its rows, by key that has any.
+
+    ``law`` is handed on to :func:`_draw_again`.
+    """
+    from elsa_groups.groups.family import find_partners, first_subgroups
+
+    partners = find_partners(list(dict.fromkeys(key.family for key in keys)))
+    members: dict[str, NDArray[np.int64]] = {}
+    for key in [key for key in keys if key.groups.key in wanted]:
+        name, partner = key.groups.key, partners.get(key.groups.key)
+        try:
+            if partner is not None and partner not in members:
+                raise InputError(f"{name}: expected groups of {partner} to be paired with, came none")
+            given = first_subgroups(partner, members, key.groups.sizes)
+            members[name] = _draw_again(half, key, given, **law)
+        except InputError as error:
+            log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
+    return members
 
 
 def _half_of(source: Source, rows: "NDArray[np.int64]") -> Source:
@@ -212,19 +236,28 @@ def _thresholds_of_half(half: Source) -> "Thresholds":
 
 
 def _draw_again(
-    source: Source, key: DrawnKey, given: "NDArray[np.int64] | None", *, stream: str
+    source: Source, key: DrawnKey, given: "NDArray[np.int64] | None", *, share: float, stream: str
 ) -> "NDArray[np.int64]":
-    """Draw groups of a key on a stream of their own; return their members."""
+    """Draw groups of a key from a half, this share of the users, on its own stream; return their members.
+
+    Where filters are on or fewer groups will do, all users may hardly have had as many groups as there are.
+    Then the same share of them is asked of a half, and fewer will do.
+    """
     from elsa_groups.cli.filters import filters_of
     from elsa_groups.groups.keeping import draw_kept_groups
 
+    filters, n_groups = filters_of(source.settings), len(key.groups.members)
+    scarce = bool(filters.on) or source.settings["allow_partial"]
+    if scarce:
+        n_groups = math.ceil(share * n_groups)
     return draw_kept_groups(
         source.users,
-        replace(key.family, n_groups=min(_GROUPS_OF_HALF, len(key.groups.members))),
+        replace(key.family, n_groups=min(_GROUPS_OF_HALF, n_groups)),
         key.groups.sizes,
-        filters=filters_of(source.settings),
+        filters=filters,
         lookup=source.looked_up,
         given=given,
+        allow_partial=scarce,
         **source.thresholds.limits,
         seed=source.settings["seed"],
         coarse=source.coarse,
@@ -304,20 +337,24 @@ def _intervals(
     halves: "list[NDArray[np.int64]] | None",
     sizes: tuple[int, ...],
 ) -> "dict[str, Interval]":
-    """Return the interval of every measure by the groups drawn from halves of the users, if there are any."""
+    """Return the interval of every measure by the groups drawn from halves of the users, if there are any.
+
+    Halves may have had different numbers of groups. As the variance by chance is that of groups over their
+    number, what halves have on average is by the harmonic mean.
+    """
     import numpy as np
 
     from elsa_groups.groups.evidence import find_interval
-    from elsa_groups.groups.resampling import size_of_half
+    from elsa_groups.groups.resampling import share_of_half
 
     if not halves:
         return {}
-    n_users = source.users.shape[0]
-    share = size_of_half(n_users) / n_users
+    groups_of_half = float(harmonic_mean([Fraction(len(members)) for members in halves]))
     of_halves = [_measures(source, profiles, members, sizes) for members in halves]
+    share = share_of_half(source.users.shape[0])
     return {
         name: find_interval(
-            values, np.array([half[name].mean() for half in of_halves]), len(halves[0]), share
+            values, np.array([half[name].mean() for half in of_halves]), groups_of_half, share
         )
         for name, values in measures.items()
     }

@@ -67,7 +67,8 @@ class Population:
     histories : csr_array, shape (n_users, n_items)
         What is looked at of the history of every user of the data: all of it, or its inputs.
     targets : csr_array, shape (n_users, n_items), or None
-        What is held out of every history, which nothing here may look at; None where nothing is.
+        What is held out of every history; None where nothing is. Nothing may look at it but the filter
+        ``min_common_items`` with scope ``targets``.
     chosen : Chosen
         Who was asked for.
     """

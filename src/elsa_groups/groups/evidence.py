@@ -162,7 +162,7 @@ def cliffs_delta(values: Floats, others: Floats) -> float:
     return (int(above) - int(below)) / (len(values) * len(others))
 
 
-def find_interval(values: Floats, half_means: Floats, groups_of_half: int, share: float = 0.5) -> Interval:
+def find_interval(values: Floats, half_means: Floats, groups_of_half: float, share: float = 0.5) -> Interval:
     """Return the interval of the mean of a key's groups, users being a sample.
 
     What the mean estimates is what it would be on average, had other users of the same kind been there.
@@ -178,9 +178,9 @@ def find_interval(values: Floats, half_means: Floats, groups_of_half: int, share
         Of the groups of the key.
     half_means : (n_halves,) float64, n_halves >= 2
         Mean over the groups drawn from each half.
-    groups_of_half : int
-        How many these were. What their chance adds is taken off, and that of all groups is added: the
-        variance of groups over their number.
+    groups_of_half : float
+        How many these were, in the harmonic mean over halves. What their chance adds is taken off, and that
+        of all groups is added: the variance of groups over their number.
     share : float in (0, 1)
         Of the users in a half. The variance that users make in a sample of m of N is that of all N by
         ``N / m - 1``.

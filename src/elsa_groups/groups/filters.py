@@ -108,14 +108,8 @@ class Lookup:
     top_items: NDArray[np.integer] | None = None
 
 
-def check_lookup(filters: Filters, lookup: Lookup | None) -> None:
-    """Refuse filters that look up what there is not.
-
-    Raises
-    ------
-    InputError
-        Naming the filter and what it lacks.
-    """
+def _check_lookup(filters: Filters, lookup: Lookup | None) -> None:
+    """Refuse filters that look up what there is not."""
     scope = filters.common_items_scope if filters.min_common_items is not None else "history"
     needs = {
         "min_history": ("histories", "histories"),
@@ -238,7 +232,7 @@ class OwnFilters:
 
     def __init__(self, filters: Filters, users: Users, lookup: Lookup | None, *, seed: int) -> None:
         """Look up once what is asked of users; see :func:`~elsa_groups.groups.keeping.draw_kept_groups`."""
-        check_lookup(filters, lookup)
+        _check_lookup(filters, lookup)
         self._filters, self._users, self._seed = filters, users, seed
         self._passes: list[tuple[int, Passes]] = [
             (NAMES.index(name) + 1, getattr(self, f"_{name}")(getattr(filters, name), lookup))

@@ -17,7 +17,7 @@ from elsa_groups.errors import InputError, Unfilled
 from elsa_groups.groups.family import Accounting, Family, Groups
 from elsa_groups.groups.filters import NAMES, Filters, Lookup, Members, OwnFilters, Verdicts
 from elsa_groups.groups.kept import KeptGroups
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.sampling import draw_groups, explain_incomplete
 from elsa_groups.similarity.scores import Users
 
 NO_FILTERS = Filters()
@@ -88,12 +88,13 @@ def draw_kept_groups(
         )
     key, n_users = family.key(sizes), users.shape[0]
     if not allow_partial:
-        _check_room(filters, key, n_groups=family.n_groups, n_users=n_users, size=sum(sizes))
+        check_room(filters, family, sizes, n_users)
     own = OwnFilters(filters, users, lookup, seed=seed)
     kept = KeptGroups(filters, n_users=n_users, n_groups=family.n_groups, size=sum(sizes))
     tally = _Tally(filters, family.n_groups, given)
     draw = partial(draw_part, users, family, sizes, given, **law)
-    reason = _fill(kept, tally, draw, partial(own.judge, threads=threads), most_at_once)
+    explain = partial(_explain_candidate, users, family, sizes, given, **law)
+    reason = _fill(kept, tally, draw, partial(own.judge, threads=threads), explain, most_at_once)
     if reason and not (allow_partial and kept.count):
         way_out = " Or set allow_partial=true, which keeps what there is." if kept.count else ""
         raise Unfilled(f"{key}: {reason}{way_out}")
@@ -114,6 +115,19 @@ def draw_part(
     """Draw candidates from a number on, each with what is given for it."""
     own = None if given is None else given[first : first + n_groups]
     return draw_groups(users, family, sizes, given=own, first=first, n_groups=n_groups, **law)
+
+
+def _explain_candidate(
+    users: Users,
+    family: Family,
+    sizes: tuple[int, ...],
+    given: NDArray[np.int64] | None,
+    number: int,
+    **law: Any,
+) -> str:
+    """Say why the candidate of a number cannot be completed."""
+    own = None if given is None else given[number : number + 1]
+    return explain_incomplete(users, family, sizes, given=own, **law)
 
 
 class _Tally:
@@ -153,6 +167,7 @@ def _fill(
     tally: _Tally,
     draw: Callable[..., Groups],
     judge: Callable[[Members], Verdicts],
+    explain: Callable[[int], str],
     most_at_once: int,
 ) -> str:
     """Draw and sift candidates until as many are kept as wanted; return why not, or nothing."""
@@ -165,7 +180,10 @@ def _fill(
         seen = kept.sift(batch.members, tally.drawn + np.arange(len(verdicts)), verdicts)
         tally.add(batch.accounting, verdicts[:seen])
         if len(batch.members) < count and kept.count < kept.n_groups:
-            return _explain_candidate(kept, partial(draw, n_groups=1, first=tally.drawn))
+            before = (
+                f" Before it {kept.count:,} of {kept.n_groups:,} groups were found." if kept.count else ""
+            )
+            return explain(tally.drawn) + before
     return ""
 
 
@@ -176,16 +194,6 @@ def _expected_need(kept: KeptGroups, drawn: int) -> int:
         return missing
     expected = math.ceil(_MARGIN * missing * drawn / kept.count) if kept.count else 2 * drawn
     return max(min(expected, 2 * drawn), _FEWEST_AT_ONCE)
-
-
-def _explain_candidate(kept: KeptGroups, draw: Callable[[], Groups]) -> str:
-    """Say why a candidate cannot be completed, by drawing it again alone."""
-    try:
-        groups = draw()
-    except InputError as error:
-        before = f" Before it {kept.count:,} of {kept.n_groups:,} groups were found." if kept.count else ""
-        return str(error).partition(": ")[2] + before
-    raise AssertionError(f"{groups.key}: a group was drawn that could not be drawn before")
 
 
 def _explain_budget(kept: KeptGroups, tally: _Tally) -> str:
@@ -204,16 +212,24 @@ def _explain_budget(kept: KeptGroups, tally: _Tally) -> str:
     )
 
 
-def _check_room(filters: Filters, key: str, *, n_groups: int, n_users: int, size: int) -> None:
-    """Refuse more groups than there can be, before any is drawn."""
+def check_room(filters: Filters, family: Family, sizes: tuple[int, ...], n_users: int) -> None:
+    """Refuse more groups of a key than there can be, before any is drawn.
+
+    Raises
+    ------
+    InputError
+        Naming the filter that leaves no room for them, and how many it does.
+    """
+    size = sum(sizes)
     bounds = {
         "distinct_first": n_users,
         "disjoint": n_users // size,
         "max_participation": n_users * (filters.max_participation or 0) // size,
     }
     for name in filters.on:
-        if n_groups > bounds.get(name, n_groups):
+        if family.n_groups > bounds.get(name, family.n_groups):
             raise InputError(
-                f"{key}: expected at most {bounds[name]:,} groups of {size} from {n_users:,} users, as"
-                f" filters.{name} leaves room for no more, came {n_groups:,}; loosen it or ask for fewer"
+                f"{family.key(sizes)}: expected at most {bounds[name]:,} groups of {size} from {n_users:,}"
+                f" users, as filters.{name} leaves room for no more, came {family.n_groups:,}; loosen it or"
+                " ask for fewer"
             )

@@ -61,14 +61,18 @@ def refilter(
         rounding may have turned the decision.
     """
     loose, tight = (_with_limits_moved(filters, by) for by in (tolerance, -tolerance))
-    options = {"n_users": users.shape[0], "n_groups": len(numbers), "size": sum(sizes)}
+    # One more than recorded, so that candidates after the last one are looked at too.
+    options = {"n_users": users.shape[0], "n_groups": len(numbers) + 1, "size": sum(sizes)}
     judges = [
         (OwnFilters(moved, users, lookup, seed=seed), KeptGroups(moved, **options))
         for moved in (filters, loose, tight)
     ]
     found: dict[int, Replay] = {}
     draw = partial(draw_part, users, family, sizes, given, seed=seed, threads=threads, or_fewer=True, **law)
-    n_candidates = int(numbers[-1]) + 1 if given is None else min(int(numbers[-1]) + 1, len(given))
+    # A record of fewer groups than wanted tells of all candidates that there may be.
+    short = len(numbers) < family.n_groups
+    n_candidates = family.n_groups * filters.budget if short else int(numbers[-1]) + 1
+    n_candidates = n_candidates if given is None else min(n_candidates, len(given))
     for first in range(0, n_candidates, MOST_AT_ONCE):
         candidates = draw(first=first, n_groups=min(MOST_AT_ONCE, n_candidates - first)).members
         now = first + np.arange(len(candidates))
@@ -83,6 +87,8 @@ def refilter(
         for i in np.flatnonzero(passes[0] != kept):
             margin = _margin(filters, users, candidates[i : i + 1]) if explained[i] else None
             found[int(now[i])] = Replay(bool(explained[i]), margin, int(explained[i]), None, True, True)
+        if len(candidates) < min(MOST_AT_ONCE, n_candidates - first):
+            break
     return found
 
 

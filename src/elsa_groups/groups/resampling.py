@@ -20,6 +20,11 @@ def size_of_half(n_users: int) -> int:
     return min(n_users // 2, _HALF_UP_TO)
 
 
+def share_of_half(n_users: int) -> float:
+    """Return the share of the users who are in a half of them, in (0, 0.5]."""
+    return size_of_half(n_users) / n_users
+
+
 def random_halves(n_users: int, count: int, *, seed: int) -> Iterator[Integers]:
     """Yield random halves of the users, ascending rows without replacement; see :func:`size_of_half`."""
     key = stream_key(seed, "halves")

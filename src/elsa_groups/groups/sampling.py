@@ -12,7 +12,7 @@ groups nor other keys change a group.
 """
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -369,16 +369,8 @@ def draw_groups(
     stops = np.zeros((1, -(-count // step)), np.int64)
     given = np.empty((count, 0), np.int64) if given is None else given
     coarse = coarsen(users) if coarse is None else coarse
-    vectors, histories = (users, None) if isinstance(users, np.ndarray) else (_no_vectors(n_users), users)
-    bound = math.inf if math.isinf(coarse.error) else fast_cosine_bound(vectors.shape[1]) / 2
-    # As in _decide_mean; a coarse row is longer than its vector by the error at most.
-    doubt = coarse.error / 2 + bound * (1.0 + coarse.error + size / vectors.shape[1])
     limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
-    law: tuple[Any, ...] = (
-        coarse.rows, coarse.scale / 2, doubt, vectors, histories,
-        np.array(sizes), family.within.interval(**limits), family.across.interval(**limits),
-        int(family.linkage), bound, stream_key(seed, stream, key),
-    )  # fmt: skip
+    law = _law_of(users, family, sizes, limits, coarse, stream_key(seed, stream, key))
 
     def worker(tasks: SharedTasks[int]) -> None:
         for call in tasks:
@@ -398,13 +390,66 @@ def draw_groups(
         ranks.sum(numbers)
     exhausted = restarts > max_restarts
     if exhausted.any() and not or_fewer:
-        attempt = _deepest_attempt(law, given, size, max_draws)
-        reason = explain_starvation(users, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
-        attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
-        raise Unfilled(f"{key}: a group could not be completed in {attempts}. {reason}")
+        reason = explain_incomplete(
+            users, family, sizes, seed=seed, coarse=coarse, stream=stream, given=given, max_draws=max_draws,
+            max_restarts=max_restarts, threads=threads, ranks=ranks, **limits,
+        )  # fmt: skip
+        raise Unfilled(f"{key}: {reason}")
     complete = slice(int(exhausted.argmax()) if exhausted.any() else count)
     accounting = Accounting(draws[complete], accepted[complete], restarts[complete])
     return Groups(key, members[complete], sizes, accounting)
+
+
+def explain_incomplete(
+    users: Users,
+    family: Family,
+    sizes: tuple[int, ...],
+    *,
+    seed: int,
+    coarse: Coarse | None = None,
+    stream: str = "groups",
+    given: NDArray[np.int64] | None = None,
+    max_draws: int | None = 1000,
+    max_restarts: int = 10_000,
+    threads: int = 1,
+    ranks: Ranks = ONE,
+    **limits: Unpack[Limits],
+) -> str:
+    """Say why a group of a key could not be completed, and what would let it.
+
+    Parameters
+    ----------
+    users, family, sizes, seed, coarse, stream, given, max_draws, max_restarts, threads, ranks, **limits
+        As :func:`draw_groups` had them.
+
+    Notes
+    -----
+    Costs a hundred attempts, whatever ``max_restarts``, and their diagnosis.
+    """
+    key, given = family.key(sizes), np.empty((1, 0), np.int64) if given is None else given
+    coarse = coarsen(users) if coarse is None else coarse
+    law = _law_of(users, family, sizes, limits, coarse, stream_key(seed, stream, key))
+    attempt = _deepest_attempt(law, given, sum(sizes), max_draws)
+    reason = explain_starvation(users, family, sizes, attempt, threads=threads, ranks=ranks, **limits)
+    attempts = f"{max_restarts + 1:,} attempts" + (f" of {max_draws:,} draws" if max_draws else "")
+    return f"a group could not be completed in {attempts}. {reason}"
+
+
+def _law_of(
+    users: Users, family: Family, sizes: tuple[int, ...], limits: Limits, coarse: Coarse, key: np.uint64
+) -> tuple[Any, ...]:
+    """Return the first arguments of the compiled loop, which all groups of a key have in common."""
+    vectors, histories = (
+        (users, None) if isinstance(users, np.ndarray) else (_no_vectors(users.shape[0]), users)
+    )
+    bound = math.inf if math.isinf(coarse.error) else fast_cosine_bound(vectors.shape[1]) / 2
+    # As in _decide_mean; a coarse row is longer than its vector by the error at most.
+    doubt = coarse.error / 2 + bound * (1.0 + coarse.error + sum(sizes) / vectors.shape[1])
+    return (
+        coarse.rows, coarse.scale / 2, doubt, vectors, histories,
+        np.array(sizes), family.within.interval(**limits), family.across.interval(**limits),
+        int(family.linkage), bound, key,
+    )  # fmt: skip
 
 
 def _no_vectors(n_users: int) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ class Profiles:
     activity : NDArray[np.int64], shape (n_users,)
         Items in the history.
     popularity : NDArray[np.float64], shape (n_users,)
-        Mean over the items of the history of how many users have the item; 0 without a history.
+        Mean over the items of the history of how many of these users have the item; 0 without a history.
     n_items : int
         Items in all.
     """
@@ -71,7 +71,8 @@ class Tastes:
     activity : NDArray[np.float64]
         Items in a history, mean over the members.
     popularity : NDArray[np.float64]
-        How many users have an item, mean over the items of a history, mean over the members.
+        How many users of the profiles, those that can be drawn, have an item: mean over the items of a
+        history, then over the members.
     """
 
     recommendation_overlap_at_20: Floats

@@ -36,7 +36,7 @@ def top_items(
     Parameters
     ----------
     vectors : (n_users, factors) float32
-        Unit embeddings.
+        Unit embeddings, zero for users who have none.
     encoder : (n_items, factors) float32
         Item vectors of any length, finite.
     histories : csr_array, shape (n_users, n_items)
@@ -51,7 +51,8 @@ def top_items(
     Returns
     -------
     (n, k) int32
-        Items by descending score, equal ones by ascending row; -1 where a user has fewer than ``k`` left.
+        Items by descending score, equal ones by ascending row; -1 where a user has fewer than ``k`` left,
+        and for users without an embedding, to whom no item is nearer than another.
 
     Raises
     ------
@@ -113,6 +114,9 @@ def _select(scores, vectors, encoder, indptr, indices, users, doubt, top):
     fast, kept = np.empty(k, np.float32), np.empty(k, np.float64)
     for row in range(users.shape[0]):
         user = users[row]
+        top[row] = -1
+        if not vectors[user].any():
+            continue
         for position in range(indptr[user], indptr[user + 1]):
             scores[row, indices[position]] = -np.inf
         fast[:] = -np.inf
@@ -126,7 +130,6 @@ def _select(scores, vectors, encoder, indptr, indices, users, doubt, top):
                 fast[place] = score
         least = np.float64(fast[k - 1]) - doubt
         kept[:] = -np.inf
-        top[row] = -1
         for item in range(scores.shape[1]):
             # Where fewer than k items are left, the least is -inf as well.
             if scores[row, item] >= least and scores[row, item] > -np.inf:

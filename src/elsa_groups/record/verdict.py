@@ -74,7 +74,7 @@ class KeyVerdict:
         The worst of its groups.
     recorded_shape, regenerated_shape : tuple of int or None
         Of the member arrays, (n_groups, size); None if the key, or a file to read it from, is missing on that
-        side. Groups are compared only if these are the same.
+        side. Groups are compared only if these are the same, where filters are on but for how many there are.
     n_differing : int or None
         Groups that differ, all of them; None if they were not compared.
     groups : tuple of GroupDifference
@@ -164,7 +164,8 @@ def judge_groups(
     -------
     tuple of KeyVerdict
         In the order recorded; keys that were not recorded come last and are different, as are those that
-        were not regenerated or have another shape.
+        were not regenerated or have another shape. Where filters are on there may be more or fewer groups, as
+        far as some turned decision explains it.
     """
     keys = dict.fromkeys([*recorded, *regenerated])
     return tuple(_judge_key(key, recorded.get(key), regenerated.get(key), explain, filtering) for key in keys)
@@ -178,7 +179,9 @@ def _judge_key(
     filtering: Filtering | None,
 ) -> KeyVerdict:
     shapes = [None if members is None else members.shape for members in (recorded, regenerated)]
-    if recorded is None or regenerated is None or recorded.shape != regenerated.shape:
+    # Filters may have kept more or fewer.
+    compared = slice(None if filtering is None else 1, None)
+    if recorded is None or regenerated is None or recorded.shape[compared] != regenerated.shape[compared]:
         return KeyVerdict(key, Verdict.different, shapes[0], shapes[1], None)
     if np.array_equal(recorded, regenerated):
         return KeyVerdict(key, Verdict.identical, shapes[0], shapes[1], 0)
@@ -198,6 +201,9 @@ def _judge_key(
         groups.append(_difference(key, number, before, now, explain, refiltered.get(number)))
         if not groups[-1].replay.explained:
             verdict = Verdict.different
+    if len(recorded) != len(regenerated) and not any(group.replay.turned for group in groups):
+        # That there are more or fewer follows from nothing.
+        verdict = Verdict.different
     return KeyVerdict(key, verdict, shapes[0], shapes[1], len(differing), tuple(groups))
 
 
