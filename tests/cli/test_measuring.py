@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from elsa_groups.cli.measuring import DrawnKey, Source, _draw_from_halves, _intervals, _measures, measure_keys
+from elsa_groups.groups import keeping
 from elsa_groups.groups.evidence import find_interval
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES, Filters
@@ -87,6 +88,33 @@ def test_a_key_that_half_of_the_users_cannot_fill_has_no_intervals(caplog: pytes
     assert [
         record.message.split(",")[0] for record in caplog.records if "no intervals" in record.message
     ] == ["no intervals of crowd_30"]
+
+
+def slow(key: DrawnKey, restarts: int) -> DrawnKey:
+    """The key as if each of its groups had started over so often."""
+    took = key.groups.accounting
+    accounting = replace(took, restarts=np.full_like(took.restarts, restarts))
+    return replace(key, groups=replace(key.groups, accounting=accounting))
+
+
+def test_halves_are_asked_for_fewer_groups_that_take_many_attempts(monkeypatch):
+    asked = []
+    draw = keeping.draw_kept_groups
+
+    def draw_kept_groups(users, family, *args, **law):
+        asked.append(family.n_groups)
+        return draw(users, family, *args, **law)
+
+    monkeypatch.setattr(keeping, "draw_kept_groups", draw_kept_groups)
+    (result,) = measure_keys(source_of(), [slow(drawn(source_of(), ANYONE, (3,)), restarts=79)])
+    assert asked == [25] * 4  # 2,000 attempts, 80 a group
+    assert None not in {of.interval for of in result.evidence}
+
+
+def test_groups_that_take_too_many_attempts_have_no_intervals(caplog: pytest.LogCaptureFixture):
+    (result,) = measure_keys(source_of(), [slow(drawn(source_of(), ANYONE, (3,)), restarts=100)])
+    assert {of.interval for of in result.evidence} == {None}
+    assert "no intervals of random_3, whose groups take too many attempts" in caplog.text
 
 
 def test_evidence_depends_on_no_thread_and_no_other_key():

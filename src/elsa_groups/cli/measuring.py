@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("elsa_groups.cli")
 
-# Of a key, drawn from a half of the users; the intervals allow for their being fewer than its groups.
-_GROUPS_OF_HALF = 5_000
+# Attempts at groups of a key that a half of the users is worth, and how often one of them may start over: a
+# key may take thousands of attempts a group. Intervals allow for fewer groups, but not for hardly any.
+_ATTEMPTS_OF_HALF, _FEWEST_OF_HALF = 2_000, 20
 # Thresholds of halves: exact up to about 6,000 users of 256 dimensions, then by so many pairs.
 _EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
 
@@ -161,7 +162,12 @@ def _draw_from_halves(source: Source, keys: list[DrawnKey]) -> "dict[str, list[N
 
     n_users, seed = source.users.shape[0], source.settings["seed"]
     count = source.settings["evidence"]["halves"] or 0
-    drawn: dict[str, list[NDArray[np.int64]]] = {key.groups.key: [] for key in keys} if count else {}
+    drawn: dict[str, list[NDArray[np.int64]]] = {}
+    for key in keys if count else []:
+        if _affordable(key) < min(_FEWEST_OF_HALF, len(key.groups.members)):
+            log.warning("no intervals of %s, whose groups take too many attempts", key.groups.key)
+        else:
+            drawn[key.groups.key] = []
     halves = random_halves(n_users, count, seed=seed)
     for half, rows in enumerate(progress(halves, label="halves of the users", unit="half", total=count)):
         try:
@@ -176,6 +182,13 @@ def _draw_from_halves(source: Source, keys: list[DrawnKey]) -> "dict[str, list[N
             else:
                 del drawn[name]
     return drawn
+
+
+def _affordable(key: DrawnKey) -> int:
+    """Return how many groups of a key a half of the users is asked for at most, by what they took."""
+    took = key.groups.accounting
+    attempts = took.candidates + int(took.restarts.sum())
+    return _ATTEMPTS_OF_HALF * len(key.groups.members) // attempts
 
 
 def _draw_keys_again(
@@ -247,12 +260,15 @@ def _draw_again(
     from elsa_groups.groups.keeping import draw_kept_groups
 
     filters, n_groups = filters_of(source.settings), len(key.groups.members)
+    # The partner may have fewer in a half.
+    n_groups = n_groups if given is None else min(n_groups, len(given))
     scarce = bool(filters.on) or source.settings["allow_partial"]
     if scarce:
         n_groups = math.ceil(share * n_groups)
+    sampling = source.settings["sampling"]
     return draw_kept_groups(
         source.users,
-        replace(key.family, n_groups=min(_GROUPS_OF_HALF, n_groups)),
+        replace(key.family, n_groups=min(_affordable(key), n_groups)),
         key.groups.sizes,
         filters=filters,
         lookup=source.looked_up,
@@ -263,7 +279,7 @@ def _draw_again(
         coarse=source.coarse,
         stream=stream,
         threads=source.threads,
-        **source.settings["sampling"],
+        **sampling | {"max_restarts": min(_ATTEMPTS_OF_HALF, sampling["max_restarts"])},
     ).members
 
 
