@@ -42,9 +42,9 @@ _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 
 # So often a stop is noticed.
 _DRAWS_BETWEEN_LOOKS = 1 << 20
-# Enough groups a call that the call itself costs nothing, and enough calls to go round. Neither may depend
-# on the number of threads, which ranks need not have in common.
-_GROUPS_PER_CALL = 64
+# Enough groups a call that the call itself, and threads waiting for the interpreter, cost little, and enough
+# calls to go round. None may depend on the number of threads, which ranks need not have in common.
+_FEWEST_PER_CALL, _GROUPS_PER_CALL = 4, 64
 _CALLS = 256
 
 
@@ -364,7 +364,7 @@ def draw_groups(
         raise InputError(f"{key}: expected at least {size} users to draw a group from, came {n_users}")
     members = np.zeros((count, size), np.int64)
     draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
-    step = max(1, min(_GROUPS_PER_CALL, count // _CALLS))
+    step = max(_FEWEST_PER_CALL, min(_GROUPS_PER_CALL, count // _CALLS))
     # One for each call, in the only row: a worker that raises sets them all.
     stops = np.zeros((1, -(-count // step)), np.int64)
     given = np.empty((count, 0), np.int64) if given is None else given
