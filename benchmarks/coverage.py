@@ -15,14 +15,14 @@ from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from benchmarks.people import TARGETS, Vectors
-from elsa_groups.cli.measuring import DrawnKey, Source, measure_keys
+from elsa_groups.commands.generate.measuring import DrawnKey, Source, measure_keys
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
-from elsa_groups.groups.evidence import Comparison
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES
-from elsa_groups.groups.keeping import NO_FILTERS
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.rejection import NO_FILTERS
+from elsa_groups.groups.sampler import draw_groups
+from elsa_groups.measures.evidence import Comparison
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.training import TrainingSettings, train
 from elsa_groups.similarity.scores import coarsen

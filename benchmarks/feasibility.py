@@ -4,9 +4,9 @@ import numpy as np
 
 from benchmarks.harness import Options, Row, clock, main, seconds
 from benchmarks.people import KEYS, generated_users, thresholds_of
-from elsa_groups.groups.feasibility import Effort, assess_key
+from elsa_groups.base.threads import available_threads
+from elsa_groups.commands.feasibility.assessment import Effort, assess_key
 from elsa_groups.similarity.thresholds import sample_similarities
-from elsa_groups.similarity.work import available_threads
 
 
 def feasibility_20_000(options: Options) -> list[Row]:

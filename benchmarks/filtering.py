@@ -7,10 +7,10 @@ from scipy.sparse import csr_array
 
 from benchmarks.harness import Options, Row, alternate, main, seconds
 from benchmarks.people import FAMILIES, generated_users, thresholds_of
+from elsa_groups.base.threads import available_threads
 from elsa_groups.groups.family import Groups
 from elsa_groups.groups.filters import Filters, Lookup
-from elsa_groups.groups.keeping import NO_FILTERS, draw_kept_groups
-from elsa_groups.similarity.work import available_threads
+from elsa_groups.groups.rejection import NO_FILTERS, draw_kept_groups
 
 ALL_BUT_DISJOINT = Filters(
     min_history=20,

@@ -5,7 +5,7 @@ import torch
 from benchmarks import plain
 from benchmarks.harness import Options, Row, alternate, main, seconds
 from benchmarks.people import KEYS, Vectors, draw_keys, generated_users, real_users, thresholds_of
-from elsa_groups.similarity.work import available_threads
+from elsa_groups.base.threads import available_threads
 
 
 def generation_notebook_size(options: Options) -> list[Row]:

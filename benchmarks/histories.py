@@ -17,9 +17,9 @@ from elsa_groups.groups.family import Linkage, Rule
 def compare(run_id: str, target_ratio: float) -> Iterator[str]:
     """Yield a line for each key: similarity by full histories and inputs, and shares of groups that fail."""
     from elsa_groups import load_groups
-    from elsa_groups.cli import schema
-    from elsa_groups.cli.inputs import load_interactions
-    from elsa_groups.cli.population import choose_users, embed_population
+    from elsa_groups.commands.generate.population import choose_users, embed_population
+    from elsa_groups.commands.inputs import load_interactions
+    from elsa_groups.settings import schema
     from elsa_groups.similarity.thresholds import find_thresholds
     from elsa_groups.tracking.load import open_record
     from elsa_groups.tracking.parent import recorded_parent

@@ -16,12 +16,12 @@ from scipy.sparse import csr_array
 
 from benchmarks.harness import Absent, Options, Row, clock, forget_peak, main, peak_memory, seconds
 from benchmarks.people import FAMILIES, Vectors, listeners, thresholds_of, trained_encoder
+from elsa_groups.base.threads import available_threads
 from elsa_groups.groups.family import Linkage
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity.scores import coarsen
 from elsa_groups.similarity.thresholds import Thresholds
-from elsa_groups.similarity.work import available_threads
 
 VERSION = "0.0.3"
 N_GROUPS = 1000

@@ -10,11 +10,11 @@ from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
 from elsa_groups.groups.family import Family, Groups, Linkage, Rule
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.training import TrainingSettings, train
 from elsa_groups.model.vectors import unit_rows
-from elsa_groups.similarity.target import Target
+from elsa_groups.similarity.limits import Target
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
 
 Vectors = NDArray[np.float32]

@@ -6,7 +6,7 @@ import sys
 import time
 
 from benchmarks.people import TARGETS, draw_keys, generated_users
-from elsa_groups.similarity.ranks import launched_ranks
+from elsa_groups.base.distributed import launched_ranks
 from elsa_groups.similarity.thresholds import find_thresholds
 
 

@@ -30,10 +30,10 @@ from benchmarks.harness import (
 )
 from benchmarks.people import DIM, Vectors, draw_keys, generated_users, thresholds_of
 from benchmarks.thresholds import multiply, tiles_of
+from elsa_groups.base.threads import available_threads
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.model.vectors import unit_rows
 from elsa_groups.similarity.scores import coarsen
-from elsa_groups.similarity.work import available_threads
 
 # EchoNest after its default filter.
 _USERS, _ITEMS, _PAIRS = 571_355, 41_140, 33_637_000
@@ -97,7 +97,7 @@ def generated_interactions(n_users: int) -> Interactions:
 
 def clock_generate(interactions: Interactions, method: str) -> float:
     """Return the seconds of a groups run from random item vectors, logged to an empty store."""
-    from elsa_groups.cli.generate import generate_child
+    from elsa_groups.commands.generate.generate import generate_child
     from elsa_groups.tracking.parent import Parent
 
     encoder = unit_rows(np.random.default_rng(8).normal(size=(interactions.n_items, DIM)))
@@ -113,8 +113,8 @@ def clock_generate(interactions: Interactions, method: str) -> float:
 def _settings(method: str) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir
 
-    from elsa_groups.cli import schema
-    from elsa_groups.cli.arguments import conf_dir
+    from elsa_groups.settings import schema
+    from elsa_groups.settings.schema import conf_dir
 
     schema.register()
     overrides = ["dataset=EchoNest", f"thresholds.method={method}", f"n_groups={_N_GROUPS}"]

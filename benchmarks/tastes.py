@@ -5,10 +5,10 @@ from scipy.sparse import csr_array
 
 from benchmarks.harness import Options, Row, clock, main, seconds
 from benchmarks.people import DIM, generated_users
-from elsa_groups.groups.tastes import TOP, Profiles, measure_tastes
+from elsa_groups.base.threads import available_threads
+from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.recommendations import top_items
 from elsa_groups.model.vectors import unit_rows
-from elsa_groups.similarity.work import available_threads
 
 _ITEMS, _LENGTH = 15_000, 100
 

@@ -6,8 +6,8 @@ import torch
 
 from benchmarks.harness import Options, Row, alternate, main, seconds
 from benchmarks.people import DIM, Vectors, generated_users, thresholds_of
+from elsa_groups.base.threads import SharedTasks, available_threads, run_workers
 from elsa_groups.similarity.tiles import TILE
-from elsa_groups.similarity.work import SharedTasks, available_threads, run_workers
 
 Tile = tuple[int, int]
 

@@ -16,16 +16,16 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from elsa_groups.commands.compare.comparison import ComparedRun
 from elsa_groups.data.interactions import Interactions, Source
-from elsa_groups.groups.evidence import compare, find_interval, measures_of
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
-from elsa_groups.groups.quality import measure_overlap, measure_quality
-from elsa_groups.groups.tastes import TOP, Profiles, measure_tastes
+from elsa_groups.measures.evidence import compare, find_interval, measures_of
+from elsa_groups.measures.quality import measure_overlap, measure_quality
+from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.recommendations import top_items
 from elsa_groups.record.schema import data_record
 from elsa_groups.report.cautions import Caution
-from elsa_groups.report.comparison import ComparedRun
 from elsa_groups.report.examples import Histories, first_groups
 from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result, summary_row

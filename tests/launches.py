@@ -123,7 +123,9 @@ def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = N
     """
     import pytest
 
-    from elsa_groups.report import figures, histograms, style
+    from elsa_groups.report.figures import histogram as histograms
+    from elsa_groups.report.figures import run as figures
+    from elsa_groups.report.figures import style
 
     out, err = io.StringIO(), io.StringIO()
     code: Any = 0

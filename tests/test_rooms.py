@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "elsa_groups"
-ROOMS = ("data", "model", "similarity", "groups", "record", "report", "tracking", "cli")
+ROOMS = (
+    *("base", "data", "model", "similarity", "groups", "measures", "settings"),
+    *("record", "tracking", "report", "commands", "cli"),
+)
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE)
 
 

@@ -50,8 +50,8 @@ class Shown:
 def _compose(entry_point: str, overrides: list[str]) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir
 
-    from elsa_groups.cli import schema
-    from elsa_groups.cli.arguments import conf_dir
+    from elsa_groups.settings import schema
+    from elsa_groups.settings.schema import conf_dir
 
     schema.register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -60,9 +60,9 @@ def _compose(entry_point: str, overrides: list[str]) -> dict[str, Any]:
 
 def _log_runs() -> tuple[str, str]:
     """Train a small ELSA and draw groups from it by two settings; return the parent's id and name."""
-    from elsa_groups.cli.generate import generate_child
-    from elsa_groups.cli.inputs import load_interactions
-    from elsa_groups.cli.train import train_parent
+    from elsa_groups.commands.generate.generate import generate_child
+    from elsa_groups.commands.inputs import load_interactions
+    from elsa_groups.commands.train import train_parent
     from elsa_groups.tracking.parent import resolve_parent
 
     settings = _compose("main", TRAINED + SMALL)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elsa_groups.report.agreement import Agreement, draw_agreement
-from elsa_groups.report.comparison import compare
-from elsa_groups.report.comparison_page import render_comparison
+from elsa_groups.commands.compare.agreement import Agreement, draw_agreement
+from elsa_groups.commands.compare.comparison import compare
+from elsa_groups.commands.compare.page import render_comparison
+from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.page import Picture
-from elsa_groups.report.style import save_png
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")

@@ -3,10 +3,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elsa_groups.cli import schema
+from elsa_groups.base.errors import InputError
 from elsa_groups.cli.arguments import check_overrides, hydra_arguments, quote, split_overrides
-from elsa_groups.cli.filters import filters_of
-from elsa_groups.errors import InputError
+from elsa_groups.settings import schema
+from elsa_groups.settings.filters import filters_of
 
 
 @pytest.fixture(autouse=True)
@@ -252,7 +252,7 @@ def test_a_value_that_the_user_must_give_is_asked_for() -> None:
 def test_a_new_family_gets_the_defaults_of_the_schema() -> None:
     from hydra import compose, initialize_config_dir
 
-    from elsa_groups.cli.arguments import conf_dir
+    from elsa_groups.settings.schema import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("generate", ["n_groups=9", "+families.trio={compositions: [[3]], within: similar}"])
@@ -269,7 +269,7 @@ def test_a_new_family_gets_the_defaults_of_the_schema() -> None:
 def composed(*overrides: str) -> dict:
     from hydra import compose, initialize_config_dir
 
-    from elsa_groups.cli.arguments import conf_dir
+    from elsa_groups.settings.schema import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return schema.complete(compose("generate", [*overrides]))

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
+from elsa_groups.base.distributed import ONE
+from elsa_groups.base.errors import Different, InputError, InputsMissing
 from elsa_groups.cli.lifecycle import _quiet_libraries, _refuse_if_meant_to_be_read
-from elsa_groups.errors import Different, InputError, InputsMissing
-from elsa_groups.similarity.ranks import ONE
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ def test_everything_means_everything_of_ours(loggers, monkeypatch, everything):
 
     _quiet_libraries(ONE, everything=everything)
 
-    assert logging.getLogger("elsa_groups.groups.sampling").isEnabledFor(logging.DEBUG) == everything
+    assert logging.getLogger("elsa_groups.groups.sampler").isEnabledFor(logging.DEBUG) == everything
     assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from elsa_groups.cli import schema
-from elsa_groups.cli.arguments import conf_dir
-from elsa_groups.cli.drawing import draw_all
-from elsa_groups.cli.generate import check_settings
-from elsa_groups.cli.population import choose_users
+from elsa_groups.base.distributed import ONE
+from elsa_groups.base.errors import InputError
+from elsa_groups.commands.generate.drawing import draw_all
+from elsa_groups.commands.generate.generate import check_settings
+from elsa_groups.commands.generate.population import choose_users
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
-from elsa_groups.errors import InputError
 from elsa_groups.groups.filters import half_of_catalogue
-from elsa_groups.similarity.ranks import ONE
+from elsa_groups.settings import schema
+from elsa_groups.settings.schema import conf_dir
 
 FEW = ["n_groups=6", "allow_partial=true", "sampling.max_restarts=500", "baseline.n_groups=10"]
 NAMES = sorted(path.stem for path in (conf_dir() / "families").glob("*.yaml"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.archive import Published, extract, find_raw
 from elsa_groups.data.files import replacing
-from elsa_groups.errors import InputError
 
 CONTENT = b"u1\tx\n" * 1000
 

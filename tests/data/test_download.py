@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.archive import Published, find_raw
 from elsa_groups.data.download import download
-from elsa_groups.errors import InputError
 
 CONTENT = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(250))
 MD5 = hashlib.md5(CONTENT).hexdigest()

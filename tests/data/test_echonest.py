@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.echonest import mismatched_songs
 from elsa_groups.data.load import load
-from elsa_groups.errors import InputError
 
 SAMPLE = Path(__file__).parents[2].parent / "shared" / "data" / "tasteprofile_sample"
 EVERYTHING = {"min_user_interactions": 0, "min_item_interactions": 0}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import load
-from elsa_groups.errors import InputError
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 NAME = "userid-timestamp-artid-artname-traid-traname.tsv"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.demo import GENRES, communities
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import READERS, load
 from elsa_groups.data.pairs import Reading
-from elsa_groups.errors import InputError
 
 EVERYTHING = {"min_user_interactions": 0, "min_item_interactions": 0}
 CONF = Path(__file__).parents[2] / "conf" / "dataset"

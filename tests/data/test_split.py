@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.split import hold_out, split_users
-from elsa_groups.errors import InputError
 
 
 def histories(sizes: list[int], n_items: int = 50) -> csr_array:

@@ -3,9 +3,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import load
-from elsa_groups.errors import InputError
 
 EVERYTHING = {"min_user_interactions": 0, "min_item_interactions": 0}
 

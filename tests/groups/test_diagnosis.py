@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.similarity.thresholds import Target, Thresholds, find_thresholds
 
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from elsa_groups.errors import InputError
-from elsa_groups.groups import keeping
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.philox import stream_key
+from elsa_groups.groups import rejection as keeping
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES, Filters, Lookup, OwnFilters, half_of_catalogue
-from elsa_groups.groups.keeping import draw_kept_groups
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.rejection import draw_kept_groups
+from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.similarity.histories import binary_histories
-from elsa_groups.similarity.philox import stream_key
 from elsa_groups.similarity.scores import reference_similarity
 
 N_USERS, N_ITEMS, TOP = 14, 30, 6

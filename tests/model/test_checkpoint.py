@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.model.elsa import read_checkpoint, save_checkpoint
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.model import embeddings
 from elsa_groups.model.embeddings import Embeddings, centre_users, check_item_order, embed_users
 from elsa_groups.model.vectors import unit_rows

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.model import ranking
 from elsa_groups.model.ranking import ndcg_at_k, recall_at_k, top_k
 from elsa_groups.model.vectors import unit_rows

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.model import recommendations
 from elsa_groups.model.ranking import top_k
 from elsa_groups.model.recommendations import top_items

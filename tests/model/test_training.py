@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.split import Split, split_users
-from elsa_groups.errors import InputError
 from elsa_groups.model.ranking import top_k
 from elsa_groups.model.training import EpochReport, Trained, TrainingSettings, find_device, train
 

@@ -12,10 +12,13 @@ import pytest
 from mlflow import MlflowClient
 
 from elsa_groups import find_groups, load_groups
-from elsa_groups.cli.compare import _compare, compare_runs
+from elsa_groups.base.errors import InputError
 from elsa_groups.cli.compare import main as compare_main
-from elsa_groups.errors import InputError
-from elsa_groups.report import figures, histograms, style
+from elsa_groups.commands.compare.compare import compare_runs
+from elsa_groups.commands.compare.compare import run as _compare
+from elsa_groups.report.figures import histogram as histograms
+from elsa_groups.report.figures import run as figures
+from elsa_groups.report.figures import style
 
 from ..launches import kept_process
 from .conftest import Store
@@ -222,7 +225,7 @@ def test_a_comparison_that_fails_ends_as_failed(place, capsys, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("elsa_groups.report.comparison_page.render_comparison", fail)
+    monkeypatch.setattr("elsa_groups.commands.compare.page.render_comparison", fail)
     with pytest.raises(RuntimeError, match="boom"):
         compared(capsys, runs=",".join(place.runs))
     newest = place.client.search_runs(["0"], order_by=["attributes.start_time DESC"], max_results=1)[0]

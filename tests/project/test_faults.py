@@ -25,13 +25,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from elsa_groups import find_groups, load_groups
-from elsa_groups.cli import schema
-from elsa_groups.cli.arguments import conf_dir
-from elsa_groups.cli.drawing import draw_all
-from elsa_groups.cli.generate import _generate
-from elsa_groups.cli.train import _train
-from elsa_groups.errors import InputError, Killed
-from elsa_groups.record.digests import file_digest
+from elsa_groups.base.digests import file_digest
+from elsa_groups.base.errors import InputError, Killed
+from elsa_groups.commands.generate.drawing import draw_all
+from elsa_groups.commands.generate.generate import run as _generate
+from elsa_groups.commands.train import run as _train
+from elsa_groups.settings import schema
+from elsa_groups.settings.schema import conf_dir
 
 from .conftest import ROOT, Store, free_port, served
 
@@ -199,15 +199,15 @@ def deleted_experiment(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
 
 
 def no_memory(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.groups.sampling.draw_groups", MemoryError("Unable to allocate 74 GiB"))
+    return raising(patch, "elsa_groups.groups.sampler.draw_groups", MemoryError("Unable to allocate 74 GiB"))
 
 
 def terminated(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.groups.sampling.draw_groups", Killed(143))
+    return raising(patch, "elsa_groups.groups.sampler.draw_groups", Killed(143))
 
 
 def broken_code(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.report.histograms.draw_histogram", ZeroDivisionError("of mine"))
+    return raising(patch, "elsa_groups.report.figures.histogram.draw_histogram", ZeroDivisionError("of mine"))
 
 
 def full_disk(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
@@ -327,7 +327,7 @@ def test_a_run_killed_between_its_files_is_taken_for_none(place):
         "from elsa_groups.cli.lifecycle import schema\n"
         "from elsa_groups.tracking.run import RunHandle\n"
         "RunHandle.mark_tables = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "from elsa_groups.cli.generate import main\n"
+        "from elsa_groups.commands.generate.generate import main\n"
         "main()\n"
     )
     command = [sys.executable, "-c", code, *DATA, *SMALL]
@@ -395,7 +395,7 @@ def outage(new_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> I
                 threads[0].start()
             return drawn
 
-        monkeypatch.setattr("elsa_groups.cli.drawing.draw_all", draw)
+        monkeypatch.setattr("elsa_groups.commands.generate.drawing.draw_all", draw)
         return remote
 
     yield go_after_drawing

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 
 from elsa_groups import find_groups, load_groups
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 
 from .conftest import Launch, Store, launch
 

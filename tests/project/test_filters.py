@@ -13,8 +13,8 @@ import pytest
 import torch
 import yaml
 
+from elsa_groups.base.philox import stream_key
 from elsa_groups.data.load import load
-from elsa_groups.similarity.philox import stream_key
 
 from .conftest import Store
 from .test_reproduce import Recorded, folder_of, launch, sha256

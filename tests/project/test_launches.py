@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elsa_groups.cli import schema
 from elsa_groups.cli.arguments import check_overrides, hydra_arguments
+from elsa_groups.settings import schema
 
 from .conftest import ROOT, Store, launch
 

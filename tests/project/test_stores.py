@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from elsa_groups import find_groups, load_groups
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.tracking.parent import check_parent
 
 from .conftest import Store, launch, served

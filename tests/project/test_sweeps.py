@@ -17,8 +17,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from elsa_groups.cli import generate
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
+from elsa_groups.commands.generate import generate
 from elsa_groups.tracking import parent as parents
 from elsa_groups.tracking.run import tracked_run
 
@@ -212,7 +212,7 @@ def test_an_interrupt_ends_the_job_and_the_sweep_and_starts_no_other(place, fail
     launched = client.create_run("0").info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", launched)
     monkeypatch.setattr(
-        "elsa_groups.groups.sampling.draw_groups", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
+        "elsa_groups.groups.sampler.draw_groups", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
     )
     n_compared = len(place.compared)
     launch = place.sweep("generate", *SMALL, "seed=1,2,3")

@@ -10,11 +10,11 @@ import yaml
 from scipy.sparse import csr_array
 
 from elsa_groups import __version__
+from elsa_groups.base.digests import array_digest, file_digest, folder_digests
+from elsa_groups.base.files import write_json, write_yaml
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.record import schema
 from elsa_groups.record.code import Code
-from elsa_groups.record.digests import array_digest, file_digest, folder_digests
-from elsa_groups.record.files import write_json, write_yaml
 from elsa_groups.record.schema import (
     check_lineage,
     data_record,

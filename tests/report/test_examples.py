@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
-from elsa_groups.groups.quality import measure_quality
+from elsa_groups.measures.quality import measure_quality
 from elsa_groups.model.embeddings import Embeddings, embed_users
 from elsa_groups.report.examples import GROUPS_SHOWN, ITEMS_SHOWN, MEMBERS_SHOWN, Histories, first_groups
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from elsa_groups.groups import sampling
+from elsa_groups.groups import sampler as sampling
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity import thresholds

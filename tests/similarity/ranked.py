@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
+from elsa_groups.base.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import Filters
-from elsa_groups.groups.keeping import draw_kept_groups
-from elsa_groups.groups.sampling import draw_groups
+from elsa_groups.groups.rejection import draw_kept_groups
+from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.similarity import thresholds
-from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
 from elsa_groups.similarity.thresholds import Target, find_thresholds, share_of_pairs
 from elsa_groups.similarity.tiles import bin_window
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.similarity.histories import UNIT, binary_histories, have_similarity
 from elsa_groups.similarity.scores import reference_similarities, reference_similarity, take_users
 from elsa_groups.similarity.thresholds import Target, find_thresholds, sample_similarities, share_of_pairs

@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from elsa_groups.similarity.target import Target
+from elsa_groups.similarity.limits import Target
 from elsa_groups.similarity.thresholds import find_thresholds
 
 def resident(name):

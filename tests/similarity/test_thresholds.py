@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.distributed import ONE
+from elsa_groups.base.errors import InputError
 from elsa_groups.similarity import thresholds as room
-from elsa_groups.similarity.ranks import ONE
 from elsa_groups.similarity.thresholds import Target, check_targets, find_thresholds, sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
 

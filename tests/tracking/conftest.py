@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from elsa_groups.base.digests import folder_digests
+from elsa_groups.base.files import write_json
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
 from elsa_groups.model.elsa import save_checkpoint
 from elsa_groups.model.training import TrainingSettings, train
 from elsa_groups.record.code import Code
-from elsa_groups.record.digests import folder_digests
-from elsa_groups.record.files import write_json
 from elsa_groups.record.schema import parent_lineage
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from mlflow import MlflowClient
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 
 

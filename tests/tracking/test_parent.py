@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.tracking.artifacts import RunArtifacts
 from elsa_groups.tracking.parent import check_parent, find_newest, resolve_parent
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mlflow.entities import RunStatus, ViewType
 
-from elsa_groups.errors import InputError, Killed
+from elsa_groups.base.errors import InputError, Killed
 from elsa_groups.tracking.run import RunHandle, check_store, tracked_run
 
 

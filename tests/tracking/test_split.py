@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.split import Split
-from elsa_groups.errors import InputError
 from elsa_groups.tracking.artifacts import artifacts_of
 from elsa_groups.tracking.split import follow_users, read_split
 

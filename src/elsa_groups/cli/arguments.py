@@ -15,14 +15,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from elsa_groups.cli import schema
-from elsa_groups.cli.datasets import DATASETS, DatasetConf
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
+from elsa_groups.settings import schema
+from elsa_groups.settings.datasets import DATASETS, DatasetConf
+from elsa_groups.settings.schema import DECLARED, conf_dir
 
-DECLARED = (
-    *("dataset", "data_dir", "parent", "n_groups", "seed"),
-    *("groups_run_id", "strict", "runs", "filter", "out_dir"),
-)
 _FLAGS_WITH_VALUE = {
     "--cfg",
     "-c",
@@ -40,13 +37,6 @@ _SHOWING_ONE = {"--cfg", "-c", "--info", "-i"}
 _SHOWING = _SHOWING_ONE | {"-h", "--help", "--hydra-help", "--version"}
 _MULTIRUN = {"-m", "--multirun"}
 _FLAGS = {*_MULTIRUN, *_SHOWING - _SHOWING_ONE, "--resolve"}
-
-
-def conf_dir() -> Path:
-    """Return the folder of the configuration: inside an installed package, or the checkout's own."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
 def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:

@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, NoReturn
 
-from elsa_groups.cli import schema
-from elsa_groups.cli.arguments import DECLARED, Job, check_overrides, conf_dir, hydra_arguments
+from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
+from elsa_groups.base.errors import InputError, Killed
+from elsa_groups.cli.arguments import Job, check_overrides, hydra_arguments
 from elsa_groups.cli.sweep import FindParent, Sweep, Task, run_sweep
-from elsa_groups.errors import InputError, Killed
-from elsa_groups.similarity.ranks import ONE, Ranks, launched_ranks
+from elsa_groups.settings import schema
+from elsa_groups.settings.schema import DECLARED, conf_dir
 
 log = logging.getLogger("elsa_groups.cli")
 

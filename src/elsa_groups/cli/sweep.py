@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from elsa_groups.base.errors import InputError, Killed
 from elsa_groups.cli.arguments import Job
-from elsa_groups.errors import InputError, Killed
 
 if TYPE_CHECKING:
     from elsa_groups.data.interactions import Interactions
@@ -142,7 +142,7 @@ def _run_name(jobs: list[Job]) -> str:
 
 def _say_failed(ends: "list[JobEnd]") -> list[str]:
     """Name the jobs that failed, in one text; none if none did."""
-    from elsa_groups.report.comparison import say_numbers
+    from elsa_groups.commands.compare.comparison import say_numbers
 
     failed = [number for number, end in enumerate(ends, start=1) if not end.finished]
     if not failed:
@@ -153,7 +153,7 @@ def _say_failed(ends: "list[JobEnd]") -> list[str]:
 
 def _compare(run: "RunHandle", ends: "list[JobEnd]", *, comparable: bool) -> list[str]:
     """Compare the runs of jobs that succeeded, if several did; return why that failed, if it did."""
-    from elsa_groups.cli.compare import compare_runs
+    from elsa_groups.commands.compare.compare import compare_runs
     from elsa_groups.tracking.run import COMPARISON
 
     finished = [end.run_id for end in ends if end.run_id and end.finished]
@@ -169,7 +169,7 @@ def _compare(run: "RunHandle", ends: "list[JobEnd]", *, comparable: bool) -> lis
 
 def _find_parents(jobs: list[Job], find_parent: FindParent) -> "list[Parent]":
     """Return the parent of each job; each that is asked for is looked for, or trained, once."""
-    from elsa_groups.cli.inputs import load_interactions
+    from elsa_groups.commands.inputs import load_interactions
     from elsa_groups.tracking.parent import check_parent
 
     asked = [json.dumps([job.settings.get(name) for name in _OF_PARENT]) for job in jobs]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.download import download
 from elsa_groups.data.files import hex_digest, replacing
-from elsa_groups.errors import InputError
 
 log = logging.getLogger(__name__)
 

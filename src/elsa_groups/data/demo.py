@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.interactions import Source
 from elsa_groups.data.pairs import Pairs, Reading
-from elsa_groups.errors import InputError
 
 VERSION = 1
 GENRES = ("Ambient", "Bluegrass", "Cumbia", "Dub", "Electro", "Flamenco", "Gospel", "Hip-hop")

@@ -15,8 +15,8 @@ from urllib.error import HTTPError
 
 from tqdm import tqdm
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.files import hex_digest
-from elsa_groups.errors import InputError
 
 log = logging.getLogger(__name__)
 

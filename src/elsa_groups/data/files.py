@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 
 
 def hex_digest(path: Path, algorithm: str) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.pairs import Pairs, collect_pairs
-from elsa_groups.errors import InputError
 
 
 def split_lines(path: Path, separator: str, n_fields: int, columns: Mapping[str, int]) -> pl.LazyFrame:

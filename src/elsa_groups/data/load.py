@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array, get_index_dtype
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.cache import cache_key, fetch_pairs, store_pairs
 from elsa_groups.data.demo import read_demo
 from elsa_groups.data.echonest import read_echonest
@@ -17,7 +18,6 @@ from elsa_groups.data.lastfm1k import read_lastfm1k
 from elsa_groups.data.movielens import read_movielens
 from elsa_groups.data.pairs import Pairs, Reading, keep_active
 from elsa_groups.data.table import read_table
-from elsa_groups.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.archive import Published, find_given, find_raw
 from elsa_groups.data.lines import read_lines, split_lines
 from elsa_groups.data.pairs import Pairs, Reading, source_of
-from elsa_groups.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.compiled import compiled
-from elsa_groups.errors import InputError
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.pairs import Pairs, Reading, collect_pairs, source_of
-from elsa_groups.errors import InputError
 
 VERSION = 1
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}

@@ -5,10 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.base.distributed import ONE, Ranks
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.similarity.ranks import ONE, Ranks
+from elsa_groups.similarity.limits import Band, Limits
 from elsa_groups.similarity.scores import Users, reference_similarities
-from elsa_groups.similarity.target import Band, Limits
 from elsa_groups.similarity.thresholds import share_of_pairs
 
 Values = NDArray[np.float64]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-from elsa_groups.similarity.target import Band
+from elsa_groups.similarity.limits import Band
 
 
 class Rule(IntEnum):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.compiled import compiled
-from elsa_groups.errors import InputError
-from elsa_groups.similarity.philox import philox, stream_key
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.philox import philox, stream_key
+from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.similarity.scores import Users, reference_similarity
-from elsa_groups.similarity.work import SharedTasks, run_workers
 
 Members = NDArray[np.int64]
 Verdicts = NDArray[np.int8]
@@ -231,7 +231,7 @@ class OwnFilters:
     """The filters that look at a candidate alone."""
 
     def __init__(self, filters: Filters, users: Users, lookup: Lookup | None, *, seed: int) -> None:
-        """Look up once what is asked of users; see :func:`~elsa_groups.groups.keeping.draw_kept_groups`."""
+        """Look up once what is asked of users; see :func:`~elsa_groups.groups.rejection.draw_kept_groups`."""
         _check_lookup(filters, lookup)
         self._filters, self._users, self._seed = filters, users, seed
         self._passes: list[tuple[int, Passes]] = [

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.compiled import compiled
+from elsa_groups.base.compiled import compiled
 from elsa_groups.groups.filters import BESIDE, KEPT, NAMES, Filters, Members, Verdicts
 
 _DUPLICATE, _FIRST, _DISJOINT, _PARTICIPATION, _OVERLAP = (NAMES.index(name) + 1 for name in BESIDE)

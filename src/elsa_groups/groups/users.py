@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.philox import philox, stream_key
 from elsa_groups.data.split import Split
-from elsa_groups.errors import InputError
-from elsa_groups.similarity.philox import philox, stream_key
 
 EVERYONE = "all"
 # Unknown ids that are named.

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.errors import InputError
+from elsa_groups.base.errors import InputError
 from elsa_groups.model.elsa import Batch, elsa_loss
 from elsa_groups.model.vectors import centred_rows, check_item_vectors, sum_and_normalise
 

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.compiled import compiled
-from elsa_groups.errors import InputError
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.progress import progress
 from elsa_groups.model.vectors import check_item_vectors, dot_error, reference_dot
-from elsa_groups.progress import progress
 
 # Float32 scores that a thread holds at a time: 16 MiB.
 SCORES_PER_BLOCK = 2**22

@@ -9,8 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.compiled import compiled
-from elsa_groups.errors import InputError
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.errors import InputError
 
 
 def check_item_vectors(vectors: NDArray[np.floating], n_items: int, *, name: str = "encoder") -> None:

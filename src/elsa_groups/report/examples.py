@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Family, Groups, Rule
 from elsa_groups.model.embeddings import Embeddings
+from elsa_groups.similarity.limits import Band, Limits
 from elsa_groups.similarity.scores import Users, reference_similarities
-from elsa_groups.similarity.target import Band, Limits
 
 Columns = NDArray[np.integer]
 

@@ -8,11 +8,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
-from elsa_groups.groups.evidence import Comparison
-from elsa_groups.report.agreement import say_percent
+from elsa_groups.commands.compare.agreement import say_percent
+from elsa_groups.measures.evidence import Comparison
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
 from elsa_groups.report.tables import Row
@@ -123,10 +123,10 @@ def render_page(
 
 
 @cache
-def open_template(name: str) -> Template:
-    """Return a template of this room, all that is filled into it escaped."""
+def open_template(name: str, *rooms: str) -> Template:
+    """Return a template of this room or of others, all that is filled into it escaped."""
     environment = Environment(
-        loader=PackageLoader("elsa_groups", "report"),
+        loader=ChoiceLoader([PackageLoader("elsa_groups", room) for room in ("report", *rooms)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

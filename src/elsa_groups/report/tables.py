@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from elsa_groups.groups.evidence import Comparison, measures_of
 from elsa_groups.groups.family import Groups
-from elsa_groups.groups.quality import Overlap, Quality
-from elsa_groups.groups.tastes import Tastes
+from elsa_groups.measures.evidence import Comparison, measures_of
+from elsa_groups.measures.quality import Overlap, Quality
+from elsa_groups.measures.tastes import Tastes
 
 Row = dict[str, Any]
 
@@ -86,7 +86,7 @@ def summary_row(result: Result) -> Row:
     ``q05``, ``q50`` and ``q95``. ``<measure>_random`` and ``<measure>_as_active`` are the means of random
     groups of the same size, and of those as active; ``<measure>_percentile`` and ``<measure>_cliffs_delta``
     compare with the former; ``<measure>_low``, ``<measure>_high`` and ``<measure>_effective_groups`` are of
-    the interval (see :mod:`elsa_groups.groups.evidence`). ``pairs_sharing_<m>`` counts the pairs of groups
+    the interval (see :mod:`elsa_groups.measures.evidence`). ``pairs_sharing_<m>`` counts the pairs of groups
     with exactly m common members. Of all ``candidates``, ``rejected_<name>`` were rejected by a
     filter; ``shortfall`` is how many groups are missing.
     """

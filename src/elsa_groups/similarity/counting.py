@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.compiled import compiled
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.distributed import ONE, Ranks
+from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.similarity.histories import UNIT, BinaryHistories, similarity_of_counts
-from elsa_groups.similarity.ranks import ONE, Ranks
-from elsa_groups.similarity.work import SharedTasks, run_workers
 
 # A similarity in units, up to 2**54, is found in three sweeps of so many bits.
 _BITS = 18

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.compiled import compiled
+from elsa_groups.base.compiled import compiled
 
 Measure = Literal["history_cosine", "pearson"]
 # A similarity is a multiple of this: 1 + c is one of 2**-53, whatever c in [-1, 1].

@@ -18,7 +18,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.compiled import compiled
+from elsa_groups.base.compiled import compiled
 from elsa_groups.model.vectors import dot_error, reference_dot
 from elsa_groups.similarity.histories import BinaryHistories, history_similarity, rows_of
 

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from elsa_groups.compiled import compiled
-from elsa_groups.errors import InputError
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.distributed import ONE, Ranks
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.similarity.counting import cost_of_counting, count_sides, order_statistics
 from elsa_groups.similarity.histories import BinaryHistories
-from elsa_groups.similarity.philox import block, stream_key, uniform_below
-from elsa_groups.similarity.ranks import ONE, Ranks
+from elsa_groups.similarity.limits import Band, Limits, Target, check_targets
 from elsa_groups.similarity.scores import Users, fast_cosine_bound, reference_similarities
-from elsa_groups.similarity.target import Band, Limits, Target, check_targets
 from elsa_groups.similarity.tiles import (
     Inside,
     TooManyInside,
@@ -25,7 +26,6 @@ from elsa_groups.similarity.tiles import (
     n_pairs,
     tally_sample,
 )
-from elsa_groups.similarity.work import SharedTasks, run_workers
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from elsa_groups.compiled import compiled
-from elsa_groups.progress import progress
-from elsa_groups.similarity.ranks import ONE, Ranks
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.distributed import ONE, Ranks
+from elsa_groups.base.progress import progress
+from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.similarity.scores import reference_cosine
-from elsa_groups.similarity.work import SharedTasks, run_workers
 
 # 512 x 512 float32 is 1 MiB: a tile stays in a core's cache between product and scan.
 TILE = 512

@@ -11,7 +11,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy.engine import make_url
 
-from elsa_groups.errors import Absent, InputError
+from elsa_groups.base.errors import Absent, InputError
 from elsa_groups.tracking.run import first_line, local_path, without_password
 
 log = logging.getLogger(__name__)

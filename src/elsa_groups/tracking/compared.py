@@ -1,6 +1,5 @@
 """Groups runs to compare: found or named, and as much read of each as a comparison needs."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from numpy.typing import NDArray
 
-from elsa_groups.errors import Absent, InputError
-from elsa_groups.report.comparison import ComparedRun
+from elsa_groups.base.errors import Absent, InputError
 from elsa_groups.tracking.load import Record, RecordedFiles, load_groups, open_record, read_members
 from elsa_groups.tracking.run import KIND, PARENT, first_line, without_password
 from elsa_groups.tracking.search import existing_run, runs_newest_first
@@ -21,7 +19,6 @@ from elsa_groups.tracking.search import existing_run, runs_newest_first
 log = logging.getLogger(__name__)
 
 Members = NDArray[np.int64]
-SUMMARY = "groups/summary.json"
 _NOT_UNDERSTOOD = ErrorCode.Name(INVALID_PARAMETER_VALUE)
 
 
@@ -73,22 +70,9 @@ def find_records(*, parent: str | None = None, condition: str | None = None) -> 
     return records
 
 
-def read_compared(record: Record, folder: Path) -> ComparedRun:
-    """Return what a comparison shows of a run; its summary is checked against its record.
-
-    Parameters
-    ----------
-    record : Record
-        The run.
-    folder : Path
-        Where files may be copied to; each run needs one of its own.
-    """
-    files = RecordedFiles(record.artifacts, folder, record.lineage)
-    table = json.loads(files.read(SUMMARY).read_text(encoding="utf-8"))
-    rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
-    defined = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    metrics = MlflowClient().get_run(record.run_id).data.metrics
-    return ComparedRun(record.run_id, record.name, record.lineage, {r["key"]: r for r in defined}, metrics)
+def metrics_of(run_id: str) -> dict[str, float]:
+    """Return what was logged of a run as metrics."""
+    return dict(MlflowClient().get_run(run_id).data.metrics)
 
 
 def read_users(

@@ -19,8 +19,8 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
-from elsa_groups.errors import InputError
-from elsa_groups.record.digests import array_digest, file_digest
+from elsa_groups.base.digests import array_digest, file_digest
+from elsa_groups.base.errors import InputError
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import (

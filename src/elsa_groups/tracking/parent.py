@@ -13,10 +13,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
+from elsa_groups.base.digests import file_digest
+from elsa_groups.base.errors import Absent, InputError, InputsMissing
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.data.split import Split
-from elsa_groups.errors import Absent, InputError, InputsMissing
-from elsa_groups.record.digests import file_digest
 from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record

@@ -33,7 +33,7 @@ from mlflow.utils.mlflow_tags import (
 )
 from numpy.typing import NDArray
 
-from elsa_groups.errors import InputError, Killed, NotLogged
+from elsa_groups.base.errors import InputError, Killed, NotLogged
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.entities import PagedList
 
-from elsa_groups.errors import Absent, InputError
+from elsa_groups.base.errors import Absent, InputError
 from elsa_groups.record.schema import LINEAGE
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import first_line, without_password

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.split import Split
-from elsa_groups.errors import InputError
 from elsa_groups.tracking.artifacts import RunArtifacts
 
 SPLIT = "split.json"

@@ -1,0 +1,67 @@
+"""Compile kernels once for each state of the package's sources.
+
+numba keeps compiled code on disk until the file of a kernel changes. That a kernel in another file, which
+this one calls, has changed it does not see, and would go on drawing by the old code. So each state of the
+sources has a folder of its own.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_CONFIG: Any = numba.config
+_WEEK = 7 * 24 * 3600
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return numba's decorator for a kernel that is kept on disk and runs without the interpreter lock.
+
+    Parameters
+    ----------
+    **options
+        Further options of :func:`numba.njit`.
+    """
+
+    def decorate(kernel: Callable[..., Any]) -> Any:
+        before = _CONFIG.CACHE_DIR
+        _CONFIG.CACHE_DIR = str(_cache_folder())
+        try:
+            return numba.njit(cache=True, nogil=True, **options)(kernel)
+        finally:
+            _CONFIG.CACHE_DIR = before
+
+    return decorate
+
+
+@cache
+def _cache_folder() -> Path:
+    """Return the folder of these sources: beside them, or in the user's cache if that is not writable."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
+    name = f"kernels-{digest.hexdigest()[:16]}"
+    if _CONFIG.CACHE_DIR:
+        return Path(_CONFIG.CACHE_DIR, name)
+    if not os.access(_PACKAGE, os.W_OK):
+        return Path.home() / ".cache" / "elsa-groups" / name
+    folder = _PACKAGE / "__pycache__" / name
+    if not folder.exists():
+        _forget_old(folder.parent)
+    return folder
+
+
+def _forget_old(parent: Path) -> None:
+    """Remove folders that nobody has written to for a week; a running process may still need newer ones."""
+    for old in parent.glob("kernels-*"):
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > _WEEK:
+                shutil.rmtree(old, ignore_errors=True)

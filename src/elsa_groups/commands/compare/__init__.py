@@ -1,0 +1,1 @@
+"""Lay groups runs side by side."""

@@ -1,0 +1,244 @@
+"""Several groups runs beside each other: the settings that differ, and what came of them."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from elsa_groups.commands.compare.variation import (
+    Variation,
+    Varying,
+    find_variation,
+    order_of_runs,
+    say_value,
+)
+from elsa_groups.report.cautions import Caution
+from elsa_groups.report.tables import METRICS, Row, mlflow_table, shorten
+
+# Logged of each key, but no measure of what a setting does.
+_COUNTS = ("groups", "similarity_std")
+_LIMITS = ("similar", "divergent")
+_LABEL_LENGTH = 24
+# Settings that have a column of their own beside all metrics.
+COLUMNS_UP_TO = 4
+_TERMINAL_WIDTH = 100
+_TERMINAL_METRICS = (
+    ("similarity", "similarity_mean", "{:.3f}"),
+    ("wrong pair", "wrong_pair_share", "{:.1%}"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedRun:
+    """What a comparison needs of a groups run.
+
+    Attributes
+    ----------
+    run_id, name : str
+        Which run.
+    lineage : mapping
+        Its lineage record.
+    rows : mapping of str to Row
+        Its summary by key.
+    metrics : mapping of str to float
+        Everything that was logged of it, by whom it may be; ``<key>/<name>`` is of a key.
+    """
+
+    run_id: str
+    name: str
+    lineage: Mapping[str, Any]
+    rows: Mapping[str, Row]
+    metrics: Mapping[str, float]
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Both thresholds, by the names of their metrics."""
+        return {f"threshold/{name}": float(self.lineage["thresholds"][name]) for name in _LIMITS}
+
+    def value(self, key: str, metric: str) -> float | None:
+        """Return a metric of a key, the summary's where it has one; None where it is undefined."""
+        found = self.rows.get(key, {}).get(metric, self.metrics.get(f"{key}/{metric}"))
+        return None if found is None else float(found)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Groups runs in the order of their settings, and where they differ; made by :func:`compare`.
+
+    Attributes
+    ----------
+    runs : tuple of ComparedRun
+        The runs; what is shown numbers them from 1 in this order.
+    variation : Variation
+        Where their records differ; values are in the same order.
+    """
+
+    runs: tuple[ComparedRun, ...]
+    variation: Variation
+
+    @cached_property
+    def families(self) -> dict[str, str]:
+        """The family of every key that a run has, by key."""
+        return {key: group["family"] for run in self.runs for key, group in run.lineage["groups"].items()}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that a run has, in the order of the runs."""
+        return tuple(self.families)
+
+    @cached_property
+    def all_metrics(self) -> tuple[str, ...]:
+        """Metrics that a run has of a key: those of this project, then those of others by name."""
+        there = {name for run in self.runs for row in run.rows.values() for name in row}
+        logged = {
+            name.rpartition("/")[2]
+            for run in self.runs
+            for name in run.metrics
+            if name.rpartition("/")[0] in self.families
+        }
+        return (*(name for name in METRICS if name in there), *sorted(logged - {*METRICS}))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Those that say what a setting does."""
+        return tuple(name for name in self.all_metrics if name not in _COUNTS)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """A short label of each run: its number, and its settings if they are few, or else its name."""
+        return tuple(self._label(position) for position in range(len(self.runs)))
+
+    def _label(self, position: int) -> str:
+        text = ", ".join(say_value(setting.values[position]) for setting in self.told_settings)
+        if not text or len(text) > _LABEL_LENGTH:
+            text = self.runs[position].name
+        return f"{position + 1}: {shorten(text, _LABEL_LENGTH)}"
+
+    @cached_property
+    def told_settings(self) -> tuple[Varying, ...]:
+        """The settings that differ; of those with the same values in every run the first one alone."""
+        first: dict[tuple[str, ...], Varying] = {}
+        for setting in self.variation.settings:
+            first.setdefault(tuple(map(say_value, setting.values)), setting)
+        return tuple(first.values())
+
+
+def compare(runs: Sequence[ComparedRun]) -> Comparison:
+    """Order runs by the settings that differ, and say where they differ; the order given is of no effect."""
+    by_name = sorted(runs, key=lambda run: (run.name, run.run_id))
+    settings = find_variation([run.lineage for run in by_name]).settings
+    ordered = tuple(by_name[position] for position in order_of_runs(settings, len(by_name)))
+    return Comparison(ordered, find_variation([run.lineage for run in ordered]))
+
+
+def comparison_cautions(comparison: Comparison) -> tuple[Caution, ...]:
+    """Return what a reader must know before looking at settings: that data or model are not the same."""
+    found = []
+    if runs := _apart(comparison.variation, "data.digest"):
+        text = f"Those of {runs} differ, and what came may be due to them rather than to any setting."
+        found.append(Caution("The data are not the same", text))
+    if runs := _apart(comparison.variation, "parent.checkpoint_sha256"):
+        text = (
+            f"Those of {runs} differ. Similarities of different embeddings have no scale in common: compare"
+            " each with random groups of its own run."
+        )
+        found.append(Caution("The models are not the same", text))
+    return tuple(found)
+
+
+def _apart(variation: Variation, name: str) -> str:
+    """Name runs that have one and the same source together; nothing if all have."""
+    runs: dict[str, list[int]] = {}
+    for entry in variation.sources:
+        if entry.name == name:
+            for number, value in enumerate(entry.values, start=1):
+                runs.setdefault(value, []).append(number)
+    said = [f"run{'s' if len(n) > 1 else ''} {say_numbers(n)}" for n in runs.values()]
+    return " and of ".join(said)
+
+
+def say_numbers(numbers: Sequence[int]) -> str:
+    """Write increasing numbers, neighbours as a range.
+
+    >>> say_numbers([1, 2, 3, 5])
+    '1–3, 5'
+    """
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
+
+
+def comparison_csv(comparison: Comparison) -> str:
+    """Return one line a run and key: which, the settings that differ, thresholds and metrics.
+
+    Columns: ``run_id``, ``run_name``, ``key``, ``conf.<path>``, ``threshold/similar``,
+    ``threshold/divergent``, then metrics by name; empty where a value is undefined.
+    """
+    settings = comparison.variation.settings
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    columns = ["run_id", "run_name", "key", *(f"conf.{setting.name}" for setting in settings)]
+    writer.writerow([*columns, *comparison.runs[0].limits, *comparison.all_metrics])
+    for position, run in enumerate(comparison.runs):
+        values = [say_value(setting.values[position]) for setting in settings]
+        for key in run.lineage["groups"]:
+            measured = [run.value(key, metric) for metric in comparison.all_metrics]
+            writer.writerow([run.run_id, run.name, key, *values, *run.limits.values(), *measured])
+    return file.getvalue()
+
+
+def settings_table(comparison: Comparison) -> dict[str, list[Any]]:
+    """Return MLflow's table of one row a run: all that differs between their records."""
+    variation = comparison.variation
+    entries = [Varying(f"conf.{entry.name}", entry.values) for entry in variation.settings]
+    entries += [*variation.sources, *variation.surroundings]
+    rows: list[Row] = []
+    for position, run in enumerate(comparison.runs):
+        which = {"run": position + 1, "run_id": run.run_id, "run_name": run.name}
+        rows.append(which | {e.name: say_value(e.values[position]) for e in entries} | run.limits)
+    return mlflow_table(rows)
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Return the comparison as plain tables for the terminal, about 100 columns wide.
+
+    First the runs with some of the settings that differ, then keys against as many runs as fit.
+    """
+    settings = comparison.told_settings[:COLUMNS_UP_TO]
+    head = ["run", *(setting.short for setting in settings), "id", "name"]
+    lines = [
+        [str(n + 1), *(shorten(say_value(s.values[n]), 20) for s in settings), run.run_id, run.name]
+        for n, run in enumerate(comparison.runs)
+    ]
+    tables = [f"{caution.title}: {caution.text}" for caution in comparison_cautions(comparison)]
+    tables.append(_aligned([head, *lines], left=1 + len(settings)))
+    keys = [shorten(key, 20) for key in comparison.keys]
+    room = max(1, (_TERMINAL_WIDTH - 20) // 8)
+    shown = comparison.runs[:room]
+    for title, metric, form in _TERMINAL_METRICS:
+        rows = [[title, *(str(n + 1) for n in range(len(shown)))]]
+        for name, key in zip(keys, comparison.keys, strict=True):
+            values = [run.value(key, metric) for run in shown]
+            rows.append([name, *("-" if value is None else form.format(value) for value in values)])
+        tables.append(_aligned(rows))
+    if len(shown) < len(comparison.runs):
+        tables.append(f"{len(comparison.runs) - len(shown)} more runs are in comparison.csv")
+    return "\n\n".join(tables)
+
+
+def _aligned(lines: Sequence[Sequence[str]], left: int | None = None) -> str:
+    """Align columns to the right; the first one, and those from ``left`` on, to the left."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 or (left is not None and column >= left) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

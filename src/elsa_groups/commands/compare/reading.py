@@ -1,0 +1,28 @@
+"""What a comparison reads of each groups run."""
+
+import json
+from pathlib import Path
+
+from elsa_groups.commands.compare.comparison import ComparedRun
+from elsa_groups.tracking.compared import metrics_of
+from elsa_groups.tracking.load import Record, RecordedFiles
+
+SUMMARY = "groups/summary.json"
+
+
+def read_compared(record: Record, folder: Path) -> ComparedRun:
+    """Return what a comparison shows of a run; its summary is checked against its record.
+
+    Parameters
+    ----------
+    record : Record
+        The run.
+    folder : Path
+        Where files may be copied to; each run needs one of its own.
+    """
+    files = RecordedFiles(record.artifacts, folder, record.lineage)
+    table = json.loads(files.read(SUMMARY).read_text(encoding="utf-8"))
+    rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
+    defined = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    metrics = metrics_of(record.run_id)
+    return ComparedRun(record.run_id, record.name, record.lineage, {r["key"]: r for r in defined}, metrics)

@@ -1,0 +1,1 @@
+"""Write groups in the formats that other programs read."""

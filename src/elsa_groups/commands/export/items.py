@@ -1,0 +1,157 @@
+"""Items of groups: what members have in common, what none of them has, and groups into parts."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
+
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.data.split import Split
+from elsa_groups.groups.users import order_by_draws
+
+# Groups whose items are counted at once, so that the counts of a hundred thousand are never all in memory.
+_GROUPS_PER_PIECE = 2**12
+
+
+def items_in_common(
+    histories: csr_array, members: NDArray[np.int64], at_least: int | None = None
+) -> csr_array:
+    """Return the items in the histories of all members, or of so many of them.
+
+    Parameters
+    ----------
+    histories : csr_array, shape (n_users, n_items)
+        Ones.
+    members : (n_groups, size) int64
+        Rows of histories, each group's distinct.
+    at_least : int, optional
+        How many members must have an item, at least 1; by default all. Beyond the size no group has any.
+
+    Returns
+    -------
+    csr_array, shape (n_groups, n_items), float32
+        Ones; column indices sorted within each row. Costs the members' histories.
+    """
+    n_groups, size = members.shape
+    least = size if at_least is None else at_least
+    pieces = [csr_array((0, histories.shape[1]), dtype=np.float32)]
+    for start in range(0, n_groups, _GROUPS_PER_PIECE):
+        counts = _who(members[start : start + _GROUPS_PER_PIECE], histories.shape[0]) @ histories
+        counts.data = (counts.data >= least).astype(np.float32)
+        counts.eliminate_zeros()
+        counts.sort_indices()
+        pieces.append(counts)
+    return csr_array(vstack(pieces, format="csr"))
+
+
+def _who(members: NDArray[np.int64], n_users: int) -> csr_array:
+    """Return groups as rows of ones at their members."""
+    n_groups, size = members.shape
+    ones = np.ones(members.size, np.float32)
+    return csr_array((ones, members.ravel(), np.arange(n_groups + 1) * size), shape=(n_groups, n_users))
+
+
+def split_by_draws(n: int, *, key: np.uint64, val_ratio: float = 0.1, test_ratio: float = 0.2) -> Split:
+    """Draw which of n rows are for training, validation and testing.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    key : uint64
+        Philox key of the draws.
+    val_ratio, test_ratio : float
+        Shares, rounded to the nearest number of rows; by default those of GroupIM (Sankar et al., SIGIR 2020,
+        doi 10.1145/3397271.3401116).
+
+    Returns
+    -------
+    Split
+        Sorted rows, none in two parts.
+    """
+    order = order_by_draws(np.arange(n), key)
+    n_val, n_test = round(n * val_ratio), round(n * test_ratio)
+    val, test, train = (np.sort(part) for part in np.split(order, [n_val, n_val + n_test]))
+    return Split(train=train, val=val, test=test)
+
+
+def draw_negatives(
+    known: csr_array,
+    rows: NDArray[np.int64],
+    items: NDArray[np.int64],
+    *,
+    n: int,
+    seed: int,
+    name: str,
+) -> NDArray[np.int64]:
+    """Draw items that a row does not know, for each of its test items: uniform, without replacement.
+
+    What is drawn follows from the seed, the name, the row and the test item, not from the other lines.
+    Costs about n draws a line, each with a binary search in the row.
+
+    Parameters
+    ----------
+    known : csr_array, shape (n_rows, n_items)
+        What must not be drawn; column indices sorted within each row.
+    rows, items : (n_lines,) int64
+        Row and test item of each line.
+    n : int
+        How many to draw.
+    seed : int
+        Seed of the draws.
+    name : str
+        What the rows are; streams of different names are independent.
+
+    Returns
+    -------
+    (n_lines, n) int64
+        In the order drawn; where a row does not know fewer than n, all of those in ascending order, then -1.
+    """
+    drawn = np.full((len(rows), n), -1, np.int64)
+    _draw(
+        known.indptr.astype(np.int64),
+        known.indices.astype(np.int64),
+        rows.astype(np.int64),
+        items.astype(np.int64),
+        np.int64(known.shape[1]),
+        stream_key(seed, "negatives", name),
+        drawn,
+    )
+    return drawn
+
+
+@compiled()
+def _draw(indptr, indices, rows, items, n_items, key, drawn):
+    """Fill a line of ``drawn`` for each row and item."""
+    n = drawn.shape[1]
+    for line in range(len(rows)):
+        history = indices[indptr[rows[line]] : indptr[rows[line] + 1]]
+        n_unknown = n_items - len(history)
+        counter = rows[line] * n_items + items[line]
+        draw = 0
+        for place in range(min(n, n_unknown)):
+            if n_unknown <= n:
+                drawn[line, place] = _unknown_item(history, place)
+                continue
+            is_new = False
+            while not is_new:
+                word = block(draw, counter, 0, key)[draw & 3]
+                rank = uniform_below(word, n_unknown, draw, counter, key)
+                item = _unknown_item(history, rank)
+                is_new = not (drawn[line, :place] == item).any()
+                draw += 1
+            drawn[line, place] = item
+
+
+@compiled()
+def _unknown_item(history, rank):
+    """Return the item of a rank, from 0, among those that an ascending history lacks."""
+    low, high = 0, len(history)
+    while low < high:
+        middle = (low + high) // 2
+        # As many items below this one are unknown.
+        if history[middle] - middle <= rank:
+            low = middle + 1
+        else:
+            high = middle
+    return rank + low

@@ -1,0 +1,110 @@
+"""Groups as plain files: the notebook's rows of users, and SAGEA's user ids."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from elsa_groups.base.files import write_array, write_json
+
+Counts = dict[str, int]
+
+# What SAGEA's code calls the sets of users.
+_SAGEA_SETS = {"all": "full", "val": "valid"}
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What is exported of a groups run.
+
+    Attributes
+    ----------
+    dataset, user_set : str
+        Names of the data, and of the set of users that groups were drawn from.
+    user_ids, item_ids : tuple of str
+        Ids in row and column order.
+    train, test : csr_array, shape (n_users, n_items)
+        Histories without what is held out of them, and that: disjoint, column indices sorted in each row.
+    groups : mapping of str to (n_groups, size) int64
+        Members of each key, as rows of the histories, in the order of the keys.
+    min_members : int or None
+        How many members must have an item for it to be the group's; None: all.
+    seed : int
+        Seed of splits and negatives.
+    """
+
+    dataset: str
+    user_set: str
+    user_ids: tuple[str, ...]
+    item_ids: tuple[str, ...]
+    train: csr_array
+    test: csr_array
+    groups: Mapping[str, NDArray[np.int64]]
+    min_members: int | None
+    seed: int
+
+
+def write_notebook(folder: Path, exported: Exported) -> Counts:
+    """Write the notebook's files, as a groups run has them: ``groups/<key>.npy``, rows of ``users.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    exported : Exported
+        What to write.
+
+    Returns
+    -------
+    dict
+        Number of files and of groups.
+    """
+    write_members(folder / "groups", exported)
+    write_json(folder / "users.json", exported.user_ids)
+    return _counts(exported)
+
+
+def write_members(folder: Path, exported: Exported) -> None:
+    """Write members of each key as ``<key>.npy``, int64 rows of the users, to a new folder."""
+    folder.mkdir()
+    for key, members in exported.groups.items():
+        write_array(folder / f"{key}.npy", members)
+
+
+def write_sagea(folder: Path, exported: Exported) -> Counts:
+    """Write SAGEA's layout: ``<dataset>/<user_set>/<family>_<sizes>_<user_set>.npy`` of user ids.
+
+    Its code (kostejnv/GRS-fairness) names a similar group by its size, ``similar_3``, and an opposing one by
+    the sizes of its subgroups, ``opposing_2_1``: so does a key, which is why sizes are joined by underscores
+    for every key. Sets of users have its names: full, train, valid, test.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    exported : Exported
+        What to write.
+
+    Returns
+    -------
+    dict
+        Number of files and of groups.
+
+    Notes
+    -----
+    Arrays are fixed-width unicode, without pickle: four bytes for each letter of the longest id.
+    """
+    user_set = _SAGEA_SETS.get(exported.user_set, exported.user_set)
+    place = folder / exported.dataset / user_set
+    place.mkdir(parents=True)
+    ids = np.array(exported.user_ids, np.str_)
+    for key, members in exported.groups.items():
+        write_array(place / f"{key}_{user_set}.npy", ids[members])
+    return _counts(exported)
+
+
+def _counts(exported: Exported) -> Counts:
+    return {"keys": len(exported.groups), "groups": sum(map(len, exported.groups.values()))}

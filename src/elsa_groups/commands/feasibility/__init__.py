@@ -1,0 +1,1 @@
+"""Say what drawing would take, before any group is drawn."""

@@ -1,0 +1,1 @@
+"""Draw the groups of every group type into a child run of an ELSA run."""

@@ -1,0 +1,1 @@
+"""Draw recorded groups again, and judge whether they are the same."""

@@ -1,0 +1,1 @@
+"""Groups to numbers: similarity, overlap, tastes, and how sure they are."""

@@ -1,0 +1,1 @@
+"""The figures of a groups run, one file each."""

@@ -1,0 +1,115 @@
+"""The figures of a groups run, one after the other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.report.figures.map import choose_examples, describe_map, draw_map, map_users
+from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
+from elsa_groups.report.figures.recommendation_overlap import count_overlaps, describe_overlaps, draw_overlaps
+from elsa_groups.report.figures.sharing import (
+    count_participation,
+    count_shared,
+    describe_participation,
+    describe_shared,
+    draw_participation,
+    draw_shared,
+)
+from elsa_groups.report.figures.similarity import (
+    describe_similarities,
+    draw_similarities,
+    summarise_similarities,
+)
+from elsa_groups.report.figures.within_across import describe_sides, draw_sides, find_sides
+from elsa_groups.report.tables import Result
+from elsa_groups.similarity.scores import Users
+from elsa_groups.similarity.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class RunFigure:
+    """A figure of a run, and what is said of it.
+
+    Attributes
+    ----------
+    name : str
+        File name, without its ending.
+    title : str
+        What it says at its top.
+    alt : str
+        What it shows, in a sentence or two, for who does not see it.
+    figure : Figure
+        The figure.
+    """
+
+    name: str
+    title: str
+    alt: str
+    figure: "Figure"
+
+    @classmethod
+    def of(cls, name: str, figure: "Figure", alt: str) -> "RunFigure":
+        """Take the title from the figure."""
+        return cls(name, figure.get_suptitle(), alt, figure)
+
+
+def figures_of(
+    users: Users,
+    vectors: NDArray[np.float32],
+    results: Sequence[Result],
+    thresholds: Thresholds,
+    *,
+    threads: int = 1,
+) -> Iterator[RunFigure]:
+    """Yield the figures of a run in the order in which to look at them.
+
+    ``pairs``, ``similarity``, ``within_across`` where a key has subgroups with pairs,
+    ``recommendation_overlap``, ``overlap``, ``participation``, ``map``; without keys only the first and the
+    last.
+
+    Parameters
+    ----------
+    users : Users
+        What users are compared by, whose numbers members of groups are.
+    vectors : (n_users, dim) float32
+        Their embeddings, for the map.
+    results : sequence of Result
+        The groups of every key.
+    thresholds : Thresholds
+        What similar and divergent meant.
+    threads : int
+        Workers; no figure depends on it.
+
+    Notes
+    -----
+    Cost: ``n_users * dim**2`` multiply-adds for the map, a million dot products for the pairs, and about half
+    a second for each figure.
+    """
+    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    pairs = count_pairs(users, **limits, threads=threads)
+    yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
+    if results:
+        yield from _figures_of_keys(results, len(vectors), limits)
+    places, examples = map_users(vectors), choose_examples(results)
+    yield RunFigure.of("map", draw_map(places, examples), describe_map(places, examples))
+
+
+def _figures_of_keys(
+    results: Sequence[Result], n_users: int, limits: dict[str, float]
+) -> Iterator[RunFigure]:
+    summary = summarise_similarities(results, **limits)
+    yield RunFigure.of("similarity", draw_similarities(summary), describe_similarities(summary))
+    if sides := find_sides(results):
+        yield RunFigure.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
+    overlaps = count_overlaps(results)
+    yield RunFigure.of("recommendation_overlap", draw_overlaps(overlaps), describe_overlaps(overlaps))
+    shared = count_shared(results)
+    yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
+    keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]
+    yield RunFigure.of("participation", draw_participation(keys), describe_participation(keys, n_users))

@@ -1,0 +1,61 @@
+"""Compiled code is kept on disk, and never outlives the sources that it came from."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+# A kernel that calls one in another file.
+PROGRAM = """
+import numpy as np
+from elsa_groups.similarity import pair
+print(pair.similarity(np.eye(2, dtype=np.float32)), sum(pair.similarity.stats.cache_hits.values()))
+"""
+KERNEL = """
+from elsa_groups.base.compiled import compiled
+from elsa_groups.similarity.scores import reference_similarity
+
+@compiled()
+def similarity(vectors):
+    return reference_similarity(vectors, 0, 1)
+"""
+
+
+def _run(source: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+def test_a_change_in_a_kernel_that_another_file_calls_is_compiled(tmp_path):
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    room = tmp_path / "src" / "elsa_groups" / "similarity"
+    (room / "pair.py").write_text(KERNEL)
+
+    assert [_run(tmp_path / "src") for _ in range(2)] == ["0.5 0", "0.5 1"]
+
+    scores = (room / "scores.py").read_text()
+    (room / "scores.py").write_text(scores.replace("(1.0 + reference_cosine", "(0.5 + reference_cosine"))
+    assert _run(tmp_path / "src") == "0.25 0"
+    kept = sorted((room.parent / "__pycache__").glob("kernels-*"))
+    assert len(kept) == 2
+
+    for folder in kept:
+        os.utime(folder, (0, 0))
+    (room / "scores.py").write_text(scores + "# a third state\n")
+    assert _run(tmp_path / "src") == "0.5 0"
+    assert len(list((room.parent / "__pycache__").glob("kernels-*"))) == 1
+
+
+def test_a_folder_given_for_compiled_code_is_used(tmp_path):
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src" / "elsa_groups" / "similarity" / "pair.py").write_text(KERNEL)
+
+    assert _run(tmp_path / "src", NUMBA_CACHE_DIR=str(tmp_path / "kept")) == "0.5 0"
+    assert list((tmp_path / "kept").glob("kernels-*"))
+    assert not list(tmp_path.rglob("__pycache__/kernels-*"))

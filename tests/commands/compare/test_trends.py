@@ -1,0 +1,143 @@
+"""Metrics over settings: what is drawn is what was measured."""
+
+import pytest
+
+from elsa_groups.commands.compare.comparison import compare
+from elsa_groups.commands.compare.trends import (
+    NAMES,
+    describe_trend,
+    draw_runs,
+    draw_trend,
+    looks_of,
+    metric_figures,
+)
+from elsa_groups.report.figures.style import BLUE, GREY, ORANGE, save_png
+
+from ...report.conftest import check_writing
+
+QUANTILES = (0.5, 0.8, 0.9, 0.95)
+
+
+@pytest.fixture
+def over_quantiles(make_compared):
+    return compare([make_compared(str(q), quantile=q) for q in QUANTILES])
+
+
+def panels(figure) -> dict:
+    return {axes.get_title(loc="left"): axes for axes in figure.axes}
+
+
+def test_lines_of_keys_go_through_their_metrics(over_quantiles):
+    (setting,) = over_quantiles.variation.settings
+
+    drawn = panels(draw_trend(over_quantiles, setting))
+
+    assert list(drawn) == [
+        "mean similarity", "groups with a wrong pair", "candidates accepted", "across subgroups",
+        "similar threshold", "divergent threshold",
+    ]  # fmt: skip
+    lines = drawn["mean similarity"].lines
+    for line, key in zip(lines, over_quantiles.keys, strict=True):
+        assert list(line.get_xdata()) == list(QUANTILES)
+        expected = [run.value(key, "similarity_mean") for run in over_quantiles.runs]
+        assert list(line.get_ydata()) == expected
+    assert [line.get_color() for line in lines] == [BLUE, BLUE, ORANGE, GREY]
+    assert lines[0].get_linestyle() != lines[1].get_linestyle()
+    (across,) = drawn["across subgroups"].lines
+    assert across.get_color() == ORANGE
+    (limit,) = drawn["similar threshold"].lines
+    assert list(limit.get_ydata()) == [0.5 + q / 4 for q in QUANTILES]
+    assert drawn["candidates accepted"].get_yscale() == "log"
+
+
+def test_other_settings_have_lines_and_markers_of_their_own(make_compared):
+    comparison = compare(
+        [make_compared(f"{q} {seed}", quantile=q, seed=seed) for q in QUANTILES for seed in (1, 2)]
+    )
+
+    (figure,) = metric_figures(comparison)
+
+    assert figure.name == "over_thresholds.similar.quantile"
+    lines = panels(figure.figure)["mean similarity"].lines
+    assert [line.get_marker() for line in lines] == ["o"] * 4 + ["s"] * 4
+    (legend,) = figure.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [*comparison.keys, "1", "2"]
+    assert figure.figure.get_supxlabel().endswith("\nmarkers: seed")
+    check_writing(figure.figure)
+
+
+def test_settings_that_move_together_share_a_figure(make_compared):
+    comparison = compare(
+        [make_compared(str(q), quantile=q, n_groups=n) for q, n in zip(QUANTILES, (9, 8, 7, 6), strict=True)]
+    )
+
+    (figure,) = metric_figures(comparison)
+
+    assert figure.figure.get_supxlabel().startswith("n_groups\nand with it ")
+    assert list(panels(figure.figure)["mean similarity"].lines[0].get_xdata()) == [6, 7, 8, 9]
+
+
+def test_a_setting_in_which_no_two_runs_differ_alone_is_not_drawn_over(make_compared):
+    comparison = compare([make_compared(f"{q}", quantile=q, linkage=f"l{q}") for q in (0.5, 0.9)])
+    assert [figure.name for figure in metric_figures(comparison)] == ["runs"]
+
+
+def test_without_a_number_that_differs_each_run_has_a_row(make_compared):
+    comparison = compare([make_compared(v, linkage=v, keys=k) for v, k in (
+        ("all", ("similar_3", "random_3")), ("any", ("similar_3",)), ("mean", ("similar_3", "random_3")),
+    )])  # fmt: skip
+
+    drawn = panels(draw_runs(comparison))
+
+    axes = drawn["mean similarity"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1: all", "2: any", "3: mean"]
+    similar, random = axes.lines
+    assert list(similar.get_xdata()) == [run.value("similar_3", "similarity_mean") for run in comparison.runs]
+    assert list(similar.get_ydata()) == [0, 1, 2]
+    # A run without the key has no mark of it.
+    assert list(random.get_ydata()) == [0, 2]
+    check_writing(draw_runs(comparison))
+
+
+def test_families_have_colours_and_those_that_ask_nothing_are_grey(make_compared):
+    keys = ("similar_3", "opposing_2_1", "random_3", "random_5", "other_2")
+    looks = looks_of(compare([make_compared(name, keys=keys) for name in "ab"]))
+    # Of a family that the settings do not tell of nothing is known.
+    assert [looks[key].color for key in keys[:4]] == [BLUE, ORANGE, GREY, GREY]
+    assert looks["random_3"].marker != looks["random_5"].marker
+
+
+def test_metrics_of_others_have_panels_by_their_name(make_compared):
+    metrics = {"similar_3/novelty_mean": 0.5}
+    runs = [make_compared(str(q), quantile=q, metrics=metrics) for q in QUANTILES]
+    (figure,) = metric_figures(compare(runs))
+    assert any(title.startswith("novelty") for title in panels(figure.figure))
+    assert "novelty_mean" not in NAMES
+    check_writing(figure.figure)
+
+
+def test_what_is_said_of_a_trend_compares_runs_that_differ_in_nothing_else(make_compared):
+    # The lowest and the highest have seeds of their own.
+    runs = [make_compared(f"{q}", quantile=q, seed=1) for q in (0.8, 0.9, 0.95)]
+    others = [make_compared("low", quantile=0.5, seed=0), make_compared("high", quantile=1.0, seed=3)]
+    comparison = compare([*runs, *others])
+    (setting,) = (one for one in comparison.variation.settings if one.is_numeric)
+
+    said = describe_trend(comparison, setting)
+
+    assert "quantile from 0.5 to 1," in said
+    expected = "Mean similarity from run 2 to run 4: similar_3 from 0.580 to 0.595; similar_5 from"
+    assert expected in said
+
+
+@pytest.mark.parametrize("n_runs", [2, 10])
+def test_figures_are_legible_and_the_same_bytes_again(make_compared, tmp_path, n_runs):
+    comparison = compare([make_compared(str(n), quantile=0.5 + n / 25) for n in range(n_runs)])
+    written = []
+    for name in ("a.png", "b.png"):
+        (figure,) = metric_figures(comparison)
+        save_png(figure.figure, tmp_path / name)
+        written.append((tmp_path / name).read_bytes())
+    check_writing(figure.figure)
+    assert written[0] == written[1]
+    assert "similar_3 from 0.550 to" in figure.alt

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from elsa_groups.commands.feasibility.loosening import find_looser
+from elsa_groups.groups.family import Rule
+
+# Similarity q of quantile q.
+ORDERED = np.linspace(0.0, 1.0, 100_001)
+LIMITS = {"similar": 0.9, "divergent": 0.1, "band": (0.4, 0.6)}
+
+
+def find(rules, works, limits=LIMITS):
+    """Quantiles found, where enough attempts complete if ``works`` says so."""
+    tried = []
+
+    def completing_share(trial):
+        tried.append(trial)
+        return 0.75 if works(trial) else 0.25
+
+    found = find_looser(rules, limits, ORDERED, completing_share, wanted=0.5)
+    for looser in found:
+        assert looser.values == pytest.approx(looser.quantiles, abs=1e-5)
+        assert looser.completing_share == 0.75
+    return [looser.quantiles for looser in found], tried
+
+
+def test_a_threshold_is_loosened_to_the_nearest_quantile_that_does():
+    found, tried = find({Rule.similar, Rule.any}, lambda trial: trial["similar"] <= 0.7345)
+    assert found == [{"similar": 0.734}]
+    assert len(tried) <= 12
+    assert all(trial | {"similar": 0.9} == LIMITS for trial in tried)
+
+    found, _ = find({Rule.divergent}, lambda trial: trial["divergent"] >= 0.2501)
+    assert found == [{"divergent": 0.251}]
+
+
+def test_each_threshold_that_is_enough_is_named():
+    found, _ = find(
+        {Rule.similar, Rule.divergent}, lambda trial: trial["similar"] <= 0.8 or trial["divergent"] >= 0.3
+    )
+    assert found == [{"similar": 0.8}, {"divergent": 0.3}]
+
+
+def test_where_none_is_enough_all_are_moved_together():
+    found, _ = find(
+        {Rule.similar, Rule.divergent},
+        lambda trial: trial["similar"] <= 0.8505 and trial["divergent"] >= 0.12,
+    )
+    assert found == [{"similar": 0.85, "divergent": 0.15}]
+
+
+def test_similar_never_falls_below_divergent():
+    found, tried = find({Rule.similar}, lambda trial: trial["similar"] < 0.1)
+    assert found == []
+    assert all(trial["similar"] >= trial["divergent"] for trial in tried)
+
+
+def test_a_band_is_widened_at_either_end():
+    found, _ = find({Rule.band}, lambda trial: trial["band"][0] <= 0.31 or trial["band"][1] >= 0.77)
+    assert found == [{"band.low": 0.31}, {"band.high": 0.77}]
+
+
+def test_a_threshold_at_a_similarity_of_many_pairs_is_loosened_beyond_all_of_them():
+    ordered = np.sort(np.r_[np.full(600, 0.5), np.linspace(0.6, 1.0, 400)])
+    limits = {"similar": 0.9, "divergent": 0.5, "band": None}
+
+    (looser,) = find_looser({Rule.divergent}, limits, ordered, lambda trial: trial["divergent"], wanted=0.601)
+
+    assert looser.quantiles["divergent"] == pytest.approx(0.602, abs=0.001)
+
+
+def test_a_family_without_rules_cannot_be_loosened():
+    assert find({Rule.any}, lambda _: False) == ([], [])

@@ -1,0 +1,235 @@
+"""Measuring drawn groups: intervals where halves of the users can be drawn from, the same on any threads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from elsa_groups.commands.generate.measuring import (
+    DrawnKey,
+    Source,
+    _draw_from_halves,
+    _intervals,
+    _measures,
+    measure_keys,
+)
+from elsa_groups.groups import rejection as keeping
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.filters import NAMES, Filters
+from elsa_groups.groups.rejection import NO_FILTERS, draw_kept_groups
+from elsa_groups.groups.sampler import draw_groups
+from elsa_groups.measures.evidence import find_interval
+from elsa_groups.measures.tastes import Profiles
+from elsa_groups.model.embeddings import embed_users
+from elsa_groups.similarity.histories import binary_histories
+from elsa_groups.similarity.limits import Target
+from elsa_groups.similarity.scores import coarsen
+from elsa_groups.similarity.thresholds import find_thresholds
+
+ANYONE = Family("random", ((3,),), Rule.any, Rule.any, Linkage.mean, 30)
+
+
+def source_of(n_users=40, halves=4, **changes):
+    rng = np.random.default_rng(5)
+    histories = csr_array((rng.random((n_users, 60)) < 0.2).astype(np.float32))
+    encoder = rng.standard_normal((60, 8)).astype(np.float32)
+    embeddings = embed_users(histories, encoder, threads=1)
+    targets = {"similar": Target(0.7), "divergent": Target(0.3)}
+    off = {name: {"value": getattr(NO_FILTERS, name), "scope": "history"} for name in NAMES}
+    settings = {
+        "seed": 3,
+        "thresholds": {
+            "method": "exact", "sampled_pairs": 1000, **{name: vars(t) for name, t in targets.items()},
+        },
+        "sampling": {"max_draws": 50, "max_restarts": 20},
+        "overlap": {"threshold": 0.3},
+        "filters": {"budget": 1, **off},
+        "families": {},
+        "evidence": {"halves": halves},
+        "allow_partial": False,
+    }  # fmt: skip
+    thresholds = find_thresholds(embeddings.vectors, **targets)
+    vectors = embeddings.vectors
+    source = Source(settings, vectors, vectors, coarsen(vectors), histories, encoder, thresholds, 1)
+    return replace(source, **changes)
+
+
+def drawn(source, family, sizes):
+    limits = {"similar": source.thresholds.similar, "divergent": source.thresholds.divergent, "seed": 3}
+    anyone = replace(ANYONE, name=family.name, compositions=(sizes,))
+    return DrawnKey(
+        family,
+        draw_groups(source.users, family, sizes, **limits),
+        draw_groups(source.users, anyone, sizes, stream="baseline", n_groups=50, **limits),
+        0.5,
+    )
+
+
+def test_every_measure_has_an_interval_around_its_mean_and_both_baselines():
+    source = source_of()
+    family = Family("opposing", ((2, 1),), Rule.similar, Rule.divergent, Linkage.mean, 30)
+    (result,) = measure_keys(source, [drawn(source, family, (2, 1))])
+    kinds = [(of.measure, of.baseline) for of in result.evidence]
+    assert len(set(kinds)) == len(kinds) == 12 * 2
+    for of in result.evidence:
+        assert of.interval.low <= of.mean <= of.interval.high
+        assert 1.0 <= of.interval.effective_groups <= 30.0 + 1e-9
+    # Everybody who is in a group has recommendations.
+    assert (result.tastes.recommendation_overlap_at_20 > 0).any()
+    assert len(result.baseline) == len(result.random_overlap) == 50
+
+
+def test_without_halves_there_are_no_intervals():
+    source = source_of(halves=None)
+    (result,) = measure_keys(source, [drawn(source, ANYONE, (3,))])
+    assert {of.interval for of in result.evidence} == {None}
+
+
+def test_a_key_that_half_of_the_users_cannot_fill_has_no_intervals(caplog: pytest.LogCaptureFixture):
+    source = source_of()
+    keys = [drawn(source, replace(ANYONE, name="crowd"), (30,)), drawn(source, ANYONE, (3,))]
+    crowd, random = measure_keys(source, keys)
+    assert {of.interval for of in crowd.evidence} == {None}
+    assert None not in {of.interval for of in random.evidence}
+    assert [
+        record.message.split(",")[0] for record in caplog.records if "no intervals" in record.message
+    ] == ["no intervals of crowd_30"]
+
+
+def slow(key: DrawnKey, restarts: int) -> DrawnKey:
+    """The key as if each of its groups had started over so often."""
+    took = key.groups.accounting
+    accounting = replace(took, restarts=np.full_like(took.restarts, restarts))
+    return replace(key, groups=replace(key.groups, accounting=accounting))
+
+
+def test_halves_are_asked_for_fewer_groups_that_take_many_attempts(monkeypatch):
+    asked = []
+    draw = keeping.draw_kept_groups
+
+    def draw_kept_groups(users, family, *args, **law):
+        asked.append(family.n_groups)
+        return draw(users, family, *args, **law)
+
+    monkeypatch.setattr(keeping, "draw_kept_groups", draw_kept_groups)
+    (result,) = measure_keys(source_of(), [slow(drawn(source_of(), ANYONE, (3,)), restarts=79)])
+    assert asked == [25] * 4  # 2,000 attempts, 80 a group
+    assert None not in {of.interval for of in result.evidence}
+
+
+def test_groups_that_take_too_many_attempts_have_no_intervals(caplog: pytest.LogCaptureFixture):
+    (result,) = measure_keys(source_of(), [slow(drawn(source_of(), ANYONE, (3,)), restarts=100)])
+    assert {of.interval for of in result.evidence} == {None}
+    assert "no intervals of random_3, whose groups take too many attempts" in caplog.text
+
+
+def test_evidence_depends_on_no_thread_and_no_other_key():
+    source = source_of()
+    similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
+    one = drawn(source, similar, (3,))
+    (alone,) = measure_keys(source, [one])
+    _, beside = measure_keys(replace(source, threads=3), [drawn(source, ANYONE, (3,)), one])
+    assert alone.evidence == beside.evidence
+
+
+def test_a_key_is_paired_with_its_partner_within_each_half():
+    source = source_of()
+    partner = drawn(source, ANYONE, (3,))
+    family = replace(ANYONE, name="same", compositions=((3, 1),), paired_with="random_3")
+    given = partner.groups.members
+    limits = {**source.thresholds.limits, "seed": 3}
+    key = replace(
+        drawn(source, replace(family, paired_with=None), (3, 1)),
+        family=family,
+        groups=draw_groups(source.users, family, (3, 1), given=given, **limits),
+    )
+    halves = _draw_from_halves(source, [partner, key])
+    assert len(halves["same_3_1"]) == 4
+    for before, after in zip(halves["random_3"], halves["same_3_1"], strict=True):
+        assert after[:, :3].tolist() == before.tolist()
+
+
+def test_a_key_whose_partner_half_of_the_users_cannot_fill_has_no_intervals(caplog):
+    source = source_of()
+    partner = drawn(source, replace(ANYONE, name="crowd", compositions=((30,),)), (30,))
+    family = replace(ANYONE, name="pair", compositions=((1, 1),), paired_with="crowd_30")
+    pairs = partner.groups.members[:, :1]
+    limits = {**source.thresholds.limits, "seed": 3}
+    paired = draw_groups(source.users, family, (1, 1), given=pairs, **limits)
+    assert _draw_from_halves(source, [partner, DrawnKey(family, paired, paired, 0.5)]) == {}
+    assert "pair_1_1: expected groups of crowd_30 to be paired with, came none" in caplog.text
+
+
+def test_halves_are_drawn_by_what_users_are_compared_by():
+    source = source_of()
+    users = binary_histories(source.histories, "pearson")
+    targets = {"similar": Target(0.7), "divergent": Target(0.3)}
+    source = replace(source, users=users, coarse=coarsen(users), thresholds=find_thresholds(users, **targets))
+    similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
+    (result,) = measure_keys(source, [drawn(source, similar, (3,))])
+    (of,) = [of for of in result.evidence if (of.measure, of.baseline) == ("similarity", "random")]
+    # By the embeddings of these random histories the groups of halves would be like random ones.
+    assert result.baseline.mean() < of.interval.low < of.mean < of.interval.high
+
+
+def test_too_few_users_to_halve_leave_no_intervals(caplog):
+    # A half of three is one user, who makes no pair.
+    source = source_of(n_users=3)
+    pairs = replace(ANYONE, compositions=((2,),))
+    (result,) = measure_keys(source, [drawn(source, pairs, (2,))])
+    assert {of.interval for of in result.evidence} == {None}
+    assert caplog.text.count("no intervals") == 1
+
+
+def test_a_half_whose_thresholds_cross_leaves_no_intervals(caplog):
+    source = source_of(halves=8)
+    # Above the lower quantile of all users, but not of every half.
+    value = source.thresholds.divergent + 1e-4
+    source.settings["thresholds"]["similar"] = {"quantile": None, "value": value}
+    (result,) = measure_keys(source, [drawn(source, ANYONE, (3,))])
+    assert {of.interval for of in result.evidence} == {None}
+    assert "expected similar >= divergent" in caplog.text
+    assert caplog.text.count("no intervals") == 1
+
+
+def test_half_of_the_users_are_asked_for_half_of_the_groups_where_a_filter_is_on():
+    source = source_of(n_users=41)
+    source.settings["filters"]["disjoint"]["value"] = True
+    source.settings["filters"]["budget"] = 100
+    # Half of the users have room for six.
+    family = replace(ANYONE, n_groups=8)
+    limits = {**source.thresholds.limits, "seed": 3}
+    disjoint = draw_kept_groups(source.users, family, (3,), filters=Filters(disjoint=True), **limits)
+    key = DrawnKey(family, disjoint, drawn(source, ANYONE, (3,)).random, 0.5)
+    halves = _draw_from_halves(source, [key])["random_3"]
+    assert [len(members) for members in halves] == [4] * 4
+    assert all(len(set(members.ravel())) == members.size for members in halves)
+    (result,) = measure_keys(source, [key])
+    assert None not in {of.interval for of in result.evidence}
+
+
+def test_only_a_half_without_one_group_leaves_no_intervals_where_fewer_will_do(caplog):
+    source = source_of()
+    source.settings.update(allow_partial=True, sampling={"max_draws": 12, "max_restarts": 1})
+    similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
+    keys = [drawn(source, similar, (3,)), drawn(source, replace(ANYONE, name="crowd"), (30,))]
+    halves = _draw_from_halves(source, keys)
+    counts = [len(members) for members in halves["similar_3"]]
+    assert 1 <= min(counts) < max(counts) <= 15
+    assert list(halves) == ["similar_3"]
+    assert caplog.text.count("no intervals of crowd_30") == 1
+
+
+def test_intervals_take_off_the_chance_of_as_many_groups_as_each_half_had():
+    source = source_of()
+    members = drawn(source, ANYONE, (3,)).groups.members
+    tops = np.argsort(source.vectors @ source.encoder.T, axis=1)[:, :20].astype(np.int32)
+    profiles = Profiles.of(source.histories, tops)
+    measures = _measures(source, profiles, members, (3,))
+    halves = [members[:6], members[6:9], members[9:11]]
+    found = _intervals(source, profiles, measures, halves, (3,))
+    activity = measures["activity"]
+    means = np.array([activity[:6].mean(), activity[6:9].mean(), activity[9:11].mean()])
+    # 1 / 6, 1 / 3 and 1 / 2 are 1 / 3 on average.
+    assert found["activity"] == find_interval(activity, means, 3.0)
