@@ -89,8 +89,16 @@ def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 def _normalise(row: NDArray[np.float64], unit: NDArray[np.float32]) -> bool:
     """Write the direction of ``row`` into ``unit``; tell whether it has one."""
     squares = 0.0
+    largest = 0.0
     for k in range(row.shape[0]):
         squares += row[k] * row[k]
+        largest = max(largest, abs(row[k]))
+    if largest > 0.0 and (squares == 0.0 or np.isinf(squares)):
+        # Squares of float64 numbers beyond 1e154 overflow, and below 1e-162 they vanish.
+        squares = 0.0
+        for k in range(row.shape[0]):
+            row[k] /= largest
+            squares += row[k] * row[k]
     norm = np.sqrt(squares)
     for k in range(row.shape[0]):
         unit[k] = np.float32(row[k] / norm) if norm > 0.0 else np.float32(0.0)
