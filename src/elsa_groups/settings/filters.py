@@ -1,107 +1,47 @@
-"""The part of the schema that is about filters."""
+"""Temporary: the filters as settings."""
 
-import math
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from enum import StrEnum
 
-from elsa_groups.base.errors import InputError
-
-if TYPE_CHECKING:
-    from elsa_groups.groups.filters import Filters
+from elsa_groups.base.ranges import at_least, between
 
 
-@dataclass
-class SwitchConf:
-    """A filter that is on or off."""
-
-    value: bool | None = None
-
-
-@dataclass
-class CountConf:
-    """A filter with a number as its limit; null: off."""
-
-    value: int | None = None
-
-
-@dataclass
-class LimitConf:
-    """A filter with a share or a similarity as its limit; null: off."""
-
-    value: float | None = None
-
-
-class ScopeConf(Enum):
-    """Where common items are counted."""
-
+class Scope(StrEnum):
     history = "history"
     targets = "targets"
     half = "half"
 
 
-@dataclass
-class CommonItemsConf(CountConf):
-    """A filter by items that all members have."""
-
-    scope: ScopeConf = ScopeConf.history
+@dataclass(frozen=True)
+class Switch:
+    value: bool | None = None
 
 
-@dataclass
-class FiltersConf:
-    """What is asked of groups beyond their family; see :class:`elsa_groups.groups.filters.Filters`.
-
-    The defaults are those of a record that was made before there were filters.
-    """
-
-    min_history: CountConf = field(default_factory=CountConf)
-    min_pair_similarity: LimitConf = field(default_factory=LimitConf)
-    max_pair_similarity: LimitConf = field(default_factory=LimitConf)
-    min_common_items: CommonItemsConf = field(default_factory=CommonItemsConf)
-    max_recommendation_overlap: LimitConf = field(default_factory=LimitConf)
-    no_duplicates: SwitchConf = field(default_factory=SwitchConf)
-    distinct_first: SwitchConf = field(default_factory=SwitchConf)
-    disjoint: SwitchConf = field(default_factory=SwitchConf)
-    max_participation: CountConf = field(default_factory=CountConf)
-    max_member_overlap: LimitConf = field(default_factory=LimitConf)
-    budget: int = 100
+@dataclass(frozen=True)
+class Count:
+    value: int | None = at_least(1, default=None)
 
 
-# Least and largest values, as in the schema.
-FILTER_RANGES: dict[str, tuple[float, float]] = {
-    "filters.min_history.value": (1, math.inf),
-    "filters.min_pair_similarity.value": (0, 1),
-    "filters.max_pair_similarity.value": (0, 1),
-    "filters.min_common_items.value": (1, math.inf),
-    "filters.max_recommendation_overlap.value": (0, 1),
-    "filters.max_participation.value": (1, math.inf),
-    "filters.max_member_overlap.value": (0, 1),
-    "filters.budget": (1, math.inf),
-}
+@dataclass(frozen=True)
+class Limit:
+    value: float | None = between(0, 1, default=None)
 
 
-def filters_of(settings: dict[str, Any]) -> "Filters":
-    """Return what completed settings ask of groups beyond their families.
+@dataclass(frozen=True)
+class CommonItems(Count):
+    scope: Scope = Scope.history
 
-    Raises
-    ------
-    InputError
-        If no pair of members could pass, or items held out are asked for where nothing is held out.
-    """
-    from elsa_groups.groups.filters import NAMES, Filters
 
-    asked = settings["filters"]
-    values = {name: asked[name]["value"] for name in NAMES}
-    least, most = values["min_pair_similarity"], values["max_pair_similarity"]
-    if least is not None and most is not None and least > most:
-        raise InputError(
-            f"filters.min_pair_similarity: expected at most {most}, as filters.max_pair_similarity,"
-            f" came {least}"
-        )
-    scope = asked["min_common_items"]["scope"]
-    if values["min_common_items"] is not None and scope == "targets" and settings["history"] == "full":
-        raise InputError(
-            "filters.min_common_items.scope: expected history or half with history=full, which holds nothing"
-            " out, came targets; set history=inputs"
-        )
-    return Filters(**values, common_items_scope=scope, budget=asked["budget"])
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    min_history: Count = Count()
+    min_pair_similarity: Limit = Limit()
+    max_pair_similarity: Limit = Limit()
+    min_common_items: CommonItems = CommonItems()
+    max_recommendation_overlap: Limit = Limit()
+    no_duplicates: Switch = Switch()
+    distinct_first: Switch = Switch()
+    disjoint: Switch = Switch()
+    max_participation: Count = Count()
+    max_member_overlap: Limit = Limit()
+    budget: int = at_least(1, default=100)
