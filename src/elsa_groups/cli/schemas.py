@@ -53,17 +53,29 @@ def _schema_of(kind: type[Any]) -> type[Any]:
     hints = typing.get_type_hints(kind)
     described = []
     for of in fields(kind):
-        hint, default = hints[of.name], field(default=of.default)
-        if hint == dict[str, Family]:
-            hint, default = dict[str, Any], field(default_factory=dict)
+        hint, default = _fillable(hints[of.name]), field(default=of.default)
+        if hint == dict[str, Any]:
+            default = field(default_factory=dict)
         elif is_dataclass(hint):
-            hint = _schema_of(hint)  # type: ignore[arg-type]
             default = field(default_factory=hint)
         elif of.default is MISSING:
             default = field(default=omegaconf.MISSING)
         described.append((of.name, hint, default))
+    # A dataset's options are taken for those of any dataset.
     bases = tuple(_schema_of(base) for base in kind.__bases__ if is_dataclass(base))
     return make_dataclass(kind.__name__, described, bases=bases, kw_only=True)
+
+
+def _fillable(hint: Any) -> Any:
+    """Return the type by which OmegaConf checks a field."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint == dict[str, Family]:
+        return dict[str, Any]
+    if origin is tuple:
+        return list[_fillable(inner[0])]  # type: ignore[misc]
+    if origin is dict:
+        return dict[inner[0], _fillable(inner[1])]  # type: ignore[misc]
+    return _schema_of(hint) if is_dataclass(hint) else hint  # type: ignore[arg-type]
 
 
 def _scratch_folder() -> str:

@@ -9,14 +9,14 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.base.ranges import at_least, between, check_ranges
+from elsa_groups.base.ranges import at_least, between, check_ranges, share
 from elsa_groups.data.user_sets import UserSet
-from elsa_groups.groups.family import Family, Rule
+from elsa_groups.groups.family import Family, GroupType, Rule
+from elsa_groups.groups.filters import CommonItemsScope, Filters
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.settings.datasets import DatasetSettings
 from elsa_groups.settings.families import check_families
-from elsa_groups.settings.filters import Filters, Scope
-from elsa_groups.settings.thresholds import ThresholdSettings, check_targets
+from elsa_groups.similarity.limits import ThresholdSettings, check_targets
 from elsa_groups.similarity.names import SimilaritySource
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class BaselineSettings:
 class OverlapSettings:
     """From which share of common members on two groups count as overlapping."""
 
-    threshold: float = between(0, 1)
+    threshold: float = share()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +158,11 @@ class GenerateSettings:
         check_targets(self.thresholds, self.needs_band)
 
     @property
+    def types(self) -> tuple[GroupType, ...]:
+        """The types of group that are asked for, in order of the configuration."""
+        return tuple(kind for family in self.families.values() for kind in family.types)
+
+    @property
     def needs_band(self) -> bool:
         """Whether a family asks for similarities within a band."""
         return any(Rule.band in (family.within, family.across) for family in self.families.values())
@@ -177,7 +182,7 @@ def _check_filters(filters: Filters, history: History) -> None:
             f" got {least}"
         )
     common = filters.min_common_items
-    if common.value is not None and common.scope == Scope.targets and history == History.full:
+    if common.value is not None and common.scope == CommonItemsScope.targets and history == History.full:
         raise InputError(
             "filters.min_common_items.scope: expected history or half with history=full, which holds nothing"
             " out, got targets; set history=inputs"

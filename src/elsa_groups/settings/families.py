@@ -66,6 +66,6 @@ def check_families(families: Mapping[str, Family]) -> None:
         find_partners(list(families.values()))
     except ValueError as error:
         raise InputError(str(error)) from error
-    keys = Counter(family.key(sizes) for family in families.values() for sizes in family.compositions)
+    keys = Counter(kind.name for family in families.values() for kind in family.types)
     if twice := [key for key, count in keys.items() if count > 1]:
         raise InputError(f"families: expected different keys, got {twice[0]} from two; rename one of them")
