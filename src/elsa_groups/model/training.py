@@ -12,9 +12,9 @@ from scipy.sparse import csr_array
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.progress import progress
 from elsa_groups.data.split import Split, hold_out
-from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.elsa import Batch, loss_and_gradient
 from elsa_groups.model.ranking import ndcg_at_k, recall_at_k, top_k
+from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.vectors import unit_rows
 
 CUTOFF = 20

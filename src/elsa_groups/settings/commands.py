@@ -249,9 +249,7 @@ class CompareSettings:
         given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
         if len(given) != 1:
             got = " and ".join(given) or "none"
-            raise InputError(
-                f"compare: expected one of parent=ID, runs=ID,ID,... and filter=..., got {got}"
-            )
+            raise InputError(f"compare: expected one of parent=ID, runs=ID,ID,... and filter=..., got {got}")
 
 
 class Format(StrEnum):
