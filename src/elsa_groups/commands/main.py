@@ -16,7 +16,7 @@ log = logging.getLogger("elsa_groups.cli")
 def run(settings: dict[str, Any], overrides: list[str]) -> None:
     """Find or train the parent, then draw groups from it."""
     check_settings(settings)
-    from elsa_groups.commands.generate.population import read_user_file
+    from elsa_groups.commands.generate.asked import read_user_file
     from elsa_groups.commands.inputs import load_interactions
     from elsa_groups.tracking.parent import check_parent
     from elsa_groups.tracking.run import check_store
@@ -30,7 +30,7 @@ def run(settings: dict[str, Any], overrides: list[str]) -> None:
 
 def find_or_train(settings: dict[str, Any], interactions: "Interactions", overrides: list[str]) -> "Parent":
     """Return the parent that was asked for, registered if that was asked for, too."""
-    from elsa_groups.commands.generate.population import read_user_file
+    from elsa_groups.commands.generate.asked import read_user_file
     from elsa_groups.commands.train import train_parent
     from elsa_groups.groups.users import rows_of_ids
     from elsa_groups.tracking.parent import NEWEST, find_newest, resolve_parent

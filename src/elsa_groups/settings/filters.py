@@ -1,14 +1,12 @@
 """The part of the schema that is about filters."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elsa_groups.base.errors import InputError
-
-if TYPE_CHECKING:
-    from elsa_groups.groups.filters import Filters
+from elsa_groups.groups.filters import CommonItemsScope, Filters
 
 
 @dataclass
@@ -80,7 +78,7 @@ FILTER_RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-def filters_of(settings: dict[str, Any]) -> "Filters":
+def filters_of(settings: dict[str, Any]) -> Filters:
     """Return what completed settings ask of groups beyond their families.
 
     Raises
@@ -88,20 +86,26 @@ def filters_of(settings: dict[str, Any]) -> "Filters":
     InputError
         If no pair of members could pass, or items held out are asked for where nothing is held out.
     """
-    from elsa_groups.groups.filters import NAMES, Filters
-
     asked = settings["filters"]
-    values = {name: asked[name]["value"] for name in NAMES}
-    least, most = values["min_pair_similarity"], values["max_pair_similarity"]
+    parts = {field.name: field for field in fields(Filters)}
+    filters = Filters(
+        **{
+            name: part if name == "budget" else type(parts[name].default)(**part)
+            for name, part in asked.items()
+            if name in parts
+        }
+    )
+    least, most = filters.min_pair_similarity.value, filters.max_pair_similarity.value
     if least is not None and most is not None and least > most:
         raise InputError(
             f"filters.min_pair_similarity: expected at most {most}, as filters.max_pair_similarity,"
-            f" came {least}"
+            f" got {least}"
         )
-    scope = asked["min_common_items"]["scope"]
-    if values["min_common_items"] is not None and scope == "targets" and settings["history"] == "full":
+    common = filters.min_common_items
+    held_out = CommonItemsScope(common.scope) == CommonItemsScope.targets
+    if common.value is not None and held_out and settings["history"] == "full":
         raise InputError(
             "filters.min_common_items.scope: expected history or half with history=full, which holds nothing"
-            " out, came targets; set history=inputs"
+            " out, got targets; set history=inputs"
         )
-    return Filters(**values, common_items_scope=scope, budget=asked["budget"])
+    return filters

@@ -18,7 +18,6 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.groups.family import Family, Linkage, Rule, find_partners
 from elsa_groups.settings.datasets import DATASETS, DatasetConf
 from elsa_groups.settings.filters import FILTER_RANGES, FiltersConf
-from elsa_groups.similarity.limits import Target
 
 
 @dataclass
@@ -447,19 +446,10 @@ def families_of(settings: dict[str, Any]) -> list[Family]:
         find_partners(families)
     except ValueError as error:
         raise InputError(str(error)) from error
-    keys = Counter(family.key(sizes) for family in families for sizes in family.compositions)
+    keys = Counter(kind.name for family in families for kind in family.types)
     if twice := [key for key, count in keys.items() if count > 1]:
         raise InputError(f"families: expected different keys, came {twice[0]} from two; rename one of them")
     return families
-
-
-def targets_of(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return where completed settings want the thresholds: similar, divergent, and band if a family asks."""
-    thresholds = settings["thresholds"]
-    targets: dict[str, Any] = {name: Target(**thresholds[name]) for name in ("similar", "divergent")}
-    if any("band" in (family["within"], family["across"]) for family in settings["families"].values()):
-        targets["band"] = tuple(Target(**thresholds["band"][end]) for end in ("low", "high"))
-    return targets
 
 
 def part_for(settings: dict[str, Any], entry_point: str) -> dict[str, Any]:

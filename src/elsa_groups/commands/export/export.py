@@ -81,7 +81,7 @@ def _gather(groups: "GroupsRun", settings: dict[str, Any]) -> "Exported":
     import numpy as np
 
     from elsa_groups.commands.export.plain import Exported
-    from elsa_groups.commands.generate.population import user_set_of
+    from elsa_groups.commands.generate.asked import user_set_of
     from elsa_groups.data.split import hold_out
 
     min_members = _min_members(settings["group_items"]["min_members"], groups)

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.base.distributed import ONE
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.stages import stage
 from elsa_groups.base.threads import available_threads
+from elsa_groups.commands.generate.asked import group_types
 from elsa_groups.commands.generate.generate import check_settings, find_parent, run_name, tags_of
 from elsa_groups.settings import schema
 from elsa_groups.settings.filters import filters_of
@@ -31,7 +33,8 @@ _PAIRS = 1_000_000
 def run(settings: dict[str, Any], _: list[str]) -> None:
     """Estimate what drawing would take, in a child run of the parent."""
     check_settings(settings)
-    from elsa_groups.commands.generate.population import choose_users, read_user_file
+    from elsa_groups.commands.generate.asked import read_user_file
+    from elsa_groups.commands.generate.population import choose_users
     from elsa_groups.commands.inputs import load_interactions
     from elsa_groups.tracking.parent import check_parent
     from elsa_groups.tracking.run import KIND, check_store, dataset_input, tracked_run
@@ -66,16 +69,11 @@ def _prepare(
     settings: dict[str, Any], interactions: "Interactions", parent: "Parent", chosen: "Chosen"
 ) -> "tuple[Population, Thresholds]":
     """Embed the users and find the thresholds, as generate does."""
-    from elsa_groups.commands.generate.drawing import find_population, sweep_device, thresholds_of
+    from elsa_groups.commands.generate.drawing import find_population, runtime_of, thresholds_of
 
-    threads = _threads(settings)
-    population = find_population(settings, interactions, parent.encoder, chosen, threads)
-    device = sweep_device(settings["device"], ONE)
-    return population, thresholds_of(settings, population, device, {"threads": threads, "ranks": ONE})
-
-
-def _threads(settings: dict[str, Any]) -> int:
-    return settings["threads"] or available_threads()
+    runtime = runtime_of(settings, ONE)
+    population = find_population(settings, interactions, parent.encoder, chosen, runtime.threads)
+    return population, thresholds_of(settings, population, runtime)
 
 
 def _assess(
@@ -85,25 +83,24 @@ def _assess(
     import numpy as np
 
     from elsa_groups.commands.feasibility.assessment import Effort, assess_key
-    from elsa_groups.similarity.thresholds import sample_similarities
+    from elsa_groups.similarity.sampling import sample_similarities
 
     with stage("random pairs", "pairs") as done:
-        seed, threads = settings["seed"], _threads(settings)
-        ordered = np.sort(sample_similarities(population.compared, _PAIRS, seed=seed, threads=threads))
+        seed, runtime = settings["seed"], Runtime(settings["threads"] or available_threads())
+        ordered = np.sort(sample_similarities(population.compared, _PAIRS, seed=seed, runtime=runtime))
         done.count = len(ordered)
-    activity = np.diff(population.histories.indptr)[population.embeddings.rows].astype(np.int64)
+    activity = population.lookup.lengths
     effort = Effort(**settings["feasibility"], **settings["sampling"])
     keys = []
     with stage("walks", "keys") as done:
-        for family in schema.families_of(settings):
-            for sizes in family.compositions:
-                keys.append(
-                    assess_key(
-                        population.users, family, sizes, activity, **thresholds.limits, seed=seed,
-                        effort=effort, ordered=ordered,
-                    )
-                )  # fmt: skip
-                log.debug("%s", keys[-1])
+        for kind in group_types(settings):
+            keys.append(
+                assess_key(
+                    population.users, kind, thresholds.limits, activity,
+                    seed=seed, effort=effort, ordered=ordered,
+                )
+            )  # fmt: skip
+            log.debug("%s", keys[-1])
         done.count = len(keys)
     return keys
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elsa_groups.commands.generate.drawing import Drawn
     from elsa_groups.commands.generate.population import Population
     from elsa_groups.data.interactions import Interactions
-    from elsa_groups.groups.family import Groups
+    from elsa_groups.groups.groups import Groups
     from elsa_groups.record.code import Code
     from elsa_groups.report.figures.run import RunFigure
     from elsa_groups.report.page import Picture
@@ -87,7 +87,7 @@ def _write_figures(folder: Path, drawn: "Drawn") -> "list[Picture]":
     from elsa_groups.report.figures.run import figures_of
 
     users, vectors = drawn.population.users, drawn.embeddings.vectors
-    figures = figures_of(users, vectors, drawn.results, drawn.thresholds, threads=drawn.threads)
+    figures = figures_of(users, vectors, drawn.results, drawn.thresholds, threads=drawn.runtime.threads)
     return save_pictures(folder, figures)
 
 
@@ -148,7 +148,7 @@ def _write_report(
     from elsa_groups.settings.schema import families_of
 
     families = families_of(record["settings"])
-    family_of = {family.key(sizes): family for family in families for sizes in family.compositions}
+    family_of = {kind.name: family for family in families for kind in family.types}
     seen = replace(interactions, matrix=drawn.population.histories)
     histories = Histories(seen, drawn.embeddings, parent.encoder)
     users = drawn.population.users
@@ -172,8 +172,7 @@ def _write_report(
         pictures=pictures,
         evidence={result.groups.key: result.evidence for result in drawn.results},
         examples={
-            g.key: first_groups(g, family_of[g.key], histories, users, **drawn.thresholds.limits)
-            for g in keys
+            g.key: first_groups(g, family_of[g.key], histories, users, drawn.thresholds.limits) for g in keys
         },
     )
     path.write_text(page, encoding="utf-8", newline="\n")
@@ -211,8 +210,8 @@ def write_lineage(
         groups={r.groups.key: _key_record(r.groups, drawn) for r in drawn.results},
         artifacts=folder_digests(folder),
         code=code,
-        device=drawn.device,
-        threads=drawn.threads,
+        device="cuda" if drawn.runtime.device != "cpu" else "cpu",
+        threads=drawn.runtime.threads,
     )
     write_json(folder / LINEAGE, lineage, indent=2)
     return lineage

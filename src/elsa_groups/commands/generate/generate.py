@@ -28,7 +28,7 @@ log = logging.getLogger("elsa_groups.cli")
 def run(settings: dict[str, Any], _: list[str]) -> None:
     """Draw the groups that settings ask for, into a child run of their parent."""
     check_settings(settings)
-    from elsa_groups.commands.generate.population import read_user_file
+    from elsa_groups.commands.generate.asked import read_user_file
     from elsa_groups.tracking.parent import check_parent
     from elsa_groups.tracking.run import check_store
 
@@ -66,7 +66,7 @@ def _load_in_turn(settings: dict[str, Any], ranks: Ranks) -> "Interactions":
 
 def check_settings(settings: dict[str, Any]) -> None:
     """Refuse settings that no data could satisfy, before any work."""
-    from elsa_groups.commands.generate.population import check_population
+    from elsa_groups.commands.generate.asked import check_population, needs_band, threshold_settings
     from elsa_groups.similarity.limits import check_targets
 
     schema.families_of(settings)
@@ -78,7 +78,7 @@ def check_settings(settings: dict[str, Any]) -> None:
         )
     check_population(settings)
     filters_of(settings)
-    check_targets(**schema.targets_of(settings))
+    check_targets(threshold_settings(settings), needs_band(settings))
     if settings["device"] not in ("auto", "cpu"):
         from elsa_groups.model.training import find_device
 
@@ -101,9 +101,10 @@ def generate_child(
     ranks : Ranks
         Processes that help, each by :func:`help_generate`.
     """
+    from elsa_groups.commands.generate.asked import read_user_file
     from elsa_groups.commands.generate.drawing import draw_all
     from elsa_groups.commands.generate.files import write_artifacts, write_lineage
-    from elsa_groups.commands.generate.population import choose_users, read_user_file
+    from elsa_groups.commands.generate.population import choose_users
     from elsa_groups.record.code import find_code
     from elsa_groups.report.tables import closing_table, summary_row
     from elsa_groups.tracking.parent import pin_checkpoint
@@ -229,7 +230,7 @@ def run_name(settings: dict[str, Any]) -> str:
 
 def tags_of(settings: dict[str, Any], parent: "Parent", interactions: "Interactions") -> dict[str, str]:
     """Return the tags by which a groups run is found."""
-    from elsa_groups.commands.generate.population import user_set_of
+    from elsa_groups.commands.generate.asked import user_set_of
     from elsa_groups.tracking.run import DATASET, KIND, PARENT, USER_SET
 
     return {

@@ -202,7 +202,7 @@ class Again:
                 filters=filters,
                 lookup=self.drawn.lookup,
                 given=first_subgroups(partners.get(key), groups, self._keys[key][1]),
-                threads=self.drawn.threads,
+                threads=self.drawn.runtime.threads,
                 **self._law,
             )
 
