@@ -6,6 +6,7 @@ import tempfile
 import typing
 from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from functools import cache
+from types import GenericAlias
 from typing import Any
 
 import omegaconf
@@ -44,7 +45,7 @@ def settings_of(command: Command, config: DictConfig) -> Any:
 
 
 @cache
-def _schema_of(kind: type[Any]) -> type[Any]:
+def _schema_of(kind: Any) -> Any:
     """Return a dataclass of the same fields that OmegaConf can fill step by step.
 
     By a frozen one it would make all read-only before a command line has changed anything. Families are
@@ -57,7 +58,7 @@ def _schema_of(kind: type[Any]) -> type[Any]:
         if hint == dict[str, Any]:
             default = field(default_factory=dict)
         elif is_dataclass(hint):
-            default = field(default_factory=hint)
+            default = field(default_factory=hint)  # type: ignore[arg-type]
         elif of.default is MISSING:
             default = field(default=omegaconf.MISSING)
         described.append((of.name, hint, default))
@@ -72,10 +73,10 @@ def _fillable(hint: Any) -> Any:
     if hint == dict[str, Family]:
         return dict[str, Any]
     if origin is tuple:
-        return list[_fillable(inner[0])]  # type: ignore[misc]
+        return GenericAlias(list, (_fillable(inner[0]),))
     if origin is dict:
-        return dict[inner[0], _fillable(inner[1])]  # type: ignore[misc]
-    return _schema_of(hint) if is_dataclass(hint) else hint  # type: ignore[arg-type]
+        return GenericAlias(dict, (inner[0], _fillable(inner[1])))
+    return _schema_of(hint) if is_dataclass(hint) else hint
 
 
 def _scratch_folder() -> str:

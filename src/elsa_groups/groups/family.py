@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from elsa_groups.similarity.limits import Band, Limits
@@ -130,6 +130,16 @@ class GroupType:
     def n_groups(self) -> int:
         """Groups wanted."""
         return self.family.n_groups
+
+    @property
+    def without_rules(self) -> "GroupType":
+        """The type of random groups of the same name and sizes."""
+        anyone = replace(self.family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
+        return GroupType(anyone, self.sizes)
+
+    def asking_for(self, n_groups: int) -> "GroupType":
+        """Return the same type, with another number of groups wanted."""
+        return GroupType(replace(self.family, n_groups=n_groups), self.sizes)
 
 
 def find_partners(families: Sequence[Family]) -> dict[str, str]:

@@ -108,6 +108,12 @@ class _Outcome(NamedTuple):
     restarts: Members
     stop: Members
 
+    def part(self, rows: slice) -> "_Outcome":
+        """Return some of the rows."""
+        return _Outcome(
+            self.members[rows], self.draws[rows], self.accepted[rows], self.restarts[rows], self.stop
+        )
+
 
 @compiled()
 def _draw_groups(law, first, given, outcome):
@@ -257,7 +263,7 @@ def _draw_shared(
     def worker(tasks: SharedTasks[int]) -> None:
         for call in tasks:
             rows = slice(call * step, (call + 1) * step)
-            part = _Outcome(*(column[rows] for column in everything[:-1]), stops[0, call : call + 1])
+            part = everything.part(rows)._replace(stop=stops[0, call : call + 1])
             if not _draw_groups(compiled_law, first + rows.start, given[rows], part):
                 # Groups of earlier calls may be among the fewer.
                 stops[0, call if or_fewer else 0 :] = 1

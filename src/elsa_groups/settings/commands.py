@@ -12,7 +12,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.base.ranges import at_least, between, check_ranges, share
 from elsa_groups.data.user_sets import UserSet
 from elsa_groups.groups.family import Family, GroupType, Rule
-from elsa_groups.groups.filters import CommonItemsScope, Filters
+from elsa_groups.groups.filters import NO_FILTERS, CommonItemsScope, Filters
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.settings.datasets import DatasetSettings
 from elsa_groups.settings.families import check_families
@@ -139,7 +139,7 @@ class GenerateSettings:
     holdout: HoldoutSettings = HoldoutSettings()
     thresholds: ThresholdSettings
     families: dict[str, Family]
-    filters: Filters = Filters()
+    filters: Filters = NO_FILTERS
     allow_partial: bool = False
     sampling: SamplingSettings
     baseline: BaselineSettings

@@ -67,7 +67,7 @@ def from_plain(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{path.rstrip('.')}: expected settings by name, got {values!r}")
-    kind = DATASETS.get(str(values.get("name")), kind) if kind is DatasetSettings else kind  # type: ignore[comparison-overlap, assignment]
+    kind = DATASETS.get(str(values.get("name")), kind) if kind is DatasetSettings else kind  # type: ignore[assignment]
     hints = typing.get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     for name in values:
@@ -85,7 +85,7 @@ def _read(hint: Any, value: Any, path: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _read_union(inner, value, path)
     if is_dataclass(hint):
-        return value if isinstance(value, hint) else from_plain(hint, value, f"{path}.")  # type: ignore[arg-type, type-var]
+        return value if isinstance(value, hint) else from_plain(hint, value, f"{path}.")  # type: ignore[arg-type]
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _read_enum(hint, value, path)
     if origin is tuple and isinstance(value, (list, tuple)):

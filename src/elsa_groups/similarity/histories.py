@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
+from elsa_groups.base.sorted_lists import count_shared
 
 # A similarity is a multiple of this: 1 + c is one of 2**-53, whatever c in [-1, 1].
 UNIT = 2.0**-54
@@ -91,10 +92,5 @@ def similarity_of_counts(histories: BinaryHistories, u: Any, v: Any, shared: Any
 def history_similarity(histories: BinaryHistories, u: Any, v: Any) -> float:
     """Similarity in [0, 1] of users ``u`` and ``v``; costs as many steps as they have items together."""
     indptr, indices = histories.indptr, histories.indices
-    i, j, shared = indptr[u], indptr[v], 0
-    while i < indptr[u + 1] and j < indptr[v + 1]:
-        a, b = indices[i], indices[j]
-        shared += a == b
-        i += a <= b
-        j += b <= a
+    shared = count_shared(indices, indptr[u], indptr[u + 1], indices, indptr[v], indptr[v + 1])
     return similarity_of_counts(histories, u, v, shared)

@@ -190,9 +190,13 @@ def run_name(settings: GenerateSettings) -> str:
 
 
 def _level(target: Target) -> str:
-    number = target.quantile if target.value is None else target.value
-    text = f"{number:.2f}" if round(number, 2) == number else f"{number:g}"
-    return f"q{text}" if target.value is None else f"={text}"
+    if target.value is not None:
+        return f"={_short(target.value)}"
+    return f"q{_short(target.quantile or 0.0)}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}" if round(number, 2) == number else f"{number:g}"
 
 
 def tags_of(settings: GenerateSettings, parent: Parent, interactions: Interactions) -> dict[str, str]:

@@ -28,8 +28,8 @@ from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.figures.within_across import describe_sides, draw_sides, find_sides
 from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result
-from elsa_groups.similarity.scores import Users
 from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.users import Users
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +95,7 @@ def figures_of(
     a second for each figure.
     """
     limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
-    pairs = count_pairs(users, **limits, threads=threads)
+    pairs = count_pairs(users, thresholds.limits, threads=threads)
     yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
     if results:
         yield from _figures_of_keys(results, len(vectors), limits)
