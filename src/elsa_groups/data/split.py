@@ -92,7 +92,8 @@ def hold_out(
     InputError
         The share is out of range.
     """
-    check_target_ratio(target_ratio)
+    if not 0 < target_ratio < 1:
+        raise InputError(f"target_ratio: expected a share of items in (0, 1), got {target_ratio}; correct it")
     chosen = np.asarray(rows, dtype=np.int64)
     picked = matrix[chosen]
     sizes = np.diff(picked.indptr)
@@ -101,20 +102,6 @@ def hold_out(
     hidden = np.zeros(picked.nnz, dtype=np.bool_)
     _hide(picked.indptr, picked.indices, chosen, n_targets, np.uint64(seed), hidden)
     return _part(picked, sizes - n_targets, ~hidden), _part(picked, n_targets, hidden)
-
-
-def check_target_ratio(target_ratio: float) -> None:
-    """Refuse a share of a history that cannot be held out.
-
-    Raises
-    ------
-    InputError
-        It is not in (0, 1).
-    """
-    if not 0 < target_ratio < 1:
-        raise InputError(
-            f"target_ratio: expected a share of items in (0, 1), came {target_ratio}; correct it"
-        )
 
 
 def _part(picked: csr_array, sizes: NDArray[np.int64], kept: NDArray[np.bool_]) -> csr_array:

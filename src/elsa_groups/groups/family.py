@@ -1,17 +1,12 @@
-"""What kinds of groups to draw, as data, and the drawn groups themselves."""
+"""What kinds of groups to draw, as data: light, as start-up checks settings by it."""
 
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-from elsa_groups.similarity.limits import Band
+from elsa_groups.similarity.limits import Band, Limits
 
 
 class Rule(IntEnum):
@@ -22,14 +17,14 @@ class Rule(IntEnum):
     divergent = 2
     band = 3
 
-    def interval(self, *, similar: float, divergent: float, band: Band | None = None) -> Band:
+    def interval(self, limits: Limits) -> Band:
         """Return the lowest and the highest similarity that meet the rule; infinite is no limit."""
         if self == Rule.band:
-            if band is None:
-                raise ValueError("band: expected its lowest and highest similarity, came None")
-            return band
-        low = similar if self == Rule.similar else -math.inf
-        return low, divergent if self == Rule.divergent else math.inf
+            if limits.band is None:
+                raise ValueError("band: expected its lowest and highest similarity, got None")
+            return limits.band
+        low = float(limits.similar) if self == Rule.similar else -math.inf
+        return low, float(limits.divergent) if self == Rule.divergent else math.inf
 
 
 class Linkage(IntEnum):
@@ -81,28 +76,70 @@ class Family:
                 f"families.{self.name}: expected a name of letters, digits and underscores, as in file names"
             )
         if not self.compositions:
-            raise ValueError(f"families.{self.name}.compositions: expected at least one, came none")
+            raise ValueError(f"families.{self.name}.compositions: expected at least one, got none")
         for sizes in self.compositions:
             if not sizes or min(sizes) < 1 or sum(sizes) < 2:
                 raise ValueError(
                     f"families.{self.name}.compositions: expected sizes >= 1 that add up to 2 or more,"
-                    f" came {list(sizes)}"
+                    f" got {list(sizes)}"
                 )
             if self.paired_with and len(sizes) < 2:
                 raise ValueError(
                     f"families.{self.name}.compositions: expected two subgroups or more, the first of which"
-                    f" is that of {self.paired_with}, came {list(sizes)}"
+                    f" is that of {self.paired_with}, got {list(sizes)}"
                 )
         if len(set(self.compositions)) != len(self.compositions):
             raise ValueError(
                 f"families.{self.name}.compositions: the same composition twice in {self.compositions}"
             )
         if self.n_groups < 1:
-            raise ValueError(f"families.{self.name}.n_groups: expected >= 1, came {self.n_groups}")
+            raise ValueError(f"families.{self.name}.n_groups: expected >= 1, got {self.n_groups}")
 
-    def key(self, sizes: tuple[int, ...]) -> str:
-        """Return the key of one composition: ``similar_3``, ``opposing_2_1``."""
-        return "_".join([self.name, *map(str, sizes)])
+    @property
+    def types(self) -> "tuple[GroupType, ...]":
+        """The types of group that the family has, one for each composition."""
+        return tuple(GroupType(self, sizes) for sizes in self.compositions)
+
+
+@dataclass(frozen=True)
+class GroupType:
+    """One type of group: a family's rules with one composition; all groups of a type have the same size.
+
+    Attributes
+    ----------
+    family : Family
+        Rules, linkage and number of groups.
+    sizes : tuple of int
+        Subgroup sizes.
+    """
+
+    family: Family
+    sizes: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The key by which its groups are stored: ``similar_3``, ``opposing_2_1``."""
+        return "_".join([self.family.name, *map(str, self.sizes)])
+
+    @property
+    def size(self) -> int:
+        """Members of a group."""
+        return sum(self.sizes)
+
+    @property
+    def n_groups(self) -> int:
+        """Groups wanted."""
+        return self.family.n_groups
+
+    @property
+    def without_rules(self) -> "GroupType":
+        """The type of random groups of the same name and sizes."""
+        anyone = replace(self.family, within=Rule.any, across=Rule.any, linkage=Linkage.mean)
+        return GroupType(anyone, self.sizes)
+
+    def asking_for(self, n_groups: int) -> "GroupType":
+        """Return the same type, with another number of groups wanted."""
+        return GroupType(replace(self.family, n_groups=n_groups), self.sizes)
 
 
 def find_partners(families: Sequence[Family]) -> dict[str, str]:
@@ -113,115 +150,23 @@ def find_partners(families: Sequence[Family]) -> dict[str, str]:
     ValueError
         If that is no single key drawn before, or its groups are fewer or smaller than needed.
     """
-    before: dict[str, tuple[Family, tuple[int, ...]]] = {}
+    before: dict[str, GroupType] = {}
     partners = {}
     for family in families:
-        for sizes in family.compositions if family.paired_with else ():
-            named = [key for key, (other, _) in before.items() if family.paired_with in (key, other.name)]
+        for kind in family.types if family.paired_with else ():
+            named = [key for key, other in before.items() if family.paired_with in (key, other.family.name)]
             setting = f"families.{family.name}.paired_with"
             if len(named) != 1:
                 raise ValueError(
                     f"{setting}: expected one key of a family before it, of {', '.join(before) or 'none'},"
-                    f" came {family.paired_with}, which names {len(named)}"
+                    f" got {family.paired_with}, which names {len(named)}"
                 )
-            other, other_sizes = before[named[0]]
-            if sum(other_sizes) < sizes[0] or other.n_groups < family.n_groups:
+            partner = before[named[0]]
+            if partner.size < kind.sizes[0] or partner.n_groups < kind.n_groups:
                 raise ValueError(
-                    f"{setting}: expected {family.n_groups} groups of {sizes[0]} members or more, came"
-                    f" {named[0]} with {other.n_groups} of {sum(other_sizes)}"
+                    f"{setting}: expected {kind.n_groups} groups of {kind.sizes[0]} members or more, got"
+                    f" {partner.name} with {partner.n_groups} of {partner.size}"
                 )
-            partners[family.key(sizes)] = named[0]
-        before |= {family.key(sizes): (family, sizes) for sizes in family.compositions}
+            partners[kind.name] = partner.name
+        before |= {kind.name: kind for kind in family.types}
     return partners
-
-
-def first_subgroups(
-    partner: str | None, members: "dict[str, NDArray[np.int64]]", sizes: tuple[int, ...]
-) -> "NDArray[np.int64] | None":
-    """Return the first subgroup of each group that is paired with one of the partner, by its place there."""
-    return None if partner is None else members[partner][:, : sizes[0]]
-
-
-@dataclass(frozen=True)
-class Accounting:
-    """What drawing the groups of a key took.
-
-    Attributes
-    ----------
-    draws : NDArray[np.int64], shape (n_drawn,)
-        Candidates considered per group drawn, whether filters kept it or not, dropped attempts included
-        (first members are not candidates).
-    accepted : NDArray[np.int64], shape (n_drawn,)
-        Candidates accepted per group drawn, dropped attempts included.
-    restarts : NDArray[np.int64], shape (n_drawn,)
-        Attempts dropped per group drawn after ``max_draws`` draws.
-    rejected : tuple of (str, int)
-        Groups drawn that each filter rejected, each counted for the first that did; filters that are off
-        are not named. Drawn groups are those kept and those rejected.
-    shortfall : int
-        Groups wanted that are not there.
-    reason : str
-        Why not; empty if all are.
-    """
-
-    draws: "NDArray[np.int64]"
-    accepted: "NDArray[np.int64]"
-    restarts: "NDArray[np.int64]"
-    rejected: tuple[tuple[str, int], ...] = ()
-    shortfall: int = 0
-    reason: str = ""
-
-    @property
-    def candidates(self) -> int:
-        """Groups drawn, of which filters kept some."""
-        return len(self.draws)
-
-    @property
-    def acceptance_rate(self) -> float:
-        """Accepted over considered candidates, over all groups drawn."""
-        return float(self.accepted.sum() / self.draws.sum())
-
-
-@dataclass(frozen=True)
-class Groups:
-    """The groups of one key.
-
-    Attributes
-    ----------
-    key : str
-        ``<family>_<sizes>``.
-    members : NDArray[np.int64], shape (n_groups, size)
-        Rows of the :class:`Embeddings` they were drawn from (``embeddings.rows[members]`` are rows of the
-        parent's users.json), subgroup after subgroup, in the order they joined.
-    sizes : tuple of int
-        Subgroup sizes; they add up to ``size``.
-    accounting : Accounting
-        Draws, accepted candidates and restarts.
-    kept : NDArray[np.int64], shape (n_groups,), optional
-        Ascending numbers of the drawn groups that filters kept; None where all are.
-    """
-
-    key: str
-    members: "NDArray[np.int64]"
-    sizes: tuple[int, ...]
-    accounting: Accounting
-    kept: "NDArray[np.int64] | None" = None
-
-    @property
-    def numbers(self) -> "NDArray[np.int64]":
-        """Number by which each group was drawn, ascending, shape (n_groups,): its draws follow from it."""
-        import numpy as np
-
-        return np.arange(len(self.members)) if self.kept is None else self.kept
-
-    @property
-    def family(self) -> str:
-        """Name of the family: the key without its sizes."""
-        return self.key.removesuffix("".join(f"_{size}" for size in self.sizes))
-
-    @property
-    def subgroup_of_position(self) -> "NDArray[np.int64]":
-        """Subgroup number of each position, shape (size,)."""
-        import numpy as np
-
-        return np.repeat(np.arange(len(self.sizes)), self.sizes)

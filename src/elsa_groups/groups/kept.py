@@ -1,12 +1,53 @@
 """The groups kept so far, and the filters that hold a candidate against them."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.groups.filters import BESIDE, KEPT, NAMES, Filters, Members, Verdicts
+from elsa_groups.groups.filters import NAMES, Filters
 
-_DUPLICATE, _FIRST, _DISJOINT, _PARTICIPATION, _OVERLAP = (NAMES.index(name) + 1 for name in BESIDE)
+Members = NDArray[np.int64]
+# Of each candidate 0, or the number, from 1, of the first filter that rejects it.
+Verdicts = NDArray[np.int8]
+KEPT = 0
+
+
+def number_of(name: str) -> int:
+    """Return the number by which verdicts name a filter."""
+    return NAMES.index(name) + 1
+
+
+_DUPLICATE, _FIRST, _DISJOINT, _PARTICIPATION, _OVERLAP = map(
+    number_of, ("no_duplicates", "distinct_first", "disjoint", "max_participation", "max_member_overlap")
+)
+
+
+class _Limits(NamedTuple):
+    """What the filters ask that look at the groups kept before; a negative number asks nothing."""
+
+    no_duplicates: bool
+    distinct_first: bool
+    disjoint: bool
+    participation: int
+    overlap: float
+
+
+class _Kept(NamedTuple):
+    """The groups kept so far, as compiled code takes them.
+
+    ``last`` and ``before`` are a list of places in ``members`` for each user: its last, and from each place
+    the one before.
+    """
+
+    members: Members
+    numbers: Members
+    last: Members
+    before: Members
+    participation: Members
+    is_first: NDArray[np.bool_]
+    shared: Members
 
 
 class KeptGroups:
@@ -17,56 +58,60 @@ class KeptGroups:
 
     def __init__(self, filters: Filters, *, n_users: int, n_groups: int, size: int) -> None:
         """Keep up to ``n_groups`` groups of ``size`` of ``n_users`` users."""
-        self.n_groups = n_groups
-        self.members = np.empty((n_groups, size), np.int64)
-        self.numbers = np.empty(n_groups, np.int64)
-        self._limits = (
-            filters.no_duplicates,
-            filters.distinct_first,
-            filters.disjoint,
-            -1 if filters.max_participation is None else filters.max_participation,
-            -1.0 if filters.max_member_overlap is None else filters.max_member_overlap,
+        self.n_groups, self.count = n_groups, 0
+        most, overlap = filters.max_participation.value, filters.max_member_overlap.value
+        self._limits = _Limits(
+            bool(filters.no_duplicates.value),
+            bool(filters.distinct_first.value),
+            bool(filters.disjoint.value),
+            -1 if most is None else most,
+            -1.0 if overlap is None else float(overlap),
         )
-        # A list of places in ``members`` for each user: its last, and from each place the one before.
-        lists = np.full(n_users, -1, np.int64), np.full(n_groups * size, -1, np.int64)
-        users = np.zeros(n_users, np.int64), np.zeros(n_users, np.bool_)
-        self._state = (*lists, *users, np.zeros(n_groups, np.int64))
-        self.count = 0
+        self._kept = _Kept(
+            members=np.empty((n_groups, size), np.int64),
+            numbers=np.empty(n_groups, np.int64),
+            last=np.full(n_users, -1, np.int64),
+            before=np.full(n_groups * size, -1, np.int64),
+            participation=np.zeros(n_users, np.int64),
+            is_first=np.zeros(n_users, np.bool_),
+            shared=np.zeros(n_groups, np.int64),
+        )
 
-    def sift(
-        self, members: Members, numbers: Members, verdicts: Verdicts, decided: NDArray[np.bool_] | None = None
-    ) -> int:
+    @property
+    def members(self) -> Members:
+        """Members of the groups kept, in order of their number, shape (count, size)."""
+        return self._kept.members[: self.count]
+
+    @property
+    def numbers(self) -> Members:
+        """Numbers of the groups kept, shape (count,)."""
+        return self._kept.numbers[: self.count]
+
+    def sift(self, members: Members, first: int, verdicts: Verdicts) -> int:
         """Keep the candidates that pass, until there are as many as wanted; return how many were looked at.
 
         Parameters
         ----------
         members : (n_candidates, size) int64
             Candidates in order of number.
-        numbers : (n_candidates,) int64
-            Their numbers.
+        first : int
+            Number of the first.
         verdicts : (n_candidates,) int8
-            As by :meth:`OwnFilters.judge`; those of rejected candidates are filled in.
-        decided : (n_candidates,) bool, optional
-            Which candidates to keep, whatever the verdicts are.
+            By the filters that look at a candidate alone; those of the others are filled in.
 
         Notes
         -----
         Cost: a candidate is compared with the groups that its members are in, not with all.
         """
-        forced = np.empty(0, np.bool_) if decided is None else decided
-        kept = self.members, self.numbers
-        seen, self.count = _sift(
-            members, numbers, verdicts, forced, *self._limits, *kept, self.count, *self._state
-        )
+        seen, self.count = _sift(members, first, verdicts, self._limits, self._kept, self.count)
         return int(seen)
 
 
 @compiled()
-def _sift(
-    members, numbers, verdicts, forced, no_duplicates, distinct_first, disjoint, cap, overlap,
-    kept_members, kept_numbers, n_kept, last, before, participation, is_first, shared,
-):  # fmt: skip
+def _sift(members, first, verdicts, limits, kept, n_kept):
     """Pass candidates in order; return how many were looked at, and how many groups are kept now."""
+    no_duplicates, distinct_first, disjoint, cap, overlap = limits
+    kept_members, kept_numbers, last, before, participation, is_first, shared = kept
     size = members.shape[1]
     compares = no_duplicates or overlap >= 0
     for c in range(members.shape[0]):
@@ -87,8 +132,8 @@ def _sift(
                 verdicts[c] = _PARTICIPATION
             elif overlap >= 0 and most / size > overlap:
                 verdicts[c] = _OVERLAP
-        if forced[c] if forced.shape[0] else verdicts[c] == KEPT:
-            kept_members[n_kept], kept_numbers[n_kept] = members[c], numbers[c]
+        if verdicts[c] == KEPT:
+            kept_members[n_kept], kept_numbers[n_kept] = members[c], first + c
             is_first[members[c, 0]] = True
             for i in range(size):
                 user = members[c, i]

@@ -6,64 +6,56 @@ So which are kept depends on nothing but the law, and whoever asks for more gets
 
 import math
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Unfilled
-from elsa_groups.groups.family import Accounting, Family, Groups
-from elsa_groups.groups.filters import NAMES, Filters, Lookup, Members, OwnFilters, Verdicts
-from elsa_groups.groups.kept import KeptGroups
-from elsa_groups.groups.sampler import draw_groups, explain_incomplete
-from elsa_groups.similarity.scores import Users
+from elsa_groups.base.runtime import ALONE, Runtime
+from elsa_groups.base.threads import SharedTasks, run_workers
+from elsa_groups.groups.candidates import Candidates, Filtered, Lookup, check_lookup
+from elsa_groups.groups.family import GroupType
+from elsa_groups.groups.filters import Filters
+from elsa_groups.groups.groups import Accounting, Groups
+from elsa_groups.groups.kept import KEPT, KeptGroups, Members, Verdicts, number_of
+from elsa_groups.groups.sampler import Law, draw_groups, explain_incomplete
+from elsa_groups.similarity.users import Users
 
-NO_FILTERS = Filters()
 # Candidates in memory at a time.
 MOST_AT_ONCE = 1 << 16
 
 _FEWEST_AT_ONCE = 64
 # So many more are drawn at once than the share kept so far lets expect to be needed.
 _MARGIN = 1.1
+_PER_TASK = 1024
 
 
 def draw_kept_groups(
     users: Users,
-    family: Family,
-    sizes: tuple[int, ...],
+    kind: GroupType,
+    law: Law,
+    filters: Filters,
+    lookup: Lookup | None,
     *,
-    seed: int,
-    filters: Filters = NO_FILTERS,
-    lookup: Lookup | None = None,
-    given: NDArray[np.int64] | None = None,
+    given: Members | None = None,
     allow_partial: bool = False,
-    threads: int = 1,
-    most_at_once: int = MOST_AT_ONCE,
-    **law: Any,
+    runtime: Runtime = ALONE,
 ) -> Groups:
-    """Draw the groups of one key, and keep those that pass filters.
+    """Draw the groups of one type, and keep those that pass filters.
 
     Parameters
     ----------
-    users : (n_users, dim) float32, or BinaryHistories
-        Unit rows, C-contiguous, or histories.
-    family, sizes, seed, threads
+    users, kind, law, runtime
         As for :func:`~elsa_groups.groups.sampler.draw_groups`.
     filters : Filters
         What is asked of groups beyond the rules of the family.
-    lookup : Lookup, optional
+    lookup : Lookup or None
         What these look up, a row for each one of ``users``.
     given : (n_given, sizes[0]) int64, optional
         The first subgroup of each candidate by its number: there are no more candidates than these.
     allow_partial : bool
         Return fewer groups, if any, where a candidate cannot be completed, or the budget or what
         is given is spent.
-    most_at_once : int
-        Candidates in memory at a time; the groups do not depend on it.
-    **law
-        The other arguments of ``draw_groups``.
 
     Returns
     -------
@@ -81,59 +73,87 @@ def draw_kept_groups(
     -----
     Memory: the groups wanted, and 24 bytes for each candidate.
     """
-    law |= {"seed": seed, "threads": threads}
+    source = _Candidacy(users, kind, law, given, runtime)
     if not filters.on and not allow_partial:
-        return draw_groups(
-            users, family, sizes, given=None if given is None else given[: family.n_groups], **law
-        )
-    key, n_users = family.key(sizes), users.shape[0]
+        return source.draw(0, kind.n_groups, or_fewer=False)
     if not allow_partial:
-        check_room(filters, family, sizes, n_users)
-    own = OwnFilters(filters, users, lookup, seed=seed)
-    kept = KeptGroups(filters, n_users=n_users, n_groups=family.n_groups, size=sum(sizes))
-    tally = _Tally(filters, family.n_groups, given)
-    draw = partial(draw_part, users, family, sizes, given, **law)
-    explain = partial(_explain_candidate, users, family, sizes, given, **law)
-    reason = _fill(kept, tally, draw, partial(own.judge, threads=threads), explain, most_at_once)
+        check_room(filters, kind, users.n_users)
+    judge = OwnFilters(filters, users, lookup, law.seed)
+    kept = KeptGroups(filters, n_users=users.n_users, n_groups=kind.n_groups, size=kind.size)
+    tally = _Tally(filters, kind.n_groups, given)
+    reason = _fill(kept, tally, source, judge)
     if reason and not (allow_partial and kept.count):
         way_out = " Or set allow_partial=true, which keeps what there is." if kept.count else ""
-        raise Unfilled(f"{key}: {reason}{way_out}")
+        raise Unfilled(f"{kind.name}: {reason}{way_out}")
     accounting = tally.accounting(kept.n_groups - kept.count, reason)
-    return Groups(key, kept.members[: kept.count], sizes, accounting, kept.numbers[: kept.count])
+    return Groups(kind.name, kept.members, kind.sizes, accounting, kept.numbers)
 
 
-def draw_part(
-    users: Users,
-    family: Family,
-    sizes: tuple[int, ...],
-    given: NDArray[np.int64] | None,
-    *,
-    first: int,
-    n_groups: int,
-    **law: Any,
-) -> Groups:
-    """Draw candidates from a number on, each with what is given for it."""
-    own = None if given is None else given[first : first + n_groups]
-    return draw_groups(users, family, sizes, given=own, first=first, n_groups=n_groups, **law)
+@dataclass(frozen=True, eq=False)
+class _Candidacy:
+    """Whence candidates come, by their numbers, each with what is given for it."""
+
+    users: Users
+    kind: GroupType
+    law: Law
+    given: Members | None
+    runtime: Runtime
+
+    def draw(self, first: int, count: int, *, or_fewer: bool) -> Groups:
+        own = None if self.given is None else self.given[first : first + count]
+        return draw_groups(
+            self.users, self.kind, self.law,
+            first=first, n_groups=count, given=own, or_fewer=or_fewer, runtime=self.runtime,
+        )  # fmt: skip
+
+    def explain(self, number: int) -> str:
+        """Say why the candidate of a number cannot be completed."""
+        own = None if self.given is None else self.given[number : number + 1]
+        return explain_incomplete(self.users, self.kind, self.law, own, self.runtime)
 
 
-def _explain_candidate(
-    users: Users,
-    family: Family,
-    sizes: tuple[int, ...],
-    given: NDArray[np.int64] | None,
-    number: int,
-    **law: Any,
-) -> str:
-    """Say why the candidate of a number cannot be completed."""
-    own = None if given is None else given[number : number + 1]
-    return explain_incomplete(users, family, sizes, given=own, **law)
+class OwnFilters:
+    """The filters that look at a candidate alone."""
+
+    def __init__(self, filters: Filters, users: Users, lookup: Lookup | None, seed: int) -> None:
+        check_lookup(filters, lookup)
+        self._filtered = Filtered(users, lookup, seed)
+        self._filters = [
+            (number_of(name), each) for name, each in filters.on.items() if hasattr(each, "passes")
+        ]
+
+    def judge(self, members: Members, *, threads: int = 1) -> Verdicts:
+        """Return for each candidate 0, or the number of the first filter that rejects it.
+
+        Parameters
+        ----------
+        members : (n_candidates, size) int64
+            Rows of the users.
+        threads : int
+            Threads over candidates; nothing depends on it.
+        """
+        verdicts = np.zeros(len(members), np.int8)
+        # So that what is looked up is made once, and not by every thread.
+        for _, each in self._filters:
+            each.passes(Candidates(members[:0], self._filtered))
+
+        def worker(tasks: SharedTasks[int]) -> None:
+            for start in tasks:
+                part = slice(start, start + _PER_TASK)
+                for number, each in self._filters:
+                    standing = start + np.flatnonzero(verdicts[part] == KEPT)
+                    passes = each.passes(Candidates(members[standing], self._filtered))
+                    verdicts[standing[~passes]] = number
+
+        if self._filters:
+            run_workers(worker, range(0, len(members), _PER_TASK), threads=threads)
+        return verdicts
 
 
 class _Tally:
     """What the candidates took, and what became of them; how many there may be."""
 
-    def __init__(self, filters: Filters, n_groups: int, given: NDArray[np.int64] | None) -> None:
+    def __init__(self, filters: Filters, n_groups: int, given: Members | None) -> None:
         self.filters, self.drawn = filters, 0
         self.budget = n_groups * (filters.budget if filters.on else 1)
         self.paired = given is not None and len(given) < self.budget
@@ -152,7 +172,7 @@ class _Tally:
 
     @property
     def rejected(self) -> tuple[tuple[str, int], ...]:
-        return tuple((name, self._counts[NAMES.index(name) + 1]) for name in self.filters.on)
+        return tuple((name, self._counts[number_of(name)]) for name in self.filters.on)
 
     def accounting(self, shortfall: int, reason: str) -> Accounting:
         draws, accepted, restarts = (
@@ -162,28 +182,21 @@ class _Tally:
         return Accounting(draws, accepted, restarts, self.rejected, shortfall, reason)
 
 
-def _fill(
-    kept: KeptGroups,
-    tally: _Tally,
-    draw: Callable[..., Groups],
-    judge: Callable[[Members], Verdicts],
-    explain: Callable[[int], str],
-    most_at_once: int,
-) -> str:
+def _fill(kept: KeptGroups, tally: _Tally, source: _Candidacy, own: OwnFilters) -> str:
     """Draw and sift candidates until as many are kept as wanted; return why not, or nothing."""
     while kept.count < kept.n_groups:
-        count = min(_expected_need(kept, tally.drawn), most_at_once, tally.budget - tally.drawn)
+        count = min(_expected_need(kept, tally.drawn), MOST_AT_ONCE, tally.budget - tally.drawn)
         if not count:
             return _explain_budget(kept, tally)
-        batch = draw(n_groups=count, first=tally.drawn, or_fewer=True)
-        verdicts = judge(batch.members)
-        seen = kept.sift(batch.members, tally.drawn + np.arange(len(verdicts)), verdicts)
+        batch = source.draw(tally.drawn, count, or_fewer=True)
+        verdicts = own.judge(batch.members, threads=source.runtime.threads)
+        seen = kept.sift(batch.members, tally.drawn, verdicts)
         tally.add(batch.accounting, verdicts[:seen])
         if len(batch.members) < count and kept.count < kept.n_groups:
             before = (
                 f" Before it {kept.count:,} of {kept.n_groups:,} groups were found." if kept.count else ""
             )
-            return explain(tally.drawn) + before
+            return source.explain(tally.drawn) + before
     return ""
 
 
@@ -212,24 +225,23 @@ def _explain_budget(kept: KeptGroups, tally: _Tally) -> str:
     )
 
 
-def check_room(filters: Filters, family: Family, sizes: tuple[int, ...], n_users: int) -> None:
-    """Refuse more groups of a key than there can be, before any is drawn.
+def check_room(filters: Filters, kind: GroupType, n_users: int) -> None:
+    """Refuse more groups of a type than there can be, before any is drawn.
 
     Raises
     ------
     InputError
         Naming the filter that leaves no room for them, and how many it does.
     """
-    size = sum(sizes)
     bounds = {
         "distinct_first": n_users,
-        "disjoint": n_users // size,
-        "max_participation": n_users * (filters.max_participation or 0) // size,
+        "disjoint": n_users // kind.size,
+        "max_participation": n_users * (filters.max_participation.value or 0) // kind.size,
     }
     for name in filters.on:
-        if family.n_groups > bounds.get(name, family.n_groups):
+        if kind.n_groups > bounds.get(name, kind.n_groups):
             raise InputError(
-                f"{family.key(sizes)}: expected at most {bounds[name]:,} groups of {size} from {n_users:,}"
-                f" users, as filters.{name} leaves room for no more, came {family.n_groups:,}; loosen it or"
+                f"{kind.name}: expected at most {bounds[name]:,} groups of {kind.size} from {n_users:,}"
+                f" users, as filters.{name} leaves room for no more, got {kind.n_groups:,}; loosen it or"
                 " ask for fewer"
             )

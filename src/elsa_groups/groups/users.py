@@ -6,18 +6,18 @@ from numpy.typing import NDArray
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.philox import philox, stream_key
 from elsa_groups.data.split import Split
+from elsa_groups.data.user_sets import UserSet
 
-EVERYONE = "all"
 # Unknown ids that are named.
 _NAMED = 3
 
 
-def rows_of_set(user_set: str, n_users: int, split: Split | None) -> NDArray[np.int64]:
+def rows_of_set(user_set: UserSet, n_users: int, split: Split | None) -> NDArray[np.int64]:
     """Return the rows of a set of users.
 
     Parameters
     ----------
-    user_set : {"all", "train", "val", "test"}
+    user_set : UserSet
         The set.
     n_users : int
         All users.
@@ -34,14 +34,14 @@ def rows_of_set(user_set: str, n_users: int, split: Split | None) -> NDArray[np.
     InputError
         If there is no split to know the set by.
     """
-    if user_set == EVERYONE:
+    if user_set == UserSet.all:
         return np.arange(n_users)
     if split is None:
         raise InputError(
             f"user_set {user_set}: expected a parent with split.json and users.json, which say whom it was"
-            " trained on, came one without; use all users, or train a parent here"
+            " trained on, got one without; use all users, or train a parent here"
         )
-    rows: NDArray[np.int64] = getattr(split, user_set)
+    rows: NDArray[np.int64] = getattr(split, user_set.value)
     return rows
 
 
@@ -68,14 +68,14 @@ def rows_of_ids(listed: bytes, user_ids: tuple[str, ...]) -> NDArray[np.int64]:
     try:
         lines = listed.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        raise InputError(f"user_file: expected UTF-8 text, one user id a line, came {error}") from error
+        raise InputError(f"user_file: expected UTF-8 text, one user id a line, got {error}") from error
     ids = dict.fromkeys(line.removesuffix("\r") for line in lines)
     ids.pop("", None)
     row_of = {user: row for row, user in enumerate(user_ids)}
     if unknown := [user for user in ids if user not in row_of]:
         some = ", ".join(map(repr, unknown[:_NAMED])) + (" and others" if len(unknown) > _NAMED else "")
         raise InputError(
-            f"user_file: expected ids of users of the data, came {len(unknown):,} of {len(ids):,} that are"
+            f"user_file: expected ids of users of the data, got {len(unknown):,} of {len(ids):,} that are"
             f" none: {some}; the filter may have dropped them, leave them out"
         )
     return np.array(sorted(row_of[user] for user in ids), np.int64)
@@ -107,7 +107,7 @@ def sample_rows(rows: NDArray[np.int64], n: int, *, seed: int) -> NDArray[np.int
         If there are fewer rows.
     """
     if len(rows) < n:
-        raise InputError(f"user_sample: expected at most the {len(rows):,} users there are, came {n:,}")
+        raise InputError(f"user_sample: expected at most the {len(rows):,} users there are, got {n:,}")
     drawn: NDArray[np.int64] = np.sort(order_by_draws(rows, stream_key(seed, "user_sample"))[:n])
     return drawn
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.groups.family import Rule
-from elsa_groups.similarity.limits import Band, Limits
-from elsa_groups.similarity.scores import Users, reference_similarity
+from elsa_groups.groups.family import GroupType
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.similarity.users import Users
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -46,31 +47,22 @@ class Quality:
 def measure_quality(
     users: Users,
     members: Integers,
-    sizes: tuple[int, ...],
-    *,
-    within: Rule,
-    across: Rule,
-    similar: float,
-    divergent: float,
-    band: Band | None = None,
+    kind: GroupType,
+    limits: Limits,
 ) -> Quality:
     """Measure every group by the float64 reference similarities of its pairs.
 
     Parameters
     ----------
-    users : (n_users, dim) float32, or BinaryHistories
-        Unit rows, or histories.
+    users : Users
+        Whose groups they are.
     members : (n_groups, size) int64 in [0, n_users)
         Numbers of ``users``, subgroup after subgroup, none twice in a group.
-    sizes : tuple of int
-        Subgroup sizes; they add up to ``size``.
-    within, across : Rule
-        What pairs inside subgroups, and between them, are judged by; ``any`` is never wrong.
-    similar, divergent : float in [0, 1]
-        Thresholds: a pair below ``similar`` is wrong by the rule similar, one above ``divergent`` by the
-        rule divergent.
-    band : (float, float), optional
-        Outside of it a pair is wrong by the rule band.
+    kind : GroupType
+        Subgroup sizes, and the rules by which pairs inside subgroups and between them are judged; a pair is
+        never wrong by the rule any.
+    limits : Limits
+        What the rules mean.
 
     Raises
     ------
@@ -81,15 +73,14 @@ def measure_quality(
     -----
     Cost: ``n_groups * size * (size - 1) / 2`` similarities; memory: the result.
     """
-    _check_members(members, users.shape[0])
-    if sum(sizes) != members.shape[1]:
-        raise ValueError(f"sizes: expected to add up to {members.shape[1]} members, came {sizes}")
+    _check_members(members, users.n_users)
+    if kind.size != members.shape[1]:
+        raise ValueError(f"sizes: expected to add up to {members.shape[1]} members, got {kind.sizes}")
     similarity, inside, between = (np.empty(len(members), np.float64) for _ in range(3))
     wrong = np.zeros(len(members), np.int64)
-    subgroups = np.repeat(np.arange(len(sizes)), sizes)
-    limits: Limits = {"similar": float(similar), "divergent": float(divergent), "band": band}
-    rules = within.interval(**limits), across.interval(**limits)
-    _measure(users, members, subgroups, *rules, similarity, inside, between, wrong)
+    subgroups = np.repeat(np.arange(len(kind.sizes)), kind.sizes)
+    rules = kind.family.within.interval(limits), kind.family.across.interval(limits)
+    _measure(users.kernel, members, subgroups, *rules, similarity, inside, between, wrong)
     return Quality(similarity, inside, between, wrong)
 
 
@@ -105,14 +96,14 @@ def _check_members(members: Integers, n_users: int) -> None:
 
 
 @compiled()
-def _measure(users, members, subgroups, within, across, similarity, inside, between, wrong):
+def _measure(kernel, members, subgroups, within, across, similarity, inside, between, wrong):
     """Fill the columns of :class:`Quality`, one group after the other."""
     for g in range(members.shape[0]):
         total_in = total_out = 0.0
         n_in = n_out = 0
         for i in range(members.shape[1]):
             for j in range(i + 1, members.shape[1]):
-                value = reference_similarity(users, members[g, i], members[g, j])
+                value = reference_similarity(kernel, members[g, i], members[g, j])
                 if subgroups[i] == subgroups[j]:
                     low, high = within
                     total_in += value

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
+from elsa_groups.base.sorted_lists import count_shared
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -181,12 +182,6 @@ def _measure_histories(indptr, indices, activity, popularity, n_items, members, 
 @compiled()
 def _jaccard(indptr, indices, u, v):
     """Jaccard similarity of two histories, by one walk along both."""
-    p, q = indptr[u], indptr[v]
-    shared = 0
-    while p < indptr[u + 1] and q < indptr[v + 1]:
-        a, b = indices[p], indices[q]
-        shared += a == b
-        p += a <= b
-        q += b <= a
+    shared = count_shared(indices, indptr[u], indptr[u + 1], indices, indptr[v], indptr[v + 1])
     union = indptr[u + 1] - indptr[u] + indptr[v + 1] - indptr[v] - shared
     return shared / union if union > 0 else 0.0

@@ -15,45 +15,10 @@ from elsa_groups.base.progress import progress
 from elsa_groups.data.split import Split, hold_out
 from elsa_groups.model.elsa import Batch, loss_and_gradient
 from elsa_groups.model.ranking import ndcg_at_k, recall_at_k, top_k
+from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.vectors import unit_rows
 
 CUTOFF = 20
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How ELSA is trained.
-
-    Attributes
-    ----------
-    factors : int
-        Length of an item vector.
-    epochs : int
-        Passes over the training users, at most.
-    batch_size : int
-        Users per step.
-    learning_rate : float
-        Of Adam (Kingma and Ba, ICLR 2015, arXiv 1412.6980).
-    patience : int
-        Epochs without a better validation nDCG after which training stops.
-    """
-
-    factors: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int
-
-    def __post_init__(self) -> None:
-        """Refuse settings that no training can follow."""
-        for name in ("factors", "epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: expected 1 or more, came {getattr(self, name)}; set model.{name}")
-        if not 0.0 < self.learning_rate < float("inf"):
-            raise InputError(
-                f"learning_rate: expected a positive number, came {self.learning_rate}; "
-                "set model.learning_rate"
-            )
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.groups.family import Family, Groups, Rule
+from elsa_groups.groups.common_items import common_items
+from elsa_groups.groups.family import Family, Rule
+from elsa_groups.groups.groups import Groups
 from elsa_groups.model.embeddings import Embeddings
-from elsa_groups.similarity.limits import Band, Limits
-from elsa_groups.similarity.scores import Users, reference_similarities
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.users import Users
 
 Columns = NDArray[np.integer]
 
@@ -147,7 +149,7 @@ class Histories:
 
     def shared(self, members: NDArray[np.int64]) -> Columns:
         """Return the items in every member's history, those with the fewest users first."""
-        common = reduce(np.intersect1d, [self.of(member) for member in members])
+        common = common_items(self.interactions.matrix, self.embeddings.rows[members])
         return common[np.argsort(self._audience[common], kind="stable")]
 
     def names(self, columns: Columns) -> tuple[str, ...]:
@@ -161,10 +163,7 @@ def first_groups(
     family: Family,
     histories: Histories,
     users: Users,
-    *,
-    similar: float,
-    divergent: float,
-    band: Band | None = None,
+    limits: Limits,
 ) -> tuple[Example, ...]:
     """Describe the first groups of a key by number; whatever their number, two are looked at.
 
@@ -178,12 +177,9 @@ def first_groups(
         Their members.
     users : Users
         What they are compared by.
-    similar, divergent : float in [0, 1]
-        Thresholds.
-    band : (float, float), optional
-        Lowest and highest similarity by the rule band.
+    limits : Limits
+        What the rules mean.
     """
-    limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
     return tuple(
         _describe(number, members, groups.subgroup_of_position, family, histories, users, limits)
         for number, members in enumerate(groups.members[:GROUPS_SHOWN])
@@ -235,14 +231,14 @@ def _judge(
 ) -> tuple[tuple[Pair, ...], ...]:
     """Judge every pair by the rule of its subgroups, as :func:`measure_quality` counts wrong pairs."""
     firsts, seconds = np.tril_indices(len(members), -1)
-    values = iter(reference_similarities(users, members[firsts], members[seconds]).tolist())
+    values = iter(users.similarities(members[firsts], members[seconds]).tolist())
 
     def pair(i: int, j: int) -> Pair:
         value = next(values)
         rule = family.within if subgroups[i] == subgroups[j] else family.across
         if rule == Rule.any:
             return Pair(value, None)
-        low, high = rule.interval(**limits)
+        low, high = rule.interval(limits)
         return Pair(value, low <= value <= high)
 
     return tuple(tuple(pair(i, j) for j in range(i)) for i in range(len(members)))

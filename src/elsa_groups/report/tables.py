@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from elsa_groups.groups.family import Groups
+from elsa_groups.groups.groups import Groups
 from elsa_groups.measures.evidence import Comparison, measures_of
 from elsa_groups.measures.quality import Overlap, Quality
 from elsa_groups.measures.tastes import Tastes

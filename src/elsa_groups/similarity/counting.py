@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.distributed import ONE, Ranks
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.similarity.histories import UNIT, BinaryHistories, similarity_of_counts
 
@@ -51,8 +51,7 @@ def _sweep(
     bins: NDArray[np.int64],
     n_bins: int,
     shift: int,
-    threads: int,
-    ranks: Ranks,
+    runtime: Runtime,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count pairs by similarity in ``2**shift`` units: below each of ``bins``, and in as many from it on."""
     n_users = histories.shape[0]
@@ -69,14 +68,14 @@ def _sweep(
             )
         return below, counts
 
-    parts = run_workers(worker, ranks.share(range(0, n_users, _ROWS_PER_TASK)), threads=threads)
+    parts = run_workers(
+        worker, runtime.ranks.share(range(0, n_users, _ROWS_PER_TASK)), threads=runtime.threads
+    )
     below, counts = (np.sum(column, axis=0) for column in zip(*parts, strict=True))
-    return ranks.sum(below), ranks.sum(counts)
+    return runtime.ranks.sum(below), runtime.ranks.sum(counts)
 
 
-def order_statistics(
-    histories: BinaryHistories, places: list[int], *, threads: int, ranks: Ranks = ONE
-) -> list[float]:
+def order_statistics(histories: BinaryHistories, places: list[int], runtime: Runtime) -> list[float]:
     """Return the similarities that so many others come before, among those of all pairs of users.
 
     Parameters
@@ -85,10 +84,8 @@ def order_statistics(
         The users.
     places : list of int
         In [0, n_pairs), from 0 for the smallest.
-    threads : int
-        Workers; the result does not depend on it.
-    ranks : Ranks
-        Processes that share the users; all get the result, which does not depend on their number.
+    runtime : Runtime
+        Workers and processes that share the users; the result does not depend on it.
 
     Notes
     -----
@@ -100,17 +97,15 @@ def order_statistics(
     for shift in _SHIFTS:
         bins, of_place = np.unique(found << _BITS, return_inverse=True)
         # One more than there are numbers of so many bits: the similarity 1 begins another.
-        below, counts = _sweep(histories, bins, (1 << _BITS) + 1, shift, threads, ranks)
+        below, counts = _sweep(histories, bins, (1 << _BITS) + 1, shift, runtime)
         for i, (k, place) in enumerate(zip(of_place, places, strict=True)):
             up_to = below[k] + np.cumsum(counts[k])
             found[i] = bins[k] + np.searchsorted(up_to, place, side="right")
     return [float(units) * UNIT for units in found]
 
 
-def count_sides(
-    histories: BinaryHistories, value: float, *, threads: int, ranks: Ranks = ONE
-) -> tuple[int, int]:
+def count_sides(histories: BinaryHistories, value: float, runtime: Runtime) -> tuple[int, int]:
     """Return how many pairs of users are less similar than a value, and how many just as similar."""
     units = math.ceil(value / UNIT)
-    below, counts = _sweep(histories, np.array([units]), 1, 0, threads, ranks)
+    below, counts = _sweep(histories, np.array([units]), 1, 0, runtime)
     return int(below[0]), int(counts[0, 0]) if units * UNIT == value else 0

@@ -4,15 +4,15 @@ Both are functions of how many items two users share and how many each has, whic
 expression in float64 of exact integers, so that the value is the same on every machine.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
+from elsa_groups.base.sorted_lists import count_shared
 
-Measure = Literal["history_cosine", "pearson"]
 # A similarity is a multiple of this: 1 + c is one of 2**-53, whatever c in [-1, 1].
 UNIT = 2.0**-54
 
@@ -45,29 +45,29 @@ class BinaryHistories(NamedTuple):
     offset: int
 
 
-def have_similarity(matrix: csr_array, measure: Measure) -> NDArray[np.bool_]:
+def have_similarity(matrix: csr_array, source: str) -> NDArray[np.bool_]:
     """Return who has a similarity, shape (n_users,): not the empty, nor, by Pearson, who has every item."""
     lengths = np.diff(matrix.indptr)
     has: NDArray[np.bool_] = lengths > 0
-    return has & (lengths < matrix.shape[1]) if measure == "pearson" else has
+    return has & (lengths < matrix.shape[1]) if source == "pearson" else has
 
 
-def binary_histories(matrix: csr_array, measure: Measure) -> BinaryHistories:
+def binary_histories(matrix: csr_array, source: str) -> BinaryHistories:
     """Compare users by their histories.
 
     Parameters
     ----------
     matrix : csr_array, shape (n_users, n_items)
         Whatever is stored counts as one. Every user has a similarity by :func:`have_similarity`.
-    measure : {"history_cosine", "pearson"}
+    source : {"history_cosine", "pearson"}
         ``|u & v| / sqrt(|u| |v|)``, or the correlation of the two rows of ones and zeros over all items.
     """
-    if not have_similarity(matrix, measure).all():
-        raise ValueError(f"matrix: expected only users who have a similarity by {measure}")
+    if not have_similarity(matrix, source).all():
+        raise ValueError(f"matrix: expected only users who have a similarity by {source}")
     ordered = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
     lengths = np.diff(ordered.indptr).astype(np.int64)
     n_items = matrix.shape[1]
-    pearson = measure == "pearson"
+    pearson = source == "pearson"
     return BinaryHistories(
         ordered.indptr.astype(np.int64),
         ordered.indices.astype(np.int32),
@@ -75,18 +75,6 @@ def binary_histories(matrix: csr_array, measure: Measure) -> BinaryHistories:
         (matrix.shape[0], n_items),
         n_items if pearson else 1,
         int(pearson),
-    )
-
-
-def rows_of(histories: BinaryHistories, rows: NDArray[np.int64]) -> BinaryHistories:
-    """Return some of the users, compared as before."""
-    ones = np.ones(len(histories.indices), np.bool_)
-    taken = csr_array((ones, histories.indices, histories.indptr), shape=histories.shape)[rows]
-    return histories._replace(
-        indptr=taken.indptr.astype(np.int64),
-        indices=taken.indices.astype(np.int32),
-        weights=histories.weights[rows],
-        shape=(len(rows), histories.shape[1]),
     )
 
 
@@ -104,10 +92,5 @@ def similarity_of_counts(histories: BinaryHistories, u: Any, v: Any, shared: Any
 def history_similarity(histories: BinaryHistories, u: Any, v: Any) -> float:
     """Similarity in [0, 1] of users ``u`` and ``v``; costs as many steps as they have items together."""
     indptr, indices = histories.indptr, histories.indices
-    i, j, shared = indptr[u], indptr[v], 0
-    while i < indptr[u + 1] and j < indptr[v + 1]:
-        a, b = indices[i], indices[j]
-        shared += a == b
-        i += a <= b
-        j += b <= a
+    shared = count_shared(indices, indptr[u], indptr[u + 1], indices, indptr[v], indptr[v + 1])
     return similarity_of_counts(histories, u, v, shared)

@@ -11,20 +11,18 @@ rounded to 8 bits, only where it is farther than :attr:`Coarse.error` besides.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
 from elsa_groups.model.vectors import dot_error, reference_dot
-from elsa_groups.similarity.histories import BinaryHistories, history_similarity, rows_of
+from elsa_groups.similarity.histories import BinaryHistories, history_similarity
 
 Row = int | np.int64
-# Users by what they are compared by; shape[0] is their number.
-Users = NDArray[np.float32] | BinaryHistories
 
 
 @compiled()
@@ -47,31 +45,30 @@ def vector_similarity(vectors: NDArray[np.float32], u: Row, v: Row) -> float:
     return (1.0 + reference_cosine(vectors, u, v)) * 0.5
 
 
-def reference_similarity(users: Users, u: Row, v: Row) -> float:
+# What compiled code takes of users, a type of its own for each way to compare them, and its similarity.
+Kernel = NDArray[np.float32] | BinaryHistories
+_SIMILARITIES = {np.ndarray: vector_similarity, BinaryHistories: history_similarity}
+
+
+def reference_similarity(kernel: Kernel, u: Row, v: Row) -> float:
     """Similarity of users ``u`` and ``v`` in [0, 1], as a float64 reference value.
 
     Parameters
     ----------
-    users : (n_users, dim) float32, or BinaryHistories
-        Unit rows, by ``(1 + cos) / 2``; or histories.
+    kernel : (n_users, dim) float32, or BinaryHistories
+        What compiled code takes of users: unit rows, compared by ``(1 + cos) / 2``, or histories.
     u, v : int
         Users.
     """
-    of_kind = vector_similarity if isinstance(users, np.ndarray) else history_similarity
-    value: float = of_kind(users, u, v)
+    value: float = _SIMILARITIES[type(kernel)](kernel, u, v)
     return value
 
 
 @overload(reference_similarity)
-def _reference_similarity(users, u, v):
-    """Choose the kind of users when compiled code is made, at no cost when it runs."""
-    of_kind = vector_similarity if isinstance(users, types.Array) else history_similarity
-    return lambda users, u, v: of_kind(users, u, v)
-
-
-def take_users(users: Users, rows: NDArray[np.int64]) -> Users:
-    """Return some of the users, in the order of their rows."""
-    return users[rows] if isinstance(users, np.ndarray) else rows_of(users, rows)
+def _reference_similarity(kernel, u, v):
+    """Choose the similarity when compiled code is made, at no cost when it runs."""
+    similarity = _SIMILARITIES[np.ndarray if isinstance(kernel, types.Array) else kernel.instance_class]
+    return lambda kernel, u, v: similarity(kernel, u, v)
 
 
 @compiled(fastmath=True)
@@ -84,51 +81,37 @@ def fast_dot(a: NDArray[np.float32], i: Row, b: NDArray[np.float32], j: Row) -> 
 
 
 @compiled()
-def reference_similarities(users: Users, us: NDArray[np.int64], vs: NDArray[np.int64]) -> NDArray[np.float64]:
+def reference_similarities(
+    kernel: Kernel, us: NDArray[np.int64], vs: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Return the reference similarity of each pair ``(us[i], vs[i])``, shape (n_pairs,), float64."""
     values = np.empty(us.shape[0], np.float64)
     for i in range(us.shape[0]):
-        values[i] = reference_similarity(users, us[i], vs[i])
+        values[i] = reference_similarity(kernel, us[i], vs[i])
     return values
-
-
-def similarities_to_all(users: Users, rows: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Return the similarities of some users to all, themselves included.
-
-    Parameters
-    ----------
-    users : (n_users, dim) float32, or BinaryHistories
-        Unit rows, or histories.
-    rows : (n,) int64
-        Of the users wanted.
-
-    Returns
-    -------
-    (n, n_users) float32 or float64
-        Fast scores of vectors, within rounding of the reference values; of histories these themselves, as
-        many pairs of them are just as similar as a threshold.
-
-    Notes
-    -----
-    Cost: a product of matrices, of which that of histories takes ``n`` steps for each interaction.
-    """
-    if isinstance(users, np.ndarray):
-        scores: NDArray[np.float32] = users[rows] @ users.T
-        scores += np.float32(1.0)
-        scores *= np.float32(0.5)
-        return scores
-    ones = np.ones(len(users.indices), np.float32)
-    matrix = csr_array((ones, users.indices, users.indptr), shape=users.shape)
-    shared = (matrix @ matrix[rows].toarray().T).T.astype(np.float64)
-    lengths, weights = np.diff(users.indptr).astype(np.float64), users.weights
-    values = users.scale * shared - users.offset * np.outer(lengths[rows], lengths)
-    values /= np.sqrt(np.outer(weights[rows], weights))
-    return (1.0 + np.clip(values, -1.0, 1.0)) * 0.5
 
 
 def fast_cosine_bound(dim: int) -> float:
     """Return the largest error of a fast cosine of two unit rows against its reference value."""
     return dot_error(dim)
+
+
+class Fast(NamedTuple):
+    """What decides most comparisons without a reference similarity.
+
+    Attributes
+    ----------
+    vectors : NDArray[np.float32], shape (n_users, dim)
+        Rows whose float32 products are cosines, near enough.
+    exact : BinaryHistories, optional
+        What decides the others; None: the vectors themselves.
+    bound : float
+        Largest error of a similarity by float32 products; infinite where these tell nothing.
+    """
+
+    vectors: NDArray[np.float32]
+    exact: BinaryHistories | None
+    bound: float
 
 
 @dataclass(frozen=True)
@@ -151,14 +134,8 @@ class Coarse:
     error: float
 
 
-def coarsen(users: Users) -> Coarse:
-    """Round unit rows, (n_users, dim) float32, to 8 bits; memory: ``n_users * dim`` bytes.
-
-    Of histories rows of one zero, whose error is infinite, so that every decision is left to the reference.
-    """
-    if isinstance(users, BinaryHistories):
-        return Coarse(np.zeros((users.shape[0], 1), np.int8), 1.0, math.inf)
-    vectors = users
+def coarsen(vectors: NDArray[np.float32]) -> Coarse:
+    """Round unit rows, (n_users, dim) float32, to 8 bits; memory: ``n_users * dim`` bytes."""
     scale = max(float(vectors.max()), -float(vectors.min())) / 127.0
     rows = np.empty(vectors.shape, np.int8)
     # The distance is computed in float64, and the margin more than its rounding.

@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.distributed import ONE, Ranks
+from elsa_groups.base.distributed import Ranks
 from elsa_groups.base.progress import progress
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.similarity.scores import reference_cosine
 
@@ -205,9 +206,7 @@ def _all_pairs(rows: torch.Tensor, ranks: Ranks, size: int = TILE) -> Iterator[F
             bar.update()
 
 
-def tally_sample(
-    vectors: Vectors, *, n_bins: int, seed: int, threads: int, ranks: Ranks = ONE
-) -> NDArray[np.int64]:
+def tally_sample(vectors: Vectors, *, n_bins: int, seed: int, runtime: Runtime) -> NDArray[np.int64]:
     """Count a sample of pairs in equal bins of fast cosine in [-1, 1].
 
     Users in random order are cut into blocks of equal size, and all pairs inside a block are taken. So every
@@ -223,10 +222,8 @@ def tally_sample(
         Bins.
     seed : int
         Fixes the order of users.
-    threads : int
-        Workers.
-    ranks : Ranks
-        Processes that share the blocks; the result is the same on all.
+    runtime : Runtime
+        Workers and processes that share the blocks; the result is the same on all.
 
     Returns
     -------
@@ -235,11 +232,11 @@ def tally_sample(
     """
     order = np.random.default_rng(seed).permutation(len(vectors))
     blocks = np.array_split(order, math.ceil(len(vectors) / TILE))
-    rows = (torch.from_numpy(vectors[block]) for block in ranks.share(blocks))
-    counts = np.zeros((threads, n_bins), np.int64)
+    rows = (torch.from_numpy(vectors[block]) for block in runtime.ranks.share(blocks))
+    counts = np.zeros((runtime.threads, n_bins), np.int64)
     looks: list[Look] = [lambda tile, *_, own=own: _tally(tile, own) for own in counts]
     _sweep(((block, block, 0, 0) for block in rows), looks)
-    return ranks.sum(counts.sum(axis=0))
+    return runtime.ranks.sum(counts.sum(axis=0))
 
 
 class _Collector:
@@ -273,9 +270,7 @@ def collect_inside(
     brackets: list[tuple[float, float]],
     *,
     max_inside: int,
-    threads: int,
-    ranks: Ranks = ONE,
-    device: torch.device | None = None,
+    runtime: Runtime,
 ) -> list[Inside]:
     """Count the pairs below each bracket of fast cosines and keep those inside, each where it was seen.
 
@@ -287,13 +282,9 @@ def collect_inside(
         Closed intervals of cosine.
     max_inside : int
         Most pairs that a rank may keep, 12 bytes each, all brackets together.
-    threads : int
-        Workers.
-    ranks : Ranks
-        Processes that share the tiles.
-    device : torch.device, optional
-        Where products and counts are made by torch, instead of by compiled code on the CPU. Memory there:
-        the vectors and up to 2 GB.
+    runtime : Runtime
+        Workers and processes that share the tiles. On a CUDA device torch makes products and counts, on the
+        CPU compiled code; memory on the device: the vectors and up to 2 GB.
 
     Raises
     ------
@@ -313,12 +304,11 @@ def collect_inside(
     below = np.zeros(len(brackets), np.int64)
     refused = 0
     try:
-        if device is None:
-            parts = _collect_by_workers(vectors, lows, highs, below, room, threads, ranks)
-        else:
-            parts = _collect_on_device(vectors, lows, highs, below, room, device, ranks)
+        collect = _collect_by_workers if runtime.device == "cpu" else _collect_on_device
+        parts = collect(vectors, lows, highs, below, room, runtime)
     except TooManyInside:
         refused = 1
+    ranks = runtime.ranks
     if ranks.sum(np.array([refused]))[0]:
         raise TooManyInside
     below = ranks.sum(below)
@@ -337,11 +327,10 @@ def _collect_by_workers(
     highs: Vectors,
     below: NDArray[np.int64],
     room: Callable[[int], None],
-    threads: int,
-    ranks: Ranks,
+    runtime: Runtime,
 ) -> list[Kept]:
-    collectors = [_Collector(lows, highs, room) for _ in range(threads)]
-    _sweep(_all_pairs(torch.from_numpy(vectors), ranks), [collector.look for collector in collectors])
+    collectors = [_Collector(lows, highs, room) for _ in range(runtime.threads)]
+    _sweep(_all_pairs(torch.from_numpy(vectors), runtime.ranks), [collector.look for collector in collectors])
     for collector in collectors:
         collector.flush()
         below += collector.below
@@ -354,13 +343,12 @@ def _collect_on_device(
     highs: Vectors,
     below: NDArray[np.int64],
     room: Callable[[int], None],
-    device: torch.device,
-    ranks: Ranks,
+    runtime: Runtime,
 ) -> list[Kept]:
     kept: list[list[Kept]] = [[] for _ in lows]
-    rows = torch.from_numpy(vectors).to(device)
+    rows = torch.from_numpy(vectors).to(runtime.device)
     with _full_float32():
-        for left, right, u0, v0 in _all_pairs(rows, ranks, DEVICE_TILE):
+        for left, right, u0, v0 in _all_pairs(rows, runtime.ranks, DEVICE_TILE):
             tile = left @ right.T
             if u0 == v0:
                 # Pairs that are counted elsewhere, or none, are above every bracket.
@@ -393,8 +381,7 @@ def bin_window(
     *,
     n_bins: int,
     bound: float,
-    threads: int,
-    ranks: Ranks = ONE,
+    runtime: Runtime,
 ) -> Bins:
     """Count the pairs of a window of reference cosines in equal bins: constant memory, whatever the ties.
 
@@ -408,16 +395,15 @@ def bin_window(
         Bins of equal width.
     bound : float
         Largest error of a fast cosine: pairs farther than that from the window need no reference value.
-    threads : int
-        Workers.
-    ranks : Ranks
-        Processes that share the tiles; the result is the same on all.
+    runtime : Runtime
+        Workers and processes that share the tiles; the result is the same on all.
     """
     parts = [
         Bins(0, np.zeros(n_bins, np.int64), np.full(n_bins, np.inf), np.full(n_bins, -np.inf))
-        for _ in range(threads)
+        for _ in range(runtime.threads)
     ]
-    below = np.zeros((threads, 1), np.int64)
+    ranks = runtime.ranks
+    below = np.zeros((runtime.threads, 1), np.int64)
 
     def look_of(part: Bins, n_below: NDArray[np.int64]) -> Look:
         return lambda tile, u0, v0: _bin(

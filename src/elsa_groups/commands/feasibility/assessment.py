@@ -11,9 +11,9 @@ from elsa_groups.base.philox import stream_key
 from elsa_groups.commands.feasibility.loosening import Looser, find_looser
 from elsa_groups.commands.feasibility.orders import can_count_orders, count_orders
 from elsa_groups.commands.feasibility.walks import Walks, walk
-from elsa_groups.groups.family import Family
-from elsa_groups.similarity.limits import Band, Limits
-from elsa_groups.similarity.scores import Users, reference_similarities
+from elsa_groups.groups.family import GroupType
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.users import Users
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -117,13 +117,10 @@ class Effort:
 
 def assess_key(
     users: Users,
-    family: Family,
-    sizes: tuple[int, ...],
+    kind: GroupType,
+    limits: Limits,
     activity: Integers,
     *,
-    similar: float,
-    divergent: float,
-    band: Band | None = None,
     seed: int,
     effort: Effort,
     ordered: Floats,
@@ -132,18 +129,14 @@ def assess_key(
 
     Parameters
     ----------
-    users : (n_users, dim) float32, or BinaryHistories
-        Unit rows, or histories.
-    family : Family
-        Rules, linkage and number of groups.
-    sizes : tuple of int
-        Subgroup sizes, one of the family's compositions.
+    users : Users
+        Whom groups are drawn from.
+    kind : GroupType
+        Rules, linkage, subgroup sizes and number of groups.
+    limits : Limits
+        What the rules mean.
     activity : (n_users,) int64
         Items in each user's history.
-    similar, divergent : float
-        Thresholds on similarity.
-    band : (float, float), optional
-        Lowest and highest similarity by the rule band, where the family asks for it.
     seed : int
         With the key it fixes first members and walks.
     effort : Effort
@@ -170,24 +163,23 @@ def assess_key(
     Cost: two walks for each attempt, one where there is one subgroup, and some twelve for each threshold to
     be loosened; see :func:`~elsa_groups.commands.feasibility.walks.walk`, also for the memory.
     """
-    limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
-    attempts = _Attempts(users, family, sizes, seed, effort)
-    firsts = _spread(users.shape[0], effort.attempts, attempts.stream("firsts"))
+    attempts = _Attempts(users, kind, seed, effort)
+    firsts = _spread(users.n_users, effort.attempts, attempts.stream("firsts"))
     walks, draws, completed = attempts.make(firsts, limits, "walks")
     starting = attempts.can_start(firsts, limits, completed[:, 0] > 0)
     share = float(completed.mean())
     restarts = (1.0 - share) / share if share else None
-    verdict = _judge(share, family.n_groups, effort)
+    verdict = _judge(share, kind.n_groups, effort)
     sets = attempts.sets_per_walk(firsts, limits, walks)
     looser: tuple[Looser, ...] = ()
     if verdict != "feasible":
         looser = find_looser(
-            {family.within, family.across}, limits, ordered,
+            {kind.family.within, kind.family.across}, limits, ordered,
             lambda trial: float(attempts.make(firsts, trial, "trial")[2].mean()),
             wanted=effort.completing_share,
         )  # fmt: skip
     return Feasibility(
-        family.key(sizes), family.n_groups, len(firsts), verdict,
+        kind.name, kind.n_groups, len(firsts), verdict,
         _wilson(float(starting.mean()), len(firsts)),
         *_compare_activity(activity, firsts, starting),
         *_steps(walks),
@@ -204,20 +196,19 @@ class _Attempts:
     """Attempts to draw groups of a key, each made from the seed and a name alone."""
 
     users: Users
-    family: Family
-    sizes: tuple[int, ...]
+    kind: GroupType
     seed: int
     effort: Effort
 
     def stream(self, name: str) -> np.random.Generator:
-        key = stream_key(self.seed, "feasibility", self.family.key(self.sizes), name)
+        key = stream_key(self.seed, "feasibility", self.kind.name, name)
         return np.random.Generator(np.random.Philox(key=int(key)))
 
     def make(self, firsts: Integers, limits: Limits, name: str) -> tuple[Walks, Floats, Floats]:
         """Return walks, and by :func:`_draw_waits` what each costs and whether it completes."""
         rng = self.stream(name)
-        walks = walk(self.users, self.family, self.sizes, firsts, **limits, rng=rng)
-        return walks, *_draw_waits(walks, self.users.shape[0], self.effort.max_draws, rng)
+        walks = walk(self.users, self.kind, limits, firsts, rng=rng)
+        return walks, *_draw_waits(walks, self.users.n_users, self.effort.max_draws, rng)
 
     def can_start(self, firsts: Integers, limits: Limits, completed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return from whom an attempt completes, the first or one of some more."""
@@ -230,19 +221,16 @@ class _Attempts:
 
     def sets_per_walk(self, firsts: Integers, limits: Limits, walks: Walks) -> Floats:
         """Return numbers whose expectation is that of distinct groups, (n,); none if groups are too large."""
-        if not can_count_orders(self.sizes):
+        if not can_count_orders(self.kind.sizes):
             return np.empty(0)
-        if len(self.sizes) > 1:
+        if len(self.kind.sizes) > 1:
             rng = self.stream("uniform")
-            walks = walk(self.users, self.family, self.sizes, firsts, **limits, rng=rng, by_turns=False)
+            walks = walk(self.users, self.kind, limits, firsts, rng=rng, by_turns=False)
         members, sets = walks.members[walks.complete], np.zeros(len(firsts))
         size = members.shape[1]
         us, vs = np.repeat(members, size, axis=1), np.tile(members, size)
-        similarities = reference_similarities(self.users, us.ravel(), vs.ravel())
-        orders = count_orders(
-            similarities.reshape(-1, size, size), self.sizes, self.family.linkage,
-            within=self.family.within.interval(**limits), across=self.family.across.interval(**limits),
-        )  # fmt: skip
+        similarities = self.users.similarities(us.ravel(), vs.ravel())
+        orders = count_orders(similarities.reshape(-1, size, size), self.kind, limits)
         # By reference values there may be none, where float32 scores saw one.
         sets[walks.complete] = walks.sequences[walks.complete] / np.maximum(orders, 1.0)
         return sets

@@ -135,11 +135,13 @@ class _Steps:
 
 def _ends(limits: Limits) -> Ends:
     """Return thresholds by the names of their settings."""
-    band = limits["band"]
-    ends = {"similar": limits["similar"], "divergent": limits["divergent"]}
-    return ends if band is None else ends | {"band.low": band[0], "band.high": band[1]}
+    ends = {"similar": limits.similar, "divergent": limits.divergent}
+    if limits.band is None:
+        return ends
+    low, high = limits.band
+    return ends | {"band.low": low, "band.high": high}
 
 
 def _limits(ends: Ends) -> Limits:
     band = (ends["band.low"], ends["band.high"]) if "band.low" in ends else None
-    return {"similar": ends["similar"], "divergent": ends["divergent"], "band": band}
+    return Limits(ends["similar"], ends["divergent"], band)

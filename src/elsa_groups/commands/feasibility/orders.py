@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.groups.family import Linkage
-
-_MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
+from elsa_groups.groups.family import GroupType
+from elsa_groups.groups.linkage import slack
+from elsa_groups.similarity.limits import Limits
 
 # Largest number of ways to be divided over subgroups, or out, that is counted: 32 MB.
 _MOST_STATES = 1 << 22
@@ -17,26 +17,18 @@ def can_count_orders(sizes: tuple[int, ...]) -> bool:
     return (len(sizes) + 1) ** sum(sizes) <= _MOST_STATES
 
 
-def count_orders(
-    similarities: NDArray[np.float64],
-    sizes: tuple[int, ...],
-    linkage: Linkage,
-    *,
-    within: tuple[float, float],
-    across: tuple[float, float],
-) -> NDArray[np.float64]:
+def count_orders(similarities: NDArray[np.float64], kind: GroupType, limits: Limits) -> NDArray[np.float64]:
     """Count the sequences of members that end in the same set of users, whoever is in which subgroup.
 
     Parameters
     ----------
     similarities : (n_groups, size, size) float64
         Of the members of each group.
-    sizes : tuple of int
-        Subgroup sizes, for which :func:`can_count_orders`.
-    linkage : Linkage
-        Of a member to the members of a subgroup before it.
-    within, across : (float, float)
-        Lowest and highest similarity to its own subgroup, and to the others.
+    kind : GroupType
+        Rules, linkage, of a member to the members of a subgroup before it, and subgroup sizes, for which
+        :func:`can_count_orders`.
+    limits : Limits
+        What the rules mean.
 
     Returns
     -------
@@ -49,36 +41,32 @@ def count_orders(
     which those that cannot be reached cost nothing.
     """
     orders = np.zeros(len(similarities))
-    _count_orders(similarities, np.array(sizes), *within, *across, int(linkage), orders)
+    rules = kind.family.within.interval(limits), kind.family.across.interval(limits)
+    _count_orders(similarities, np.array(kind.sizes), rules, int(kind.family.linkage), orders)
     return orders
 
 
 @compiled()
-def _may_join(similarities, user, subgroup, places, counts, lows, highs, linkage):
+def _may_join(similarities, user, subgroup, places, counts, rules, linkage, towards):
     """Whether a user meets the rules towards every subgroup, its own and others, that has members."""
     for other in range(counts.shape[0]):
         if counts[other] == 0:
             continue
-        rule = 0 if other == subgroup else 1
-        total, meeting = 0.0, 0
+        n = 0
         for member in range(places.shape[0]):
             if places[member] == other + 1:
-                value = similarities[user, member]
-                total += value
-                meeting += lows[rule] <= value <= highs[rule]
-        if linkage == _MEAN:
-            meets = lows[rule] <= total / counts[other] <= highs[rule]
-        else:
-            meets = meeting == counts[other] if linkage == _ALL else meeting > 0
-        if not meets:
+                towards[n] = similarities[user, member]
+                n += 1
+        low, high = rules[0] if other == subgroup else rules[1]
+        if slack(towards[:n], linkage, low, high) < 0.0:
             return False
     return True
 
 
 @compiled()
-def _count_orders(similarities, sizes, within_low, within_high, across_low, across_high, linkage, orders):
+def _count_orders(similarities, sizes, rules, linkage, orders):
     size, n_subgroups = similarities.shape[1], sizes.shape[0]
-    lows, highs = (within_low, across_low), (within_high, across_high)
+    towards = np.empty(size)
     powers = (n_subgroups + 1) ** np.arange(size)
     ways = np.empty((n_subgroups + 1) ** size)
     # Of each member its subgroup and one more, or 0.
@@ -103,5 +91,7 @@ def _count_orders(similarities, sizes, within_low, within_high, across_low, acro
                 for subgroup in range(n_subgroups):
                     if places[member] > 0 or counts[subgroup] == sizes[subgroup]:
                         continue
-                    if _may_join(similarities[group], member, subgroup, places, counts, lows, highs, linkage):
+                    if _may_join(
+                        similarities[group], member, subgroup, places, counts, rules, linkage, towards
+                    ):
                         ways[state + (subgroup + 1) * powers[member]] += ways[state]

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.groups.family import Family, Linkage
-from elsa_groups.similarity.limits import Band, Limits
-from elsa_groups.similarity.scores import Users, similarities_to_all
+from elsa_groups.groups.family import GroupType, Linkage
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.users import Users
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # Most that is kept of the walks under way, in bytes.
-_BYTES = 1 << 28
+BYTES = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +58,10 @@ class Walks:
 
 def walk(
     users: Users,
-    family: Family,
-    sizes: tuple[int, ...],
+    kind: GroupType,
+    limits: Limits,
     firsts: Integers,
     *,
-    similar: float,
-    divergent: float,
-    band: Band | None = None,
     rng: np.random.Generator,
     by_turns: bool = True,
 ) -> Walks:
@@ -72,18 +69,14 @@ def walk(
 
     Parameters
     ----------
-    users : (n_users, dim) float32, or BinaryHistories
-        Unit rows, or histories.
-    family : Family
-        Rules and linkage.
-    sizes : tuple of int
-        Subgroup sizes.
+    users : Users
+        Whom groups are drawn from.
+    kind : GroupType
+        Rules, linkage and subgroup sizes.
+    limits : Limits
+        What the rules mean.
     firsts : (n,) int64 in [0, n_users)
         First member of each walk.
-    similar, divergent : float
-        Thresholds on similarity.
-    band : (float, float), optional
-        Lowest and highest similarity by the rule band, where the family asks for it.
     rng : numpy.random.Generator
         Of who joins.
     by_turns : bool
@@ -96,19 +89,14 @@ def walk(
     Memory: at most 256 MB beside the users, however many they and the walks are, as walks go in batches; one
     walk at least, of some 30 bytes a user.
     """
-    limits: Limits = {"similar": similar, "divergent": divergent, "band": band}
-    intervals = family.within.interval(**limits), family.across.interval(**limits)
-    size, n_users = sum(sizes), users.shape[0]
+    n_users, n_subgroups = users.n_users, len(kind.sizes)
     # Drawn for all at once, so that a walk does not depend on the batch it is in.
-    chances = rng.random((len(firsts), size - 1, 2))
-    of_score = 4 if isinstance(users, np.ndarray) else 8
-    step = max(1, _BYTES // (n_users * (of_score * (len(sizes) + 3) + 4 * len(sizes) + 4)))
+    chances = rng.random((len(firsts), kind.size - 1, 2))
+    of_score = np.dtype(users.score_type).itemsize
+    step = max(1, BYTES // (n_users * (of_score * (n_subgroups + 3) + 4 * n_subgroups + 4)))
     parts = [
         _walk_batch(
-            users,
-            family.linkage,
-            intervals,
-            sizes,
+            _Batch(users, kind, limits, len(firsts[at : at + step])),
             firsts[at : at + step],
             chances[at : at + step],
             by_turns,
@@ -121,24 +109,17 @@ def walk(
 class _Batch:
     """Walks that take each step together: their members, and who may join which subgroup."""
 
-    def __init__(
-        self,
-        users: Users,
-        linkage: Linkage,
-        intervals: tuple[Band, Band],
-        sizes: tuple[int, ...],
-        n_walks: int,
-    ) -> None:
-        n_subgroups, shape = len(sizes), (len(sizes), n_walks, users.shape[0])
-        self.people, self.linkage, self.intervals = users, linkage, intervals
-        self.sizes, self.starts = np.array(sizes), np.cumsum((0, *sizes[:-1]))
-        self.members = np.full((n_walks, sum(sizes)), -1, np.int64)
+    def __init__(self, users: Users, kind: GroupType, limits: Limits, n_walks: int) -> None:
+        n_subgroups, shape = len(kind.sizes), (len(kind.sizes), n_walks, users.n_users)
+        self.people, self.linkage = users, kind.family.linkage
+        self.intervals = kind.family.within.interval(limits), kind.family.across.interval(limits)
+        self.sizes, self.starts = np.array(kind.sizes), np.cumsum((0, *kind.sizes[:-1]))
+        self.members = np.full((n_walks, kind.size), -1, np.int64)
         self.counts = np.zeros((n_walks, n_subgroups), np.int64)
         self.free = np.ones(shape[1:], bool)
-        of_score = np.float32 if isinstance(users, np.ndarray) else np.float64
         # By rule, within and across: whether a user meets it towards a subgroup; an empty one takes anybody.
         self.meets = np.ones((2, *shape), bool)
-        self.sums = np.zeros(shape, of_score) if linkage == Linkage.mean else None
+        self.sums = np.zeros(shape, users.score_type) if self.linkage == Linkage.mean else None
 
     def join(self, walks: Integers, subgroups: Integers, users: Integers) -> None:
         """Put one user into a subgroup of each of some walks."""
@@ -151,7 +132,7 @@ class _Batch:
 
     def _compare(self, subgroup: int, walks: Integers, joined: Integers) -> None:
         """Bring who meets the rules towards a subgroup up to date with the member that joined it."""
-        scores = similarities_to_all(self.people, joined)
+        scores = self.people.similarities_to_all(joined)
         counts = self.counts[walks, subgroup][:, np.newaxis]
         if self.sums is not None:
             scores += self.sums[subgroup, walks]
@@ -173,17 +154,8 @@ class _Batch:
         return welcome
 
 
-def _walk_batch(
-    users: Users,
-    linkage: Linkage,
-    intervals: tuple[Band, Band],
-    sizes: tuple[int, ...],
-    firsts: Integers,
-    chances: Floats,
-    by_turns: bool,
-) -> Walks:
-    (n_walks, n_steps, _), n_users = chances.shape, users.shape[0]
-    batch = _Batch(users, linkage, intervals, sizes, n_walks)
+def _walk_batch(batch: _Batch, firsts: Integers, chances: Floats, by_turns: bool) -> Walks:
+    (n_walks, n_steps, _), n_users, sizes = chances.shape, batch.people.n_users, batch.sizes
     batch.join(np.arange(n_walks), np.zeros(n_walks, np.int64), firsts)
     acceptance, in_vain = np.full((2, n_walks, n_steps), np.nan)
     round_length, place = np.zeros((2, n_walks, n_steps), np.int64)

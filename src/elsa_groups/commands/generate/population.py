@@ -1,25 +1,26 @@
 """Whom groups are drawn from, and by which part of their histories."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from elsa_groups.base.digests import array_digest
+from elsa_groups.base.distributed import Ranks
 from elsa_groups.base.errors import InputError
-from elsa_groups.settings import schema
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from scipy.sparse import csr_array
-
-    from elsa_groups.base.distributed import Ranks
-    from elsa_groups.data.interactions import Interactions
-    from elsa_groups.data.split import Split
-    from elsa_groups.model.embeddings import Embeddings
-    from elsa_groups.similarity.histories import BinaryHistories, Measure
-    from elsa_groups.similarity.scores import Users
-
-FROM_FILE = "file"
+from elsa_groups.data.interactions import Interactions
+from elsa_groups.data.split import Split, hold_out
+from elsa_groups.groups.candidates import Lookup
+from elsa_groups.groups.users import rows_of_ids, rows_of_set, sample_rows
+from elsa_groups.model.embeddings import Embeddings, centre_users, embed_users
+from elsa_groups.model.recommendations import top_items
+from elsa_groups.settings.commands import Center, GenerateSettings, History, SimilaritySettings
+from elsa_groups.similarity.sources import make_users
+from elsa_groups.similarity.users import Users
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +39,12 @@ class Chosen:
         Content of the file of ids, where one was given; on rank 0 alone.
     """
 
-    drawn: "NDArray[np.int64]"
-    compared: "NDArray[np.int64]"
-    trained: "NDArray[np.bool_] | None" = None
+    drawn: NDArray[np.int64]
+    compared: NDArray[np.int64]
+    trained: NDArray[np.bool_] | None = None
     listed: bytes | None = field(default=None, repr=False)
 
-    def sent(self, ranks: "Ranks") -> "Chosen":
+    def sent(self, ranks: Ranks) -> "Chosen":
         """Return on every rank what rank 0 has of the rows."""
         drawn, compared = (ranks.broadcast(rows) for rows in (self.drawn, self.compared))
         return Chosen(drawn, compared, self.trained, self.listed)
@@ -71,27 +72,53 @@ class Population:
         ``min_common_items`` with scope ``targets``.
     chosen : Chosen
         Who was asked for.
+    encoder : (n_items, factors) float32
+        Item vectors of the parent.
+    lookup : Lookup
+        What filters look up of the users that can be drawn, whose histories it holds, a row each.
     """
 
-    embeddings: "Embeddings"
-    users: "Users"
-    compared: "Users"
-    uncentred: "NDArray[np.float32]"
-    histories: "csr_array"
-    targets: "csr_array | None"
+    embeddings: Embeddings
+    users: Users
+    compared: Users
+    uncentred: NDArray[np.float32]
+    histories: csr_array
+    targets: csr_array | None
     chosen: Chosen
+    encoder: NDArray[np.float32]
+    lookup: Lookup
 
-    def trained_share(self, members: "NDArray[np.int64]") -> float | None:
+    @property
+    def makes_thresholds(self) -> bool:
+        """Whether the pairs of the users that can be drawn make the thresholds."""
+        return self.compared is self.users
+
+    def take(self, rows: NDArray[np.int64]) -> "Population":
+        """Return some of the users that can be drawn; they make the thresholds where all of them did."""
+        embeddings, users = self.embeddings, self.users.take(rows)
+        vectors = embeddings.vectors[rows]
+        shared = self.uncentred is embeddings.vectors
+        return replace(
+            self,
+            embeddings=replace(embeddings, vectors=vectors, rows=embeddings.rows[rows]),
+            users=users,
+            compared=users if self.makes_thresholds else self.compared,
+            uncentred=vectors if shared else self.uncentred[rows],
+            lookup=self.lookup.take(rows),
+        )
+
+    def with_top_items(self, *, threads: int) -> "Population":
+        """Return the population with what ELSA recommends to everybody looked up."""
+        top = top_items(self.uncentred, self.encoder, self.lookup.histories, threads=threads)
+        return replace(self, lookup=replace(self.lookup, top_items=top))
+
+    def trained_share(self, members: NDArray[np.int64]) -> float | None:
         """Return the share of members, places in ``embeddings``, that the parent was trained on, if known."""
         trained = self.chosen.trained
         return None if trained is None else float(trained[self.embeddings.rows[members]].mean())
 
     def record(self) -> dict[str, Any]:
         """Describe who could be drawn, for the lineage record."""
-        import hashlib
-
-        from elsa_groups.base.digests import array_digest
-
         rows, trained, listed = self.embeddings.rows, self.chosen.trained, self.chosen.listed
         return {
             "n_users": len(rows),
@@ -101,30 +128,7 @@ class Population:
         }
 
 
-def user_set_of(settings: dict[str, Any]) -> str:
-    """Return the name of the set that groups are drawn from: of a part, or ``file``."""
-    return FROM_FILE if settings["user_file"] is not None else str(settings["user_set"])
-
-
-def check_population(settings: dict[str, Any]) -> None:
-    """Refuse users and histories that no data could have.
-
-    Raises
-    ------
-    InputError
-        If both a set and a file are given, or the share of targets is out of range.
-    """
-    from elsa_groups.data.split import check_target_ratio
-    from elsa_groups.groups.users import EVERYONE
-
-    if settings["user_file"] is not None and settings["user_set"] != EVERYONE:
-        raise InputError(
-            f"user_file: expected user_set=all beside it, came user_set={settings['user_set']}; give one"
-        )
-    check_target_ratio(settings["holdout"]["target_ratio"])
-
-
-def read_user_file(settings: dict[str, Any]) -> bytes | None:
+def read_user_file(given: str | None) -> bytes | None:
     """Return the content of the file of ids, if one was given.
 
     Raises
@@ -132,23 +136,23 @@ def read_user_file(settings: dict[str, Any]) -> bytes | None:
     InputError
         If it cannot be read.
     """
-    if settings["user_file"] is None:
+    if given is None:
         return None
     try:
-        return Path(settings["user_file"]).expanduser().read_bytes()
+        return Path(given).expanduser().read_bytes()
     except OSError as error:
-        raise InputError(f"user_file: expected a file of user ids, one a line, came {error}") from error
+        raise InputError(f"user_file: expected a file of user ids, one a line, got {error}") from error
 
 
 def choose_users(
-    settings: dict[str, Any], interactions: "Interactions", split: "Split | None", listed: bytes | None
+    settings: GenerateSettings, interactions: Interactions, split: Split | None, listed: bytes | None
 ) -> Chosen:
     """Choose the users that settings ask for.
 
     Parameters
     ----------
-    settings : dict
-        Completed settings of entry point generate.
+    settings : GenerateSettings
+        What is asked for.
     interactions : Interactions
         The data.
     split : Split or None
@@ -161,43 +165,38 @@ def choose_users(
     InputError
         If the parent has no split to choose by, an id is unknown, or too few users are left.
     """
-    import numpy as np
-
-    from elsa_groups.groups.users import rows_of_ids, rows_of_set, sample_rows
-
     n_users = interactions.n_users
     if listed is not None:
         drawn = rows_of_ids(listed, interactions.user_ids)
     else:
-        drawn = rows_of_set(settings["user_set"], n_users, split)
-    if settings["user_sample"] is not None:
-        drawn = sample_rows(drawn, settings["user_sample"], seed=settings["seed"])
-    asked = settings["thresholds"]["users"]
+        drawn = rows_of_set(settings.user_set, n_users, split)
+    if settings.user_sample is not None:
+        drawn = sample_rows(drawn, settings.user_sample, seed=settings.seed)
+    asked = settings.thresholds.users
     compared = drawn if asked is None else rows_of_set(asked, n_users, split)
     _check_enough(settings, len(drawn), len(compared))
     trained = None if split is None else np.isin(np.arange(n_users), split.train)
     return Chosen(drawn, compared, trained, listed)
 
 
-def _check_enough(settings: dict[str, Any], n_drawn: int, n_compared: int) -> None:
+def _check_enough(settings: GenerateSettings, n_drawn: int, n_compared: int) -> None:
     """Refuse sets that are too small, by their name; who has no direction is found out later."""
-    where = f"user_set={user_set_of(settings)}"
-    for family in schema.families_of(settings):
-        for sizes in family.compositions:
-            if n_drawn < sum(sizes):
-                raise InputError(
-                    f"{family.key(sizes)}: expected at least {sum(sizes)} users to draw a group from, came"
-                    f" {n_drawn} of {where}; choose a larger set"
-                )
+    where = f"user_set={settings.user_set_name}"
+    for kind in settings.types:
+        if n_drawn < kind.size:
+            raise InputError(
+                f"{kind.name}: expected at least {kind.size} users to draw a group from, got {n_drawn} of"
+                f" {where}; choose a larger set"
+            )
     if n_compared < 2:
-        where = f"thresholds.users={settings['thresholds']['users']}"
-        raise InputError(f"{where}: expected at least 2 users to compare, came {n_compared}")
+        where = f"thresholds.users={settings.thresholds.users}"
+        raise InputError(f"{where}: expected at least 2 users to compare, got {n_compared}")
 
 
 def embed_population(
-    settings: dict[str, Any],
-    interactions: "Interactions",
-    encoder: "NDArray[np.float32]",
+    settings: GenerateSettings,
+    interactions: Interactions,
+    encoder: NDArray[np.float32],
     chosen: Chosen,
     *,
     threads: int,
@@ -206,68 +205,47 @@ def embed_population(
 
     Costs a holdout of all histories, and the embedding of chosen users alone.
     """
-    import numpy as np
-
     histories, targets = interactions.matrix, None
-    if settings["history"] == "inputs":
-        from elsa_groups.data.split import hold_out
-
-        ratio, everyone = settings["holdout"]["target_ratio"], np.arange(interactions.n_users)
-        histories, targets = hold_out(histories, everyone, target_ratio=ratio, seed=settings["seed"])
+    if settings.history == History.inputs:
+        ratio, everyone = settings.holdout.target_ratio, np.arange(interactions.n_users)
+        histories, targets = hold_out(histories, everyone, target_ratio=ratio, seed=settings.seed)
     own = _embed_rows(histories, encoder, chosen.drawn, threads)
-    by = settings["similarity"]
+    by = settings.similarity
     embeddings, users = _compare_by(by, histories, own, chosen.drawn, own.vectors)
     compared = users
     if not np.array_equal(chosen.compared, chosen.drawn):
         others = _embed_rows(histories, encoder, chosen.compared, threads)
         _, compared = _compare_by(by, histories, others, chosen.compared, own.vectors)
-    centred = by["center"] == "mean"
+    centred = by.center == Center.mean
     uncentred = own.vectors[np.isin(own.rows, embeddings.rows)] if centred else embeddings.vectors
-    return Population(embeddings, users, compared, uncentred, histories, targets, chosen)
+    lookup = _look_up(histories, targets, embeddings.rows)
+    return Population(embeddings, users, compared, uncentred, histories, targets, chosen, encoder, lookup)
 
 
 def _compare_by(
-    by: dict[str, Any],
-    histories: "csr_array",
-    embedded: "Embeddings",
-    asked: "NDArray[np.int64]",
-    mean_of: "NDArray[np.float32]",
-) -> "tuple[Embeddings, Users]":
+    by: SimilaritySettings,
+    histories: csr_array,
+    embedded: Embeddings,
+    asked: NDArray[np.int64],
+    mean_of: NDArray[np.float32],
+) -> tuple[Embeddings, Users]:
     """Return those of the users asked for who can be compared, and what they are compared by."""
-    from elsa_groups.model.embeddings import centre_users
-
-    if by["source"] != "elsa":
-        return _by_histories(histories, embedded, asked, by["source"])
-    if by["center"] == "mean":
+    if by.center == Center.mean:
         embedded = centre_users(embedded, mean_of)
-    return embedded, embedded.vectors
+    return make_users(by.source, histories, embedded, asked)
 
 
-def _by_histories(
-    histories: "csr_array", embedded: "Embeddings", asked: "NDArray[np.int64]", source: "Measure"
-) -> "tuple[Embeddings, BinaryHistories]":
-    """Return those of the users asked for who have a similarity by histories."""
-    import numpy as np
-
-    from elsa_groups.model.embeddings import Embeddings
-    from elsa_groups.similarity.histories import binary_histories, have_similarity
-
-    rows = asked[have_similarity(histories[asked], source)]
-    # Who has a history may still have no embedding: a zero row, at the middle of the map.
-    vectors = np.zeros((len(rows), embedded.vectors.shape[1]), np.float32)
-    has, places = np.isin(rows, embedded.rows), np.searchsorted(embedded.rows, rows)
-    vectors[has] = embedded.vectors[places[has]]
-    return Embeddings(vectors, rows, len(asked) - len(rows)), binary_histories(histories[rows], source)
+def _look_up(histories: csr_array, targets: csr_array | None, rows: NDArray[np.int64]) -> Lookup:
+    """Return what filters look up of some users, but for what is recommended to them."""
+    if len(rows) == histories.shape[0]:
+        return Lookup(histories, targets)
+    return Lookup(histories[rows], None if targets is None else targets[rows])
 
 
 def _embed_rows(
-    histories: "csr_array", encoder: "NDArray[np.float32]", rows: "NDArray[np.int64]", threads: int
-) -> "Embeddings":
+    histories: csr_array, encoder: NDArray[np.float32], rows: NDArray[np.int64], threads: int
+) -> Embeddings:
     """Embed some users; their rows stay those of the data."""
-    from dataclasses import replace
-
-    from elsa_groups.model.embeddings import embed_users
-
     asked = histories if len(rows) == histories.shape[0] else histories[rows]
     embedded = embed_users(asked, encoder, threads=threads)
     return replace(embedded, rows=rows[embedded.rows])

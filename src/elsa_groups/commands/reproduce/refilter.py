@@ -12,7 +12,7 @@ from elsa_groups.groups.family import Family
 from elsa_groups.groups.filters import KEPT, Filters, Lookup, Members, OwnFilters, pair_extremes
 from elsa_groups.groups.kept import KeptGroups
 from elsa_groups.groups.rejection import MOST_AT_ONCE, draw_part
-from elsa_groups.similarity.scores import Users
+from elsa_groups.similarity.users import Users
 
 
 def refilter(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from elsa_groups.commands.reproduce.decisions import Attempt, Decisions
 from elsa_groups.groups.family import Family
 from elsa_groups.similarity.limits import Band
-from elsa_groups.similarity.scores import Users
+from elsa_groups.similarity.users import Users
 
 # Float32 embeddings that differ in their last digits move a similarity by some 1e-7.
 TOLERANCE = 1e-6

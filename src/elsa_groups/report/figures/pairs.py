@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.report.figures.style import (
     BLUE,
     GREY,
@@ -18,9 +19,10 @@ from elsa_groups.report.figures.style import (
     settle,
     show_percent,
 )
-from elsa_groups.similarity.scores import Users, reference_similarities
-from elsa_groups.similarity.thresholds import sample_similarities
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
+from elsa_groups.similarity.users import Users
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,14 +75,14 @@ class PairSimilarities:
         return f"{self.n_seen:,} random pairs"
 
 
-def count_pairs(users: Users, *, similar: float, divergent: float, threads: int = 1) -> PairSimilarities:
+def count_pairs(users: Users, limits: Limits, *, threads: int = 1) -> PairSimilarities:
     """Count the reference similarities of all pairs of users, or of a sample where there are many.
 
     Parameters
     ----------
-    users : (n_users, dim) float32, or BinaryHistories
-        Unit rows, or histories, of two or more.
-    similar, divergent : float in [0, 1]
+    users : Users
+        Two or more.
+    limits : Limits
         Thresholds.
     threads : int
         Workers; the result does not depend on it.
@@ -90,11 +92,12 @@ def count_pairs(users: Users, *, similar: float, divergent: float, threads: int 
     At most a million dot products, 0.3 s at 256 dimensions, whatever the number of users; memory: 24 bytes
     for each. The sample is the same for the same users.
     """
-    total = n_pairs(users.shape[0])
+    similar, divergent, _ = limits
+    total = n_pairs(users.n_users)
     if total <= MAX_PAIRS:
-        values = reference_similarities(users, *np.triu_indices(users.shape[0], 1))
+        values = users.similarities(*np.triu_indices(users.n_users, 1))
     else:
-        values = sample_similarities(users, MAX_PAIRS, seed=0, threads=threads)
+        values = sample_similarities(users, MAX_PAIRS, seed=0, runtime=Runtime(threads))
     # Few pairs in many bins are noise.
     n_bins = int(np.clip(np.sqrt(len(values)), _FEWEST_BINS, _MOST_BINS))
     low, high = min(values.min(), divergent, similar), max(values.max(), divergent, similar)
@@ -104,7 +107,7 @@ def count_pairs(users: Users, *, similar: float, divergent: float, threads: int 
     return PairSimilarities(
         edges=edges,
         counts=counts,
-        n_users=users.shape[0],
+        n_users=users.n_users,
         mean=float(values.mean()),
         similar=similar,
         divergent=divergent,
