@@ -112,7 +112,7 @@ def test_an_installed_package_is_not_taken_for_the_repository_it_lies_in(checkou
 
 @pytest.mark.parametrize("ignored", [True, False])
 def test_a_project_unpacked_inside_another_repository_has_none_of_its_commits(checkout, ignored, caplog):
-    root, git = checkout
+    root, _ = checkout
     (root.parent / "other.txt").write_text("another project\n")
     if ignored:
         (root.parent / ".gitignore").write_text("checkout/\n")
