@@ -10,8 +10,11 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.similarity.histories import UNIT, binary_histories, have_similarity
+from elsa_groups.similarity.limits import Target
+from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.scores import reference_similarities, reference_similarity, take_users
-from elsa_groups.similarity.thresholds import Target, find_thresholds, sample_similarities, share_of_pairs
+
+from ..one_by_one import find_thresholds, share_of_pairs
 
 MEASURES = ["history_cosine", "pearson"]
 every_measure = pytest.mark.parametrize("measure", MEASURES)

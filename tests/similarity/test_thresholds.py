@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import InputError
 from elsa_groups.similarity import thresholds as room
-from elsa_groups.similarity.thresholds import Target, check_targets, find_thresholds, sample_similarities
+from elsa_groups.similarity.limits import Target
+from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
+
+from ..one_by_one import find_thresholds
 
 # Users from which on the brackets come from a sample: more than 2**17 pairs.
 SAMPLED_BRACKETS_FROM = 513
@@ -409,7 +412,7 @@ class TestValues:
 class TestErrors:
     @pytest.mark.parametrize("n_users", [0, 1])
     def test_fewer_than_two_users(self, n_users):
-        with pytest.raises(InputError, match=f"at least 2 users.*came {n_users}"):
+        with pytest.raises(InputError, match=f"at least 2 users.*got {n_users}"):
             find_thresholds(np.ones((n_users, 4), np.float32), similar=Target(0.9), divergent=Target(0.1))
 
     @pytest.mark.parametrize("damage", [np.nan, np.inf, -np.inf])
@@ -444,7 +447,7 @@ class TestErrors:
             ((Target(0.5), Target(None)), r"thresholds\.band\.high: expected a quantile or a value"),
             ((Target(0.8), Target(0.5)), r"band\.high\.quantile >= band\.low\.quantile.*0\.5 and 0\.8"),
             ((Target(None, 0.8), Target(None, 0.5)), r"band\.high\.value >= band\.low\.value"),
-            ((Target(None, 1.5), Target(0.5)), r"thresholds\.band\.low\.value.*came 1\.5"),
+            ((Target(None, 1.5), Target(0.5)), r"thresholds\.band\.low\.value.*got 1\.5"),
         ],
     )
     def test_a_band_without_an_end_or_in_the_wrong_order(self, band, message):

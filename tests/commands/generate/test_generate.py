@@ -65,11 +65,11 @@ def _settings(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"within": "band"}, r"thresholds\.band\.high: expected a quantile or a value, came neither"),
+        ({"within": "band"}, r"thresholds\.band\.high: expected a quantile or a value, got neither"),
         ({"source": "pearson", "center": "mean"}, r"similarity\.center: expected none with .*source=pearson"),
         ({"source": "history_cosine", "center": "mean"}, "only embeddings are centred"),
         ({"paired_with": "divergent_3"}, r"families\.pair\.paired_with: expected one key .*, of similar_3"),
-        ({"scope": "targets"}, r"filters\.min_common_items\.scope: expected .* came targets"),
+        ({"scope": "targets"}, r"filters\.min_common_items\.scope: expected .* got targets"),
     ],
 )
 def test_settings_that_no_data_could_satisfy_are_refused_before_any_work(changed, message):

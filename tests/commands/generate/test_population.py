@@ -113,7 +113,7 @@ def test_a_file_and_a_sample_of_it(interactions, tmp_path):
     [
         (
             ["user_file=ids.txt", "user_set=test"],
-            "expected user_set=all beside it, came user_set=test",
+            "expected user_set=all beside it, got user_set=test",
         ),
         (
             ["history=inputs", "holdout.target_ratio=1"],
@@ -136,10 +136,10 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path):
     [
         (
             ["user_set=val"],
-            "similar_5: expected at least 5 users .* came 3 of user_set=val",
+            "similar_5: expected at least 5 users .* got 3 of user_set=val",
         ),
-        (["user_set=train", "user_sample=4"], "similar_5: .* came 4 of user_set=train"),
-        (["thresholds.users=test"], "thresholds.users=test: expected at least 2 users to compare, came 1"),
+        (["user_set=train", "user_sample=4"], "similar_5: .* got 4 of user_set=train"),
+        (["thresholds.users=test"], "thresholds.users=test: expected at least 2 users to compare, got 1"),
     ],
 )
 def test_too_few_users_are_told_with_the_name_of_their_set(interactions, overrides, message):
