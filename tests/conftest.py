@@ -18,9 +18,10 @@ from scipy.sparse import csr_array
 
 from elsa_groups.commands.compare.comparison import ComparedRun
 from elsa_groups.data.interactions import Interactions, Source
-from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
+from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
+from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.measures.evidence import compare, find_interval, measures_of
-from elsa_groups.measures.quality import measure_overlap, measure_quality
+from elsa_groups.measures.quality import measure_overlap
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.recommendations import top_items
@@ -29,8 +30,11 @@ from elsa_groups.report.cautions import Caution
 from elsa_groups.report.examples import Histories, first_groups
 from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result, summary_row
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.vector_users import VectorUsers
 
 from .launches import Store
+from .one_by_one import measure_quality
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile("seeded", derandomize=True, deadline=None)
@@ -208,7 +212,7 @@ def _page_parts() -> dict[str, Any]:
         family = Family(name, (sizes,), **rules, linkage=Linkage.mean, n_groups=n_groups)
         members = np.array([rng.permutation(8)[:3] for _ in range(n_groups)])
         accounting = Accounting(*(np.full(n_groups, n) for n in (2_000, 30, 1_234)))
-        groups = Groups(family.key(sizes), members, sizes, accounting)
+        groups = Groups(GroupType(family, sizes).name, members, sizes, accounting)
         quality = measure_quality(embeddings.vectors, members, sizes, **rules, **limits)
         overlap = measure_overlap(members, n_users=8, threshold=0.3)
         tastes = measure_tastes(profiles, members, sizes)
@@ -219,7 +223,9 @@ def _page_parts() -> dict[str, Any]:
         told = (tastes, np.zeros(2), evidence[groups.key], 0.1)
         rows.append(summary_row(Result(groups, quality, overlap, np.array([0.5, 0.75]), 1.5, *told)))
         histories = Histories(data, embeddings, encoder)
-        examples[groups.key] = first_groups(groups, family, histories, histories.embeddings.vectors, **limits)
+        examples[groups.key] = first_groups(
+            groups, family, histories, VectorUsers(histories.embeddings.vectors), Limits(**limits)
+        )
     asked = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": 0.1, "value": 0.95}}
     asked["band"] = {end: {"quantile": None, "value": None} for end in ("low", "high")}
     record = {

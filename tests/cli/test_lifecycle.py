@@ -6,7 +6,7 @@ import pytest
 
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import Different, InputError, InputsMissing
-from elsa_groups.cli.lifecycle import _quiet_libraries, _refuse_if_meant_to_be_read
+from elsa_groups.cli.lifecycle import quiet_libraries, refuse_if_meant_to_be_read
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ from elsa_groups.cli.lifecycle import _quiet_libraries, _refuse_if_meant_to_be_r
 )
 def test_an_error_to_be_read_ends_with_its_code_and_its_message_last(capsys, error, code, line):
     with pytest.raises(SystemExit) as end:
-        _refuse_if_meant_to_be_read(error)
+        refuse_if_meant_to_be_read(error)
     assert end.value.code == code
     assert capsys.readouterr().err.splitlines() == [line]
 
 
 def test_any_other_error_is_left_to_be_raised(capsys):
-    _refuse_if_meant_to_be_read(ZeroDivisionError("a fault of the program"))
+    refuse_if_meant_to_be_read(ZeroDivisionError("a fault of the program"))
     assert capsys.readouterr().err == ""
 
 
@@ -53,7 +53,7 @@ def test_everything_means_everything_of_ours(loggers, monkeypatch, everything):
     logging.getLogger().setLevel(logging.DEBUG if everything else logging.WARNING)
     logging.getLogger("elsa_groups").setLevel(logging.INFO)
 
-    _quiet_libraries(ONE, everything=everything)
+    quiet_libraries(ONE, everything=everything)
 
     assert logging.getLogger("elsa_groups.groups.sampler").isEnabledFor(logging.DEBUG) == everything
     assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)

@@ -5,18 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from elsa_groups.settings.schema import conf_dir
-from hydra import compose, initialize_config_dir
 
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import InputError
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.generate.drawing import draw_all
-from elsa_groups.commands.generate.generate import check_settings
 from elsa_groups.commands.generate.population import choose_users
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
-from elsa_groups.groups.filters import half_of_catalogue
-from elsa_groups.settings import schema
+from elsa_groups.groups.candidates import half_of_catalogue
+from elsa_groups.groups.filters import CommonItemsScope, MinCommonItems
+from elsa_groups.settings.conf import conf_dir
 
 FEW = ["n_groups=6", "allow_partial=true", "sampling.max_restarts=500", "baseline.n_groups=10"]
 NAMES = sorted(path.stem for path in (conf_dir() / "families").glob("*.yaml"))
@@ -32,12 +31,7 @@ def interactions():
 
 
 def settings_of(*overrides):
-    schema.register()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        asked = ["dataset=Demo", "seed=5", "evidence.halves=null", *overrides]
-        settings = schema.complete(compose("generate", asked))
-    check_settings(settings)
-    return settings
+    return compose_settings("generate", ["dataset=Demo", "seed=5", "evidence.halves=null", *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +68,8 @@ def test_every_protocol_draws_its_keys_from_small_data(draw, families):
     settings, _, groups, _ = draw(families, "filters.min_common_items.value=null", *loose)
     keys = [
         f"{name}_{'_'.join(map(str, sizes))}"
-        for name, family in settings["families"].items()
-        for sizes in family["compositions"]
+        for name, family in settings.families.items()
+        for sizes in family.compositions
     ]
     assert list(groups) == keys
     assert distinct(groups)
@@ -98,13 +92,11 @@ def test_sagea_keeps_threes_of_test_users_with_six_common_items_of_half_the_cata
     upper = pairs[np.triu_indices(len(pairs), 1)]
     assert (found.similar, found.divergent) == pytest.approx(np.quantile(upper, [0.75, 0.25]), abs=1e-6)
     matrix = interactions.matrix.toarray()
-    assert settings["filters"]["min_common_items"] == {"value": 6, "scope": "half"}
+    assert settings.filters.min_common_items == MinCommonItems(6, CommonItemsScope.half)
     for members in groups.values():
         assert members.shape[1] == 3
         assert set(members.ravel()) <= draw.test_users
-        common = (matrix[members].sum(axis=1) == 3) & half_of_catalogue(
-            interactions.n_items, settings["seed"]
-        )
+        common = (matrix[members].sum(axis=1) == 3) & half_of_catalogue(interactions.n_items, settings.seed)
         assert common.sum(axis=1).min() >= 6
 
 

@@ -1,13 +1,13 @@
 """What is said of a sweep's jobs where there are many."""
 
-from elsa_groups.cli.sweep import Sweep, _describe
+from elsa_groups.cli.sweep import Sweep, describe_sweep
 from elsa_groups.tracking.run import DESCRIPTION_LENGTH
 from elsa_groups.tracking.sweep import JobEnd
 
 
 def described(ends: list[JobEnd]) -> str:
     labels = tuple(f"job={number} {'x' * 500}" for number in range(len(ends)))
-    return _describe(Sweep("a" * 32, labels, (), ("here", 1)), ends)
+    return describe_sweep(Sweep("a" * 32, labels, (), ("here", 1)), ends)
 
 
 def test_a_few_jobs_are_described_one_by_one():

@@ -2,27 +2,25 @@
 
 import pytest
 import yaml
-from elsa_groups.settings.schema import conf_dir
-from hydra import compose, initialize_config_dir
 
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.recorded import settings_again
-from elsa_groups.settings import schema
+from elsa_groups.settings.conf import conf_dir
+from elsa_groups.settings.plain import plain
 
 HERE = {"data_dir": None, "path": None}
 
 
 @pytest.fixture
 def recorded() -> dict:
-    schema.register()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        overrides = ["dataset=LastFM1k", "seed=7", "threads=16", "dataset.urls=[http://example.org/x.tar.gz]"]
-        return schema.complete(compose("generate", overrides))
+    overrides = ["dataset=LastFM1k", "seed=7", "threads=16", "dataset.urls=[http://example.org/x.tar.gz]"]
+    return plain(compose_settings("generate", overrides))
 
 
 def test_settings_are_those_of_the_record_but_for_places_and_what_is_fetched(recorded):
     published = yaml.safe_load((conf_dir() / "dataset" / "LastFM1k.yaml").read_text())["urls"]
 
-    again = settings_again({"settings": recorded}, HERE)
+    again = plain(settings_again({"settings": recorded}, **HERE))
 
     dataset = recorded["dataset"] | {"urls": published}
     assert again == recorded | {"dataset": dataset}
@@ -31,9 +29,9 @@ def test_settings_are_those_of_the_record_but_for_places_and_what_is_fetched(rec
 def test_a_place_that_is_given_counts(recorded):
     given = HERE | {"data_dir": "elsewhere", "path": "file.tsv"}
 
-    again = settings_again({"settings": recorded}, given)
+    again = settings_again({"settings": recorded}, **given)
 
-    assert (again["data_dir"], again["dataset"]["path"]) == ("elsewhere", "file.tsv")
+    assert (again.data_dir, again.dataset.path) == ("elsewhere", "file.tsv")
 
 
 # Settings of the first records; whatever came later has a value that means what was done before it.
@@ -49,7 +47,7 @@ def test_records_of_before_a_setting_can_be_read(recorded):
         name: v for name, v in first["thresholds"].items() if name not in ("users", "band")
     }
 
-    again = settings_again({"settings": first}, HERE)
+    again = plain(settings_again({"settings": first}, **HERE))
 
     assert again["evidence"] == {"halves": None}
     assert (again["user_set"], again["history"], again["allow_partial"]) == ("all", "full", False)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.files import replacing
 from elsa_groups.data.archive import Published, extract, find_raw
-from elsa_groups.data.files import replacing
 
 CONTENT = b"u1\tx\n" * 1000
 

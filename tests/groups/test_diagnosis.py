@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.sampler import draw_groups
-from elsa_groups.similarity.thresholds import Target, Thresholds, find_thresholds
+from elsa_groups.similarity.limits import Target
+from elsa_groups.similarity.thresholds import Thresholds
+
+from ..one_by_one import draw_groups, explain_starvation, find_thresholds
 
 
 def _family(within, across, sizes, linkage=Linkage.mean):

@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule, find_partners
+from elsa_groups.groups.family import Family, Linkage, Rule, find_partners
+from elsa_groups.groups.groups import Accounting, Groups
 
 
 def _family(**changes):
@@ -70,7 +71,7 @@ def test_mirrored_compositions_are_two_kinds():
 
 @pytest.mark.parametrize("n_groups", [0, -1])
 def test_fewer_than_one_group_is_refused(n_groups):
-    with pytest.raises(ValueError, match=rf"families\.opposing\.n_groups.*came {n_groups}"):
+    with pytest.raises(ValueError, match=rf"families\.opposing\.n_groups.*got {n_groups}"):
         _family(n_groups=n_groups)
 
 
@@ -115,12 +116,12 @@ def test_a_pair_is_found_by_its_key_or_by_a_family_of_one_key():
 @pytest.mark.parametrize(
     ("families", "message"),
     [
-        ([SIMILAR, _paired(((4, 1),), "similar_4")], r"of similar_3, similar_5, came similar_4, .*names 0"),
-        ([SIMILAR, _paired(((4, 1),), "similar")], "came similar, which names 2"),
-        ([_paired(((4, 1),), "alike"), ALIKE], "before it, of none, came alike"),
+        ([SIMILAR, _paired(((4, 1),), "similar_4")], r"of similar_3, similar_5, got similar_4, .*names 0"),
+        ([SIMILAR, _paired(((4, 1),), "similar")], "got similar, which names 2"),
+        ([_paired(((4, 1),), "alike"), ALIKE], "before it, of none, got alike"),
         (
             [SIMILAR, _paired(((4, 1),), "similar_3")],
-            "groups of 4 members or more, came similar_3 with 10",
+            "groups of 4 members or more, got similar_3 with 10",
         ),
         ([ALIKE, _paired(((4, 1),), "alike", 11)], "expected 11 groups of 4 members or more"),
     ],

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import fields, replace
 from functools import cache
 from itertools import combinations
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,13 +14,15 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.philox import stream_key
-from elsa_groups.groups import rejection as keeping
+from elsa_groups.groups import rejection
+from elsa_groups.groups.candidates import Lookup, half_of_catalogue
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.filters import NAMES, Filters, Lookup, OwnFilters, half_of_catalogue
-from elsa_groups.groups.rejection import draw_kept_groups
-from elsa_groups.groups.sampler import draw_groups
+from elsa_groups.groups.filters import NAMES, Filters
+from elsa_groups.groups.rejection import OwnFilters
 from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.scores import reference_similarity
+
+from ..one_by_one import draw_groups, draw_kept_groups, filters_of, users_of
 
 N_USERS, N_ITEMS, TOP = 14, 30, 6
 # Few enough draws that one candidate in some ten cannot be completed.
@@ -82,7 +85,7 @@ def top_of(user):
 def first_to_reject(group, kept, asked):
     """The name of the first filter that rejects a group beside those kept before it, by the definitions."""
     pairs = list(combinations(group, 2))
-    common = set.intersection(*(items_of(user, asked.common_items_scope) for user in group))
+    common = set.intersection(*(items_of(user, asked.min_common_items.scope) for user in group))
     shared = [len(top_of(u) & top_of(v)) for u, v in pairs]
     tests = {
         "min_history": lambda least: all(len(items_of(user, "history")) >= least for user in group),
@@ -100,7 +103,7 @@ def first_to_reject(group, kept, asked):
     }
     assert tuple(tests) == NAMES
     for name, passes in tests.items():
-        value = getattr(asked, name)
+        value = getattr(asked, name).value
         if value is not None and value is not False and not passes(value):
             return name
     return None
@@ -126,7 +129,7 @@ def by_definition(name, sizes, wanted, asked):
 
 share = st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 0.8, 1.0])
 filters = st.builds(
-    Filters,
+    filters_of,
     min_history=st.none() | st.integers(1, 20),
     min_pair_similarity=st.none() | st.floats(0.0, 0.7),
     max_pair_similarity=st.none() | st.floats(0.5, 1.0),
@@ -145,7 +148,6 @@ alone = st.builds(
     lambda all_of_them, name: replace(
         Filters(),
         budget=all_of_them.budget,
-        common_items_scope=all_of_them.common_items_scope,
         **{name: getattr(all_of_them, name)},
     ),
     filters,
@@ -166,13 +168,13 @@ class TestByDefinition:
         self, key, wanted, asked, at_once, threads
     ):
         kept, numbers, rejected, exhausted = by_definition(*key, wanted, asked)
-        options = {"most_at_once": at_once, "threads": threads}
-        if not kept:
-            with pytest.raises(InputError):
-                draw(*key, wanted, asked, **options)
-            return
+        with patch.object(rejection, "MOST_AT_ONCE", at_once):
+            if not kept:
+                with pytest.raises(InputError):
+                    draw(*key, wanted, asked, threads=threads)
+                return
 
-        groups = draw(*key, wanted, asked, **options)
+            groups = draw(*key, wanted, asked, threads=threads)
 
         assert groups.members.tolist() == kept
         assert groups.numbers.tolist() == numbers
@@ -201,7 +203,7 @@ class TestByDefinition:
     )
     def test_each_filter_alone_keeps_some_and_rejects_others(self, values):
         # So that the property above is about more than what is never met, and what always is.
-        (name, *_), asked = values, Filters(**values, budget=30)
+        (name, *_), asked = values, filters_of(**values, budget=30)
         kept, _, rejected, exhausted = by_definition("random", (2,), 13, asked)
         groups = draw("random", (2,), 13, asked)
         assert len(kept) > 3
@@ -226,7 +228,7 @@ class TestPromises:
         assert more.numbers[:n].tolist() == fewer.numbers.tolist()
 
     def test_the_accounting_covers_every_candidate_to_the_last_one_needed(self):
-        asked = Filters(no_duplicates=True, max_participation=3)
+        asked = filters_of(no_duplicates=True, max_participation=3)
         groups = draw("random", (3,), 9, asked)
         family = Family("random", ((3,),), *FAMILIES["random"], Linkage.mean, 1)
         n_drawn = int(groups.numbers[-1]) + 1
@@ -246,7 +248,7 @@ class TestPromises:
 
 class TestShortfall:
     def test_a_spent_budget_says_how_many_were_kept_rejected_by_what_and_what_to_loosen(self):
-        asked = Filters(no_duplicates=True, max_member_overlap=0.0, budget=10)
+        asked = filters_of(no_duplicates=True, max_member_overlap=0.0, budget=10)
         kept, _, rejected, _ = by_definition("random", (3,), 6, asked)
         assert 0 < len(kept) < 6
         with pytest.raises(InputError) as error:
@@ -261,7 +263,7 @@ class TestShortfall:
     def test_a_candidate_that_cannot_be_completed_ends_the_key(self):
         n_before = next(g for g in range(40) if candidate("similar", (3,), g) is None)
         with pytest.raises(InputError) as error:
-            draw("similar", (3,), 40, Filters(no_duplicates=True), allow_partial=False)
+            draw("similar", (3,), 40, filters_of(no_duplicates=True), allow_partial=False)
         text = str(error.value)
         assert text.startswith("similar_3: a group could not be completed in 1 attempts of 8 draws. ")
         assert f"Before it {n_before} of 40 groups were found. Or set allow_partial=true" in text
@@ -274,26 +276,28 @@ class TestShortfall:
     def test_a_candidate_that_cannot_be_completed_is_explained_without_drawing_it_again(self, monkeypatch):
         drawn = []
 
-        def counting(*args, **law):
-            drawn.append((law["first"], law["n_groups"]))
-            return draw_groups(*args, **law)
+        draw_groups = rejection.draw_groups
 
-        monkeypatch.setattr(keeping, "draw_groups", counting)
+        def counting(*args, **options):
+            drawn.append((options["first"], options["n_groups"]))
+            return draw_groups(*args, **options)
+
+        monkeypatch.setattr(rejection, "draw_groups", counting)
         text = "a group could not be completed in 1 attempts of 8 draws. The attempt that came farthest had"
         with pytest.raises(InputError, match=text):
-            draw("similar", (3,), 40, Filters(no_duplicates=True), similar=0.99)
+            draw("similar", (3,), 40, filters_of(no_duplicates=True), similar=0.99)
         assert drawn == [(0, 40)]
 
     def test_where_nothing_is_found_partial_is_an_error_too(self):
         with pytest.raises(InputError, match=r"random_3: of 4 groups wanted 0 were kept of 400 drawn"):
-            draw("random", (3,), 4, Filters(min_common_items=N_ITEMS))
+            draw("random", (3,), 4, filters_of(min_common_items=N_ITEMS))
 
     @pytest.mark.parametrize(
         ("asked", "wanted", "most"),
         [
-            (Filters(disjoint=True), 5, 4),
-            (Filters(max_participation=2), 10, 9),
-            (Filters(distinct_first=True), 15, 14),
+            (filters_of(disjoint=True), 5, 4),
+            (filters_of(max_participation=2), 10, 9),
+            (filters_of(distinct_first=True), 15, 14),
         ],
     )
     def test_more_groups_than_there_is_room_for_are_refused_before_any_is_drawn(self, asked, wanted, most):
@@ -305,17 +309,17 @@ class TestTastes:
     @pytest.mark.parametrize(
         ("asked", "given", "what"),
         [
-            (Filters(min_history=2), None, "min_history: expected the histories of users, came none"),
-            (Filters(min_common_items=2), None, "min_common_items: expected the histories"),
+            (filters_of(min_history=2), None, "min_history: expected the histories of users, got none"),
+            (filters_of(min_common_items=2), None, "min_common_items: expected the histories"),
             (
-                Filters(min_common_items=2, common_items_scope="targets"),
+                filters_of(min_common_items=2, common_items_scope="targets"),
                 Lookup(csr_array((N_USERS, N_ITEMS))),
-                "min_common_items: expected the held-out targets of users, came none",
+                "min_common_items: expected the held-out targets of users, got none",
             ),
             (
-                Filters(max_recommendation_overlap=0.8),
+                filters_of(max_recommendation_overlap=0.8),
                 Lookup(csr_array((N_USERS, N_ITEMS))),
-                "max_recommendation_overlap: expected the recommended items of users, came none",
+                "max_recommendation_overlap: expected the recommended items of users, got none",
             ),
         ],
     )
@@ -330,9 +334,9 @@ class TestTastes:
             histories.indices[part] = histories.indices[part][::-1].copy()
         histories = csr_array((histories.data, histories.indices, histories.indptr), shape=histories.shape)
         groups = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8]])
-        asked = Filters(min_common_items=5)
+        asked = filters_of(min_common_items=5)
         found = [
-            OwnFilters(asked, vectors(), Lookup(matrix), seed=0).judge(groups).tolist()
+            OwnFilters(asked, users_of(vectors()), Lookup(matrix), seed=0).judge(groups).tolist()
             for matrix in (histories, lookup().histories)
         ]
         assert found[0] == found[1]
@@ -346,15 +350,13 @@ class TestTastes:
 
 
 def test_every_filter_has_a_name_and_is_off_at_first():
-    assert {field.name for field in fields(Filters)} == {*NAMES, "budget", "common_items_scope"}
-    assert Filters().on == ()
+    assert [field.name for field in fields(Filters)] == [*NAMES, "budget"]
+    assert Filters().on == {}
 
 
 def test_a_limit_of_zero_is_one():
-    assert Filters(max_member_overlap=0.0, max_recommendation_overlap=0.0).on == (
-        "max_recommendation_overlap",
-        "max_member_overlap",
-    )
+    on = filters_of(max_member_overlap=0.0, max_recommendation_overlap=0.0).on
+    assert list(on) == ["max_recommendation_overlap", "max_member_overlap"]
 
 
 class TestPaired:
@@ -366,13 +368,13 @@ class TestPaired:
         return given, draw_kept_groups(vectors(), family, (1, 2), **options)
 
     def test_a_candidate_takes_the_row_of_its_number(self):
-        given, groups = self._draw(30, 3, Filters(disjoint=True))
+        given, groups = self._draw(30, 3, filters_of(disjoint=True))
         assert len(groups.members) == 3
         assert groups.numbers.tolist() != list(range(3))
         assert groups.members[:, 0].tolist() == given[groups.numbers, 0].tolist()
 
     def test_there_are_no_more_candidates_than_groups_to_be_paired_with(self):
-        asked = Filters(no_duplicates=True, distinct_first=True)
+        asked = filters_of(no_duplicates=True, distinct_first=True)
         with pytest.raises(
             InputError, match=r"with_1_2: of 12 groups wanted 10 were kept of 12 drawn, one for"
         ):
@@ -398,7 +400,7 @@ def test_pairs_are_filtered_by_what_users_are_compared_by(measure):
         for group in groups.tolist()
     ]
     limits = np.quantile(values, (0.2, 0.8)).tolist()
-    asked = Filters(min_pair_similarity=limits[0], max_pair_similarity=limits[1])
-    passed = OwnFilters(asked, histories, None, seed=0).judge(groups) == 0
+    asked = filters_of(min_pair_similarity=limits[0], max_pair_similarity=limits[1])
+    passed = OwnFilters(asked, users_of(histories), None, seed=0).judge(groups) == 0
     assert passed.tolist() == [limits[0] <= min(of) and max(of) <= limits[1] for of in values]
     assert 0 < passed.sum() < len(groups)

@@ -34,7 +34,7 @@ def test_white_space_belongs_to_an_id():
 
 
 def test_unknown_ids_are_counted_and_some_are_named():
-    with pytest.raises(InputError, match=r"came 4 of 6 .*'x', 'y', 'z' and others"):
+    with pytest.raises(InputError, match=r"got 4 of 6 .*'x', 'y', 'z' and others"):
         rows_of_ids(b"a\nx\ny\nb\nz\nw", ("a", "b"))
 
 
@@ -67,5 +67,5 @@ def test_every_row_is_sampled_as_often():
 
 
 def test_more_than_there_are_cannot_be_sampled():
-    with pytest.raises(InputError, match="user_sample: expected at most the 3 users there are, came 4"):
+    with pytest.raises(InputError, match="user_sample: expected at most the 3 users there are, got 4"):
         sample_rows(np.arange(3), 4, seed=1)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.measures.evidence import (
     activity_difference,
     cliffs_delta,
@@ -16,9 +15,11 @@ from elsa_groups.measures.evidence import (
     measures_of,
     percentile,
 )
-from elsa_groups.measures.quality import Quality, measure_quality
+from elsa_groups.measures.quality import Quality
 from elsa_groups.measures.resampling import random_halves
 from elsa_groups.measures.tastes import Tastes
+
+from ..one_by_one import draw_groups, measure_quality
 
 numbers = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from elsa_groups.groups.family import Rule
 from elsa_groups.measures import quality
-from elsa_groups.measures.quality import measure_overlap, measure_quality
+from elsa_groups.measures.quality import measure_overlap
+
+from ..one_by_one import measure_quality
 
 # Directions at 0, 60, 120 and 180 degrees; angles of 60, 120 and 180 are similarities 0.75, 0.25 and 0.
 ANGLES = np.deg2rad([0.0, 60.0, 120.0, 180.0])
@@ -223,5 +225,5 @@ def test_members_that_would_be_misread_are_refused(members, message):
 
 
 def test_sizes_that_do_not_add_up_are_refused():
-    with pytest.raises(ValueError, match=r"add up to 3 members, came \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"add up to 3 members, got \(2, 2\)"):
         measure([[0, 1, 2]], (2, 2))

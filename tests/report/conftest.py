@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from elsa_groups.groups.family import Accounting, Groups
+from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.measures.evidence import Comparison, compare, find_interval, measures_of
 from elsa_groups.measures.quality import Quality, measure_overlap
 from elsa_groups.measures.tastes import Tastes

@@ -7,10 +7,12 @@ import pytest
 from scipy.sparse import csr_array
 
 from elsa_groups.data.interactions import Interactions, Source
-from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
-from elsa_groups.measures.quality import measure_quality
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.model.embeddings import Embeddings, embed_users
 from elsa_groups.report.examples import GROUPS_SHOWN, ITEMS_SHOWN, MEMBERS_SHOWN, Histories, first_groups
+
+from ..one_by_one import measure_quality
 
 # Users 0 to 3 have directions; user 4, between them in the file, has none: places differ from rows.
 HISTORIES = [[0, 1, 2], [0, 1, 3], [6], [1, 2, 4, 5], [2, 3]]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from elsa_groups.groups.family import Accounting, Groups
+from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.measures.quality import Quality, measure_overlap
 from elsa_groups.report.tables import (
     Result,

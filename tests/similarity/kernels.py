@@ -11,13 +11,16 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from elsa_groups.groups import sampler as sampling
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.similarity import thresholds
+from elsa_groups.similarity import exact, vector_users
+from elsa_groups.similarity.limits import Limits, Method, Target, ThresholdSettings
 from elsa_groups.similarity.scores import fast_dot
-from elsa_groups.similarity.thresholds import Target, find_thresholds, share_of_pairs
+from elsa_groups.similarity.thresholds import find_thresholds, share_of_pairs
 from elsa_groups.similarity.tiles import TILE
+from elsa_groups.similarity.vector_users import VectorUsers
 
 Inputs = dict[str, np.ndarray]
 Found = dict[str, np.ndarray]
@@ -45,30 +48,29 @@ def constants(module: ModuleType, **values: Any) -> Iterator[None]:
 
 
 def quantiles(inputs: Inputs, method: str, threads: int) -> np.ndarray:
-    found = find_thresholds(
-        inputs["vectors"], similar=Target(0.95), divergent=Target(0.5), method=method, sampled_pairs=100_001,
-        seed=5, threads=threads,
+    asked = ThresholdSettings(
+        method=Method(method), similar=Target(0.95), divergent=Target(0.5), exact_budget=1e13,
+        sampled_pairs=100_001,
     )  # fmt: skip
+    found = find_thresholds(VectorUsers(inputs["vectors"]), asked, seed=5, runtime=Runtime(threads))
     return np.array([found.similar, found.divergent, *sum(found.intervals.values(), ())])
 
 
 def all_thresholds(inputs: Inputs, threads: int) -> Found:
     found = {name: quantiles(inputs, name, threads) for name in ("exact", "sampled")}
-    with constants(thresholds, _ALL_PAIRS=10):
+    with constants(exact, ALL_PAIRS=10):
         found["bracketed"] = quantiles(inputs, "exact", threads)
-    with constants(thresholds, _MAX_INSIDE=0):
+    with constants(exact, MAX_INSIDE=0):
         found["tied"] = quantiles(inputs, "exact", threads)
-    share = share_of_pairs(inputs["vectors"], float(inputs["similar"]), threads=threads)
+    share = share_of_pairs(VectorUsers(inputs["vectors"]), float(inputs["similar"]), runtime=Runtime(threads))
     return found | {"share": np.array([share.below, share.not_above])}
 
 
 def all_groups(inputs: Inputs, threads: int) -> Found:
-    found = {}
+    found, users = {}, VectorUsers(inputs["vectors"])
+    law = Law(Limits(float(inputs["similar"]), float(inputs["divergent"])), seed=3)
     for family in FAMILIES:
-        groups = sampling.draw_groups(
-            inputs["vectors"], family, *family.compositions, similar=float(inputs["similar"]),
-            divergent=float(inputs["divergent"]), seed=3, threads=threads,
-        )  # fmt: skip
+        groups = draw_groups(users, *family.types, law, runtime=Runtime(threads))
         taken = groups.accounting
         found[family.name] = np.c_[groups.members, taken.draws, taken.accepted, taken.restarts]
     return found
@@ -104,7 +106,7 @@ def fast_scores(inputs: Inputs) -> Found:
 def without_bound(inputs: Inputs) -> Found:
     """Let fast scores decide alone."""
     none = {"fast_cosine_bound": lambda dim: 0.0}
-    with constants(thresholds, **none), constants(sampling, **none):
+    with constants(exact, **none), constants(vector_users, **none):
         found = {"exact": quantiles(inputs, "exact", 1)} | all_groups(inputs, 1)
     return {f"careless_{name}": values for name, values in found.items()}
 

@@ -3,18 +3,22 @@
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.groups import rejection
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.filters import Filters
-from elsa_groups.groups.rejection import draw_kept_groups
-from elsa_groups.groups.sampler import draw_groups
-from elsa_groups.similarity import thresholds
-from elsa_groups.similarity.thresholds import Target, find_thresholds, share_of_pairs
+from elsa_groups.groups.filters import Filters, MaxParticipation, MinPairSimilarity, NoDuplicates
+from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.similarity import exact, thresholds
+from elsa_groups.similarity.limits import Limits, Method, Target, ThresholdSettings
+from elsa_groups.similarity.thresholds import find_thresholds, share_of_pairs
 from elsa_groups.similarity.tiles import bin_window
+from elsa_groups.similarity.vector_users import VectorUsers
 
 # Three tiles of unequal size: of two or three ranks some overflow at 50,000 pairs, and some do not.
 FEW = 600
@@ -22,7 +26,7 @@ FEW = 600
 MANY = 1500
 
 
-def users(n_users: int, dim: int = 24) -> np.ndarray:
+def rows(n_users: int, dim: int = 24) -> np.ndarray:
     values = np.random.default_rng(n_users).normal(size=(n_users, dim))
     return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
 
@@ -34,21 +38,26 @@ def near_duplicates() -> np.ndarray:
     return (0.9999 * values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
 
 
+def users(n_users: int) -> VectorUsers:
+    return VectorUsers(rows(n_users))
+
+
 @contextmanager
-def constants(**values: float):
-    before = {name: getattr(thresholds, name) for name in values}
+def constants(module: ModuleType, **values: float):
+    before = {name: getattr(module, name) for name in values}
     for name, value in values.items():
-        setattr(thresholds, name, value)
+        setattr(module, name, value)
     yield
     for name, value in before.items():
-        setattr(thresholds, name, value)
+        setattr(module, name, value)
 
 
-def quantiles(vectors: np.ndarray, method: str, ranks: Ranks, threads: int) -> np.ndarray:
-    found = find_thresholds(
-        vectors, similar=Target(0.9), divergent=Target(0.1), method=method, sampled_pairs=300_001,
-        seed=5, threads=threads, ranks=ranks,
+def quantiles(people: VectorUsers, method: str, runtime: Runtime) -> np.ndarray:
+    asked = ThresholdSettings(
+        method=Method(method), similar=Target(0.9), divergent=Target(0.1), exact_budget=1e13,
+        sampled_pairs=300_001,
     )  # fmt: skip
+    found = find_thresholds(people, asked, seed=5, runtime=runtime)
     return np.array([found.similar, found.divergent, *sum(found.intervals.values(), ())])
 
 
@@ -63,40 +72,39 @@ FAMILIES = [
 ]
 
 
-def all_groups(ranks: Ranks, threads: int) -> dict[str, np.ndarray]:
+def all_groups(runtime: Runtime) -> dict[str, np.ndarray]:
     found = {}
     for kind in FAMILIES:
-        (sizes,) = kind.compositions
-        groups = draw_groups(
-            users(FEW), kind, sizes, similar=0.6, divergent=0.4, seed=3, max_draws=100, threads=threads,
-            ranks=ranks,
-        )  # fmt: skip
+        law = Law(Limits(0.6, 0.4), seed=3, max_draws=100)
+        groups = draw_groups(users(FEW), *kind.types, law, runtime=runtime)
         taken = groups.accounting
         found[kind.name] = groups.members
         found[f"{kind.name}_accounting"] = np.array([taken.draws, taken.accepted, taken.restarts])
     return found
 
 
-def kept_groups(ranks: Ranks, threads: int) -> dict[str, np.ndarray]:
+def kept_groups(runtime: Runtime) -> dict[str, np.ndarray]:
     """Groups that filters keep, until one cannot be completed."""
     kind = family("divergent", (4,), Rule.divergent, Rule.any, 400)
-    asked = Filters(min_pair_similarity=0.27, no_duplicates=True, max_participation=2)
-    groups = draw_kept_groups(
-        users(FEW), kind, (4,), filters=asked, allow_partial=True, most_at_once=20, similar=0.6,
-        divergent=0.4, seed=3, max_draws=150, max_restarts=5, threads=threads, ranks=ranks,
+    asked = Filters(
+        min_pair_similarity=MinPairSimilarity(0.27), no_duplicates=NoDuplicates(True),
+        max_participation=MaxParticipation(2),
     )  # fmt: skip
+    law = Law(Limits(0.6, 0.4), seed=3, max_draws=150, max_restarts=5)
+    with constants(rejection, MOST_AT_ONCE=20):
+        groups = rejection.draw_kept_groups(
+            users(FEW), *kind.types, law, asked, None, allow_partial=True, runtime=runtime
+        )
     counts = [len(groups.members), groups.accounting.shortfall, *dict(groups.accounting.rejected).values()]
     return {"kept": groups.members, "kept_numbers": groups.numbers, "kept_counts": np.array(counts)}
 
 
-def diagnosis(ranks: Ranks, threads: int) -> np.ndarray:
+def diagnosis(runtime: Runtime) -> np.ndarray:
     """What is said about a family that nobody can fill."""
     kind = family("similar", (3,), Rule.similar, Rule.any, 4)
     try:
-        draw_groups(
-            users(FEW), kind, (3,), similar=1.0, divergent=0.0, seed=3, max_draws=50, max_restarts=20,
-            threads=threads, ranks=ranks,
-        )  # fmt: skip
+        law = Law(Limits(1.0, 0.0), seed=3, max_draws=50, max_restarts=20)
+        draw_groups(users(FEW), *kind.types, law, runtime=runtime)
     except InputError as error:
         return np.array(str(error))
     raise AssertionError("three strangers as similar as one")
@@ -104,27 +112,28 @@ def diagnosis(ranks: Ranks, threads: int) -> np.ndarray:
 
 def results(ranks: Ranks = ONE, threads: int = 1) -> dict[str, np.ndarray]:
     """Everything that must not depend on the number of ranks or threads."""
-    few, many, near = users(FEW), users(MANY), near_duplicates()
+    few, many, near = users(FEW), users(MANY), VectorUsers(near_duplicates())
+    runtime = Runtime(threads, ranks)
     found = {
-        "exact": quantiles(few, "exact", ranks, threads),
-        "bracketed": quantiles(many, "exact", ranks, threads),
-        "near": quantiles(near, "exact", ranks, threads),
-        "sampled": quantiles(few, "sampled", ranks, threads),
+        "exact": quantiles(few, "exact", runtime),
+        "bracketed": quantiles(many, "exact", runtime),
+        "near": quantiles(near, "exact", runtime),
+        "sampled": quantiles(few, "sampled", runtime),
     }
-    with constants(_ALL_PAIRS=10, _BRACKET_ERRORS=1e-3):
-        found["missed"] = quantiles(few, "exact", ranks, threads)
+    with constants(exact, ALL_PAIRS=10, BRACKET_ERRORS=1e-3):
+        found["missed"] = quantiles(few, "exact", runtime)
     for limit in (0, 50_000):
-        with constants(_MAX_INSIDE=limit):
-            found[f"tied_{limit}"] = quantiles(near, "exact", ranks, threads)
-    bins = bin_window(few, -0.1, 0.2, n_bins=50, bound=1e-5, threads=threads, ranks=ranks)
+        with constants(exact, MAX_INSIDE=limit):
+            found[f"tied_{limit}"] = quantiles(near, "exact", runtime)
+    bins = bin_window(few.vectors, -0.1, 0.2, n_bins=50, bound=1e-5, runtime=runtime)
     found["bins"] = np.array([np.full(50, bins.below), bins.counts, bins.lowest, bins.highest])
-    share = share_of_pairs(few, 0.55, threads=threads, ranks=ranks)
+    share = share_of_pairs(few, 0.55, runtime=runtime)
     found["share"] = np.array([share.below, share.not_above])
-    with constants(_COUNTED_FOR_ADVICE=0.0):
-        estimate = share_of_pairs(few, 0.55, threads=threads, ranks=ranks)
+    with constants(thresholds, COUNTED_FOR_ADVICE=0.0):
+        estimate = share_of_pairs(few, 0.55, runtime=runtime)
     found["estimate"] = np.array([estimate.below, estimate.not_above])
-    found |= kept_groups(ranks, threads)
-    return found | all_groups(ranks, threads) | {"diagnosis": diagnosis(ranks, threads)}
+    found |= kept_groups(runtime)
+    return found | all_groups(runtime) | {"diagnosis": diagnosis(runtime)}
 
 
 def exchanges(ranks: Ranks) -> dict[str, np.ndarray]:

@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.similarity.histories import UNIT, binary_histories, have_similarity
-from elsa_groups.similarity.scores import reference_similarities, reference_similarity, take_users
-from elsa_groups.similarity.thresholds import Target, find_thresholds, sample_similarities, share_of_pairs
+from elsa_groups.similarity.limits import Target
+from elsa_groups.similarity.sampling import sample_similarities
+from elsa_groups.similarity.scores import reference_similarities, reference_similarity
+
+from ..one_by_one import find_thresholds, share_of_pairs, users_of
 
 MEASURES = ["history_cosine", "pearson"]
 every_measure = pytest.mark.parametrize("measure", MEASURES)
@@ -142,7 +146,7 @@ def test_a_similarity_between_two_pairs_has_its_share_too():
 def test_sampled_pairs_have_the_similarities_of_all(measure):
     matrix = listeners(50, 30, 0.5, 5)
     histories = binary_histories(matrix, measure)
-    sample = sample_similarities(histories, 20_000, seed=0, threads=2)
+    sample = sample_similarities(users_of(histories), 20_000, seed=0, runtime=Runtime(2))
     values = ordered_pairs(all_pairs(matrix, measure))
     assert set(sample.tolist()) <= set(values.tolist())
     assert sample.mean() == pytest.approx(values.mean(), abs=5 * values.std() / math.sqrt(20_000))
@@ -164,8 +168,8 @@ def test_a_single_user_is_refused():
 def test_some_users_are_compared_as_before(measure):
     histories = binary_histories(listeners(40, 25, 0.6, 1), measure)
     rows = np.array([31, 2, 7, 8])
-    some = take_users(histories, rows)
+    some = users_of(histories).take(rows)
     us, vs = (grid.ravel() for grid in np.mgrid[:4, :4])
     expected = reference_similarities(histories, rows[us], rows[vs])
-    assert some.shape == (4, 25)
-    np.testing.assert_array_equal(reference_similarities(some, us, vs), expected)
+    assert some.kernel.shape == (4, 25)
+    np.testing.assert_array_equal(some.similarities(us, vs), expected)

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 import numpy as np
 from elsa_groups.similarity.limits import Target
-from elsa_groups.similarity.thresholds import find_thresholds
+
+from ..one_by_one import find_thresholds
 
 def resident(name):
     line = next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(name))

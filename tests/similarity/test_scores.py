@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from elsa_groups.similarity.histories import binary_histories
+from elsa_groups.similarity.history_users import HistoryUsers
 from elsa_groups.similarity.scores import (
     coarse_dot,
     coarsen,
@@ -13,8 +13,8 @@ from elsa_groups.similarity.scores import (
     reference_cosine,
     reference_similarities,
     reference_similarity,
-    similarities_to_all,
 )
+from elsa_groups.similarity.vector_users import VectorUsers
 
 
 def _sequential_cosine(a, b):
@@ -114,7 +114,7 @@ def test_similarities_to_all_are_near_the_reference_values_of_vectors(unit_rows)
     vectors = unit_rows(np.random.default_rng(2).normal(size=(30, 256)))
     rows = np.array([7, 3, 7])
 
-    found = similarities_to_all(vectors, rows)
+    found = VectorUsers(vectors).similarities_to_all(rows)
 
     us, vs = np.repeat(rows, 30), np.tile(np.arange(30), 3)
     # Half a bound for the halved product, and rounding of the sum.
@@ -126,10 +126,8 @@ def test_similarities_to_all_are_near_the_reference_values_of_vectors(unit_rows)
 def test_similarities_to_all_are_the_reference_values_of_histories(measure):
     matrix = np.random.default_rng(3).random((40, 25)) < 0.3
     matrix[:, 0] |= ~matrix.any(axis=1)
-    histories = binary_histories(csr_array(matrix.astype(np.float32)), measure)
+    users = HistoryUsers.of(csr_array(matrix.astype(np.float32)), measure)
     rows = np.array([7, 3, 7, 39])
 
     us, vs = np.repeat(rows, 40), np.tile(np.arange(40), 4)
-    np.testing.assert_array_equal(
-        similarities_to_all(histories, rows).ravel(), reference_similarities(histories, us, vs)
-    )
+    np.testing.assert_array_equal(users.similarities_to_all(rows).ravel(), users.similarities(us, vs))

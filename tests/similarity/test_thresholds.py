@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import InputError
-from elsa_groups.similarity import thresholds as room
-from elsa_groups.similarity.thresholds import Target, check_targets, find_thresholds, sample_similarities
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.similarity import exact as room
+from elsa_groups.similarity.limits import Target, check_targets
+from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
+
+from ..one_by_one import asked_thresholds, find_thresholds
 
 # Users from which on the brackets come from a sample: more than 2**17 pairs.
 SAMPLED_BRACKETS_FROM = 513
@@ -148,7 +150,7 @@ class TestExact:
         edge = float(np.median((vectors @ vectors.T)[np.triu_indices(300, 1)]))
         narrow = (edge, 2.0) if side == "low" else (-2.0, edge)
         brackets = iter([([narrow], 0.0), ([(-2.0, 2.0)], 0.0)])
-        monkeypatch.setattr(room, "_brackets", lambda *args, **options: next(brackets))
+        monkeypatch.setattr(room, "find_brackets", lambda *args, **options: next(brackets))
 
         found = find_thresholds(vectors, similar=Target(0.5), divergent=Target(0.1, 0.0), method="exact")
 
@@ -158,8 +160,8 @@ class TestExact:
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_missed_bracket_is_widened_and_swept_again(self, kind, similarity_matrix, monkeypatch):
         vectors = _users(kind, 1200, 8, 3)
-        monkeypatch.setattr(room, "_ALL_PAIRS", 10)
-        monkeypatch.setattr(room, "_BRACKET_ERRORS", 1e-3)
+        monkeypatch.setattr(room, "ALL_PAIRS", 10)
+        monkeypatch.setattr(room, "BRACKET_ERRORS", 1e-3)
         sweeps = _count_calls(monkeypatch, "collect_inside")
 
         found = _exact(vectors, threads=2)
@@ -183,8 +185,8 @@ class TestExact:
         self, kind, n_users, similarity_matrix, monkeypatch
     ):
         vectors = _users(kind, n_users, 8, 6)
-        monkeypatch.setattr(room, "_MAX_INSIDE", 0)
-        narrowed = _count_calls(monkeypatch, "_narrowed_quantile")
+        monkeypatch.setattr(room, "MAX_INSIDE", 0)
+        narrowed = _count_calls(monkeypatch, "narrowed_quantile")
 
         found = _exact(vectors, threads=2)
 
@@ -197,11 +199,11 @@ class TestExact:
         self, similarity_matrix, monkeypatch
     ):
         vectors = _users("random", 1200, 8, 7)
-        monkeypatch.setattr(room, "_ALL_PAIRS", 10)
-        _, expected = room._brackets(vectors, [0.9, 0.1], 3.0, seed=0, threads=2, ranks=ONE)
+        monkeypatch.setattr(room, "ALL_PAIRS", 10)
+        _, expected = room.find_brackets(vectors, [0.9, 0.1], 3.0, seed=0, runtime=Runtime(2))
         kept = _exact(vectors, seed=0)
         sweeps = _count_calls(monkeypatch, "collect_inside")
-        monkeypatch.setattr(room, "_MAX_INSIDE", int(expected) - 1)
+        monkeypatch.setattr(room, "MAX_INSIDE", int(expected) - 1)
 
         assert _exact(vectors, seed=0) == kept
         assert not sweeps
@@ -209,15 +211,15 @@ class TestExact:
 
     def test_as_many_pairs_are_inside_the_brackets_as_expected(self, monkeypatch):
         vectors = _users("random", 1200, 8, 7)
-        monkeypatch.setattr(room, "_ALL_PAIRS", 10)
-        brackets, expected = room._brackets(vectors, [0.9, 0.1], 3.0, seed=0, threads=2, ranks=ONE)
-        insides = room.collect_inside(vectors, brackets, max_inside=10**9, threads=2)
+        monkeypatch.setattr(room, "ALL_PAIRS", 10)
+        brackets, expected = room.find_brackets(vectors, [0.9, 0.1], 3.0, seed=0, runtime=Runtime(2))
+        insides = room.collect_inside(vectors, brackets, max_inside=10**9, runtime=Runtime(2))
 
         assert sum(inside.n_inside for inside in insides) == pytest.approx(expected, rel=0.1)
 
     def test_bins_order_near_duplicates_by_reference_value(self, similarity_matrix, monkeypatch):
         vectors = _near_duplicates()
-        monkeypatch.setattr(room, "_MAX_INSIDE", 0)
+        monkeypatch.setattr(room, "MAX_INSIDE", 0)
 
         found = _exact(vectors, threads=2)
 
@@ -228,14 +230,14 @@ class TestExact:
     def test_bins_and_kept_pairs_give_the_same_bytes(self, monkeypatch):
         vectors = _users("random", 400, 20, 7)
         kept = _exact(vectors, 0.83, 0.21)
-        monkeypatch.setattr(room, "_MAX_INSIDE", 1000)
+        monkeypatch.setattr(room, "MAX_INSIDE", 1000)
 
         assert _exact(vectors, 0.83, 0.21) == kept
 
     def test_narrow_bins_still_reach_a_single_value(self, similarity_matrix, monkeypatch):
         vectors = _users("random", 60, 8, 8)
-        monkeypatch.setattr(room, "_MAX_INSIDE", 0)
-        monkeypatch.setattr(room, "_BINS", 2)
+        monkeypatch.setattr(room, "MAX_INSIDE", 0)
+        monkeypatch.setattr(room, "BINS", 2)
 
         found = _exact(vectors)
 
@@ -246,12 +248,12 @@ class TestExact:
     def test_a_sweep_by_torch_gives_the_same_bytes(self, kind, n_users):
         vectors = _users(kind, n_users, 24, 9)
 
-        assert _exact(vectors, device=torch.device("cpu")) == _exact(vectors, threads=2)
+        assert _exact(vectors, device="cpu:0") == _exact(vectors, threads=2)
 
     def test_a_sweep_by_torch_orders_near_duplicates_by_reference_value(self):
         vectors = _near_duplicates()
 
-        assert _exact(vectors, device=torch.device("cpu")) == _exact(vectors)
+        assert _exact(vectors, device="cpu:0") == _exact(vectors)
 
     @pytest.mark.parametrize("n_users", [700, 1600])
     def test_threads_and_seed_do_not_change_a_byte(self, n_users):
@@ -331,7 +333,7 @@ class TestSampled:
     def test_a_longer_sample_begins_with_the_shorter(self):
         vectors = _users("random", 50, 8, 15)
 
-        short, long = (sample_similarities(vectors, n, seed=1) for n in (1000, 70_000))
+        short, long = (sample_similarities(users_of(vectors), n, seed=1) for n in (1000, 70_000))
 
         np.testing.assert_array_equal(short, long[:1000])
 
@@ -339,7 +341,7 @@ class TestSampled:
         vectors = _users("random", 5, 8, 16)
         reference = similarity_matrix(vectors)[np.triu_indices(5, 1)]
 
-        values, counts = np.unique(sample_similarities(vectors, 20_000, seed=2), return_counts=True)
+        values, counts = np.unique(sample_similarities(users_of(vectors), 20_000, seed=2), return_counts=True)
 
         np.testing.assert_array_equal(values, np.sort(reference))
         # Standard error 42.
@@ -409,7 +411,7 @@ class TestValues:
 class TestErrors:
     @pytest.mark.parametrize("n_users", [0, 1])
     def test_fewer_than_two_users(self, n_users):
-        with pytest.raises(InputError, match=f"at least 2 users.*came {n_users}"):
+        with pytest.raises(InputError, match=f"at least 2 users.*got {n_users}"):
             find_thresholds(np.ones((n_users, 4), np.float32), similar=Target(0.9), divergent=Target(0.1))
 
     @pytest.mark.parametrize("damage", [np.nan, np.inf, -np.inf])
@@ -429,13 +431,13 @@ class TestErrors:
         targets[name] = Target(number) if what == "quantile" else Target(0.5, number)
 
         with pytest.raises(InputError, match=rf"thresholds\.{name}\.{what}.*\[0, 1\].*{number}"):
-            check_targets(**targets)
+            check_targets(asked_thresholds(**targets))
         with pytest.raises(InputError, match=rf"thresholds\.{name}\.{what}"):
             find_thresholds(_users("random", 10, 4, 24), **targets)
 
     def test_quantiles_in_the_wrong_order(self):
         with pytest.raises(InputError, match=r"similar\.quantile >= divergent\.quantile.*0\.1 and 0\.9"):
-            check_targets(Target(0.1), Target(0.9))
+            check_targets(asked_thresholds(similar=Target(0.1), divergent=Target(0.9)))
 
     @pytest.mark.parametrize(
         ("band", "message"),
@@ -444,12 +446,12 @@ class TestErrors:
             ((Target(0.5), Target(None)), r"thresholds\.band\.high: expected a quantile or a value"),
             ((Target(0.8), Target(0.5)), r"band\.high\.quantile >= band\.low\.quantile.*0\.5 and 0\.8"),
             ((Target(None, 0.8), Target(None, 0.5)), r"band\.high\.value >= band\.low\.value"),
-            ((Target(None, 1.5), Target(0.5)), r"thresholds\.band\.low\.value.*came 1\.5"),
+            ((Target(None, 1.5), Target(0.5)), r"thresholds\.band\.low\.value.*got 1\.5"),
         ],
     )
     def test_a_band_without_an_end_or_in_the_wrong_order(self, band, message):
         with pytest.raises(InputError, match=message):
-            check_targets(Target(0.9), Target(0.1), band)
+            check_targets(asked_thresholds(similar=Target(0.9), divergent=Target(0.1), band=band), True)
 
     def test_a_band_that_turns_out_in_the_wrong_order(self):
         with pytest.raises(InputError, match=r"band_high 0\.100000 and band_low.*thresholds\.band\.high"):
@@ -457,7 +459,7 @@ class TestErrors:
 
     def test_values_in_the_wrong_order(self):
         with pytest.raises(InputError, match=r"similar\.value >= divergent\.value.*0\.25 and 0\.75"):
-            check_targets(Target(0.9, 0.25), Target(0.1, 0.75))
+            check_targets(asked_thresholds(similar=Target(0.9, 0.25), divergent=Target(0.1, 0.75)))
 
     def test_a_value_and_a_quantile_that_turn_out_in_the_wrong_order(self):
         vectors = _users("all equal", 10, 4, 25)
@@ -466,5 +468,5 @@ class TestErrors:
             find_thresholds(vectors, similar=Target(0.9, 0.5), divergent=Target(0.1))
 
     def test_equal_targets_are_allowed(self):
-        check_targets(Target(0.5), Target(0.5))
-        check_targets(Target(0.9, 0.5), Target(0.1, 0.5))
+        check_targets(asked_thresholds(similar=Target(0.5), divergent=Target(0.5)))
+        check_targets(asked_thresholds(similar=Target(0.9, 0.5), divergent=Target(0.1, 0.5)))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.similarity import tiles
 from elsa_groups.similarity.scores import fast_cosine_bound
 from elsa_groups.similarity.tiles import (
@@ -30,7 +31,7 @@ def test_n_pairs_counts_the_upper_triangle(n_users):
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("n_users", AROUND_TILES)
 def test_a_sweep_sees_every_pair_exactly_once(n_users, threads):
-    (inside,) = collect_inside(_users(n_users), [EVERYTHING], max_inside=10**7, threads=threads)
+    (inside,) = collect_inside(_users(n_users), [EVERYTHING], max_inside=10**7, runtime=Runtime(threads))
 
     numbers = np.sort(inside.us.astype(np.int64) * n_users + inside.vs)
     us, vs = np.triu_indices(n_users, 1)
@@ -41,7 +42,7 @@ def test_a_sweep_sees_every_pair_exactly_once(n_users, threads):
 def test_a_sweep_gives_each_pair_its_own_cosine(similarity_matrix):
     vectors = _users(TILE + 40)
 
-    (inside,) = collect_inside(vectors, [EVERYTHING], max_inside=10**7, threads=2)
+    (inside,) = collect_inside(vectors, [EVERYTHING], max_inside=10**7, runtime=Runtime(2))
 
     cosines = 2.0 * similarity_matrix(vectors)[inside.us, inside.vs] - 1.0
     assert np.abs(cosines - inside.cosines).max() <= fast_cosine_bound(6)
@@ -62,7 +63,7 @@ def test_a_sweep_counts_below_and_keeps_inside_of_each_bracket(similarity_matrix
     a, b, c, d = (_edge_beside(cosines, value, 2e-6) for value in (-0.7, -0.69, 0.5, 0.51))
     brackets = [(a, b), (c, d), (b, c)]
 
-    insides = collect_inside(vectors, brackets, max_inside=10**7, threads=2)
+    insides = collect_inside(vectors, brackets, max_inside=10**7, runtime=Runtime(2))
 
     for (low, high), inside in zip(brackets, insides, strict=True):
         assert inside.below == (cosines < low).sum()
@@ -81,16 +82,16 @@ def test_a_bracket_is_closed_on_both_sides():
         ((0.1, 0.5), 0, 780),
         ((-0.5, -0.1), 0, 0),
     ]:
-        (inside,) = collect_inside(vectors, [bracket], max_inside=1000, threads=1)
+        (inside,) = collect_inside(vectors, [bracket], max_inside=1000, runtime=Runtime(1))
         assert (len(inside.cosines), inside.below) == (inside_pairs, below)
 
 
 def test_more_pairs_inside_than_may_be_kept_is_an_exception():
     vectors = _users(50)
 
-    assert len(collect_inside(vectors, [EVERYTHING], max_inside=1225, threads=2)[0].cosines) == 1225
+    assert len(collect_inside(vectors, [EVERYTHING], max_inside=1225, runtime=Runtime(2))[0].cosines) == 1225
     with pytest.raises(TooManyInside):
-        collect_inside(vectors, [EVERYTHING], max_inside=1224, threads=2)
+        collect_inside(vectors, [EVERYTHING], max_inside=1224, runtime=Runtime(2))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -101,7 +102,7 @@ def test_bins_hold_the_reference_cosines_of_the_window(window, threads, similari
     low, high = window
     within = cosines[(cosines >= low) & (cosines <= high)]
 
-    bins = bin_window(vectors, low, high, n_bins=16, bound=fast_cosine_bound(6), threads=threads)
+    bins = bin_window(vectors, low, high, n_bins=16, bound=fast_cosine_bound(6), runtime=Runtime(threads))
 
     assert bins.below == (cosines < low).sum()
     assert bins.counts.sum() == len(within)
@@ -119,9 +120,9 @@ def test_bins_hold_the_reference_cosines_of_the_window(window, threads, similari
 def test_a_sweep_gives_torch_its_threads_back():
     before = torch.get_num_threads()
 
-    collect_inside(_users(20), [EVERYTHING], max_inside=1000, threads=2)
+    collect_inside(_users(20), [EVERYTHING], max_inside=1000, runtime=Runtime(2))
     with pytest.raises(TooManyInside):
-        collect_inside(_users(20), [EVERYTHING], max_inside=1, threads=2)
+        collect_inside(_users(20), [EVERYTHING], max_inside=1, runtime=Runtime(2))
 
     assert torch.get_num_threads() == before
 
@@ -129,7 +130,7 @@ def test_a_sweep_gives_torch_its_threads_back():
 def test_a_sample_of_one_block_is_all_pairs(similarity_matrix):
     vectors = _users(TILE)
 
-    counts = tally_sample(vectors, n_bins=64, seed=3, threads=2)
+    counts = tally_sample(vectors, n_bins=64, seed=3, runtime=Runtime(2))
 
     cosines = 2.0 * similarity_matrix(vectors)[np.triu_indices(TILE, 1)] - 1.0
     expected, _ = np.histogram(cosines, bins=64, range=(-1, 1))
@@ -141,7 +142,7 @@ def test_a_sample_of_one_block_is_all_pairs(similarity_matrix):
 def test_a_sample_depends_on_the_seed_and_not_on_threads():
     vectors = _users(2 * TILE + 1)
     tallies = [
-        tally_sample(vectors, n_bins=64, seed=seed, threads=threads)
+        tally_sample(vectors, n_bins=64, seed=seed, runtime=Runtime(threads))
         for seed, threads in ((1, 1), (1, 3), (2, 1))
     ]
 
@@ -156,7 +157,7 @@ def test_a_sample_varies_no_more_than_as_many_independent_pairs():
     values = centres + 0.01 * rng.normal(size=centres.shape)
     vectors = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
 
-    tallies = [tally_sample(vectors, n_bins=3, seed=seed, threads=2) for seed in range(60)]
+    tallies = [tally_sample(vectors, n_bins=3, seed=seed, runtime=Runtime(2)) for seed in range(60)]
 
     shares = np.array([counts[2] / counts.sum() for counts in tallies])
     n = 4 * TILE * (TILE - 1) / 2
@@ -167,11 +168,11 @@ def test_a_sample_varies_no_more_than_as_many_independent_pairs():
 def test_a_sweep_by_torch_finds_what_the_compiled_one_finds(n_users, monkeypatch):
     monkeypatch.setattr(tiles, "DEVICE_TILE", TILE)
     vectors = _users(n_users, seed=2)
-    options = {"max_inside": 10**7, "threads": 2}
+    most = 10**7
     brackets = [(-0.5, 0.25), (0.6, 0.7), EVERYTHING]
 
-    compiled = collect_inside(vectors, brackets, **options)
-    by_torch = collect_inside(vectors, brackets, device=torch.device("cpu"), **options)
+    compiled = collect_inside(vectors, brackets, max_inside=most, runtime=Runtime(2))
+    by_torch = collect_inside(vectors, brackets, max_inside=most, runtime=Runtime(device="cpu:0"))
 
     for one, other in zip(compiled, by_torch, strict=True):
         # Rounding may put a pair on another side of an edge.
@@ -185,4 +186,4 @@ def test_a_sweep_by_torch_finds_what_the_compiled_one_finds(n_users, monkeypatch
 
 def test_a_sweep_by_torch_keeps_no_more_than_it_may():
     with pytest.raises(TooManyInside):
-        collect_inside(_users(50), [EVERYTHING], max_inside=1224, threads=1, device=torch.device("cpu"))
+        collect_inside(_users(50), [EVERYTHING], max_inside=1224, runtime=Runtime(device="cpu:0"))

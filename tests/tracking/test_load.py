@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from elsa_groups import find_groups, load_groups
 from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
-from elsa_groups.groups.family import Accounting, Groups
+from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.record.code import Code
 from elsa_groups.record.schema import groups_digest, groups_lineage, thresholds_record
 from elsa_groups.report.tables import members_table, write_parquet

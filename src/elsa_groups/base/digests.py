@@ -7,11 +7,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elsa_groups.base.errors import InputError
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file (64 hex digits), read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the digest of a file's bytes, as hex digits, read in pieces.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    algorithm : str
+        ``sha256`` or ``md5``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{path}: expected a readable file, got an error ({error.strerror}); check it and its rights"
+        ) from error
 
 
 def folder_digests(folder: Path) -> dict[str, str]:

@@ -1,7 +1,11 @@
-"""Files of artifacts: the same bytes for the same content, on any platform."""
+"""Files: the same bytes for the same content on any platform, and never seen half-written."""
 
 import io
 import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +32,20 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     path.write_bytes(buffer.getbuffer())
+
+
+def temporary_name(target: Path) -> Path:
+    """Return a name beside `target` that no other process or thread will choose."""
+    return target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a temporary name to write to, which becomes `target` at the end, or is removed on an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = temporary_name(target)
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.files import replacing
 from elsa_groups.data.download import download
-from elsa_groups.data.files import hex_digest, replacing
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ def find_given(folder: Path, path: str | Path, names: Sequence[str], beside: Seq
         )
     if not given.name.endswith(_ARCHIVE_ENDINGS):
         return given
-    home = folder / hex_digest(given, "md5")
+    home = folder / file_digest(given, "md5")
     for name in names:
         if (home / name).is_file():
             return home / name
@@ -200,7 +201,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 def _copy(member: IO[bytes], part: Path, archive: Path, name: str, md5: str | None) -> None:
     with part.open("xb") as out:
         shutil.copyfileobj(member, out, 1 << 20)
-    if md5 is not None and (came := hex_digest(part, "md5")) != md5:
+    if md5 is not None and (came := file_digest(part, "md5")) != md5:
         raise InputError(f"{archive}: expected {name} with md5 {md5}, came {came}; replace the archive")
 
 
@@ -208,7 +209,7 @@ def _trusted_md5s(archive: Path, published: Published) -> dict[str, str]:
     """Return the member's checksum, unless the archive is known to be another one: a user's own sample."""
     if published.member_md5 is None:
         return {}
-    if published.archive_md5 is not None and hex_digest(archive, "md5") != published.archive_md5:
+    if published.archive_md5 is not None and file_digest(archive, "md5") != published.archive_md5:
         log.warning("%s is not the published archive; its member is used as it is", archive)
         return {}
     return {published.name: published.member_md5}

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from elsa_groups.data.files import hex_digest, temporary_name
+from elsa_groups.base.digests import file_digest
+from elsa_groups.base.files import temporary_name
 from elsa_groups.data.pairs import Pairs
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def fetch_pairs(entry: Path) -> Pairs | None:
     try:
         digests = json.loads((entry / _DIGESTS).read_text(encoding="utf-8"))
         for name in _TABLES:
-            if hex_digest(entry / f"{name}.parquet", "sha256") != digests[name]:
+            if file_digest(entry / f"{name}.parquet") != digests[name]:
                 raise ValueError(f"{name}.parquet is not what was written")
         return _from_tables({name: pl.read_parquet(entry / f"{name}.parquet") for name in _TABLES})
     except (FileNotFoundError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
@@ -74,7 +75,7 @@ def store_pairs(entry: Path, pairs: Pairs) -> None:
         part.mkdir(parents=True)
         for name, table in _to_tables(pairs).items():
             table.write_parquet(part / f"{name}.parquet")
-        digests = {name: hex_digest(part / f"{name}.parquet", "sha256") for name in _TABLES}
+        digests = {name: file_digest(part / f"{name}.parquet") for name in _TABLES}
         (part / _DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
         part.rename(entry)
         log.debug("filtered pairs kept in %s", entry)

@@ -15,8 +15,8 @@ from urllib.error import HTTPError
 
 from tqdm import tqdm
 
+from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
-from elsa_groups.data.files import hex_digest
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class _Part:
     def verify(self) -> None:
         if self.md5 is None:
             return
-        came = hex_digest(self.path, "md5")
+        came = file_digest(self.path, "md5")
         if came != self.md5:
             self.remove()
             raise ValueError(f"expected md5 {self.md5}, came {came}")

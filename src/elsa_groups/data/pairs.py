@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from elsa_groups.data.files import hex_digest
+from elsa_groups.base.digests import file_digest
 from elsa_groups.data.interactions import Source
 
 Rows = NDArray[np.int64]
@@ -69,7 +69,7 @@ class Reading:
 
 def source_of(path: Path) -> Source:
     """Return a raw file's absolute path and SHA-256, streamed."""
-    return Source(uri=str(path.absolute()), sha256=hex_digest(path, "sha256"))
+    return Source(uri=str(path.absolute()), sha256=file_digest(path))
 
 
 def collect_pairs(events: pl.LazyFrame, drop: Mapping[str, pl.Expr], *, unit: str = "lines") -> Pairs:

@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError
+from elsa_groups.model.top_k import insert
 
 SCORES_PER_BLOCK = 2**24
 
@@ -126,23 +127,11 @@ def _hits(ranking: NDArray[np.int64], targets: csr_array) -> NDArray[np.bool_]:
 
 @compiled()
 def _select(scores: NDArray[np.float32], ranking: NDArray[np.int64]) -> None:
-    """Write the indices of the highest scores of each row, best first; -inf is never taken.
-
-    One pass per row: an item enters only above the lowest score kept, so of equal ones the first stays.
-    """
-    k = ranking.shape[1]
-    kept = np.empty(k, np.float32)
+    """Write the indices of the highest scores of each row, best first; -inf is never taken."""
+    kept = np.empty(ranking.shape[1], np.float32)
     for row in range(scores.shape[0]):
+        items = ranking[row]
         kept[:] = -np.inf
-        ranking[row] = -1
+        items[:] = -1
         for item in range(scores.shape[1]):
-            score = scores[row, item]
-            if not score > kept[k - 1]:
-                continue
-            place = k - 1
-            while place > 0 and score > kept[place - 1]:
-                kept[place] = kept[place - 1]
-                ranking[row, place] = ranking[row, place - 1]
-                place -= 1
-            kept[place] = score
-            ranking[row, place] = item
+            insert(kept, items, scores[row, item], item)

@@ -12,6 +12,7 @@ from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.precision import full_float32
 from elsa_groups.base.progress import progress
+from elsa_groups.model.top_k import insert
 from elsa_groups.model.vectors import check_item_vectors, dot_error, reference_dot
 
 # Float32 scores that a thread holds at a time: 16 MiB.
@@ -112,35 +113,20 @@ def _select(scores, vectors, encoder, indptr, indices, users, doubt, top):
     twice the error of a score.
     """
     k = top.shape[1]
-    fast, kept = np.empty(k, np.float32), np.empty(k, np.float64)
+    fast, kept, unused = np.empty(k, np.float32), np.empty(k, np.float64), np.empty(k, np.int32)
     for row in range(users.shape[0]):
-        user = users[row]
-        top[row] = -1
+        user, items = users[row], top[row]
+        items[:] = -1
         if not vectors[user].any():
             continue
         for position in range(indptr[user], indptr[user + 1]):
             scores[row, indices[position]] = -np.inf
         fast[:] = -np.inf
         for item in range(scores.shape[1]):
-            score = scores[row, item]
-            if score > fast[k - 1]:
-                place = k - 1
-                while place > 0 and score > fast[place - 1]:
-                    fast[place] = fast[place - 1]
-                    place -= 1
-                fast[place] = score
+            insert(fast, unused, scores[row, item], item)
         least = np.float64(fast[k - 1]) - doubt
         kept[:] = -np.inf
         for item in range(scores.shape[1]):
             # Where fewer than k items are left, the least is -inf as well.
             if scores[row, item] >= least and scores[row, item] > -np.inf:
-                value = reference_dot(vectors, user, encoder, item)
-                place = k - 1
-                if not value > kept[place]:
-                    continue
-                while place > 0 and value > kept[place - 1]:
-                    kept[place] = kept[place - 1]
-                    top[row, place] = top[row, place - 1]
-                    place -= 1
-                kept[place] = value
-                top[row, place] = item
+                insert(kept, items, reference_dot(vectors, user, encoder, item), item)

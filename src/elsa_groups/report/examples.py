@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.groups.common_items import common_items
+from elsa_groups.groups.common_items import items_in_common
 from elsa_groups.groups.family import Family, Rule
 from elsa_groups.groups.groups import Groups
 from elsa_groups.model.embeddings import Embeddings
@@ -149,7 +149,7 @@ class Histories:
 
     def shared(self, members: NDArray[np.int64]) -> Columns:
         """Return the items in every member's history, those with the fewest users first."""
-        common = common_items(self.interactions.matrix, self.embeddings.rows[members])
+        common = items_in_common(self.interactions.matrix, self.embeddings.rows[members][np.newaxis]).indices
         return common[np.argsort(self._audience[common], kind="stable")]
 
     def names(self, columns: Columns) -> tuple[str, ...]:

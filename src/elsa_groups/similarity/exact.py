@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 Vectors = NDArray[np.float32]
 
 # Up to this many pairs all are kept and none is sampled first.
-_ALL_PAIRS = 1 << 17
+ALL_PAIRS = 1 << 17
 # Half width of a bracket in standard errors: one in hundreds of brackets misses and is widened.
-_BRACKET_ERRORS = 3.0
+BRACKET_ERRORS = 3.0
 # Most pairs that a rank keeps, 12 bytes each.
 MAX_INSIDE = 200_000_000
 # Bins of cosine, narrower than the rounding of fast scores.
-_BINS = 1 << 18
+BINS = 1 << 18
 
 
 def exact_quantiles(
@@ -43,9 +43,9 @@ def exact_quantiles(
 ) -> list[float]:
     """Return the quantiles of all pairs: sweep, and sweep again with wider brackets what was missed."""
     found: dict[float, float] = {}
-    errors = _BRACKET_ERRORS
+    errors = BRACKET_ERRORS
     while missing := [q for q in quantiles if q not in found]:
-        brackets, expected = _brackets(vectors, missing, errors, seed=seed, runtime=runtime)
+        brackets, expected = find_brackets(vectors, missing, errors, seed=seed, runtime=runtime)
         log.debug("thresholds: brackets %s of cosine, about %.0f pairs inside", brackets, expected)
         try:
             # Better now than at the end of a sweep; a little less than expected may still be too many.
@@ -55,7 +55,7 @@ def exact_quantiles(
         except TooManyInside:
             log.info("thresholds: about %.2g pairs near them; narrowing by several sweeps", expected)
             found |= {
-                q: _narrowed_quantile(vectors, q, bracket, runtime=runtime)
+                q: narrowed_quantile(vectors, q, bracket, runtime=runtime)
                 for q, bracket in zip(missing, brackets, strict=True)
             }
             break
@@ -67,7 +67,7 @@ def exact_quantiles(
     return [found[q] for q in quantiles]
 
 
-def _brackets(
+def find_brackets(
     vectors: Vectors, quantiles: list[float], errors: float, *, seed: int, runtime: Runtime
 ) -> tuple[list[tuple[float, float]], float]:
     """Bracket each quantile of the cosines, by the binomial law of its rank in a sample of pairs.
@@ -75,11 +75,11 @@ def _brackets(
     Also return how many pairs are expected inside, all brackets together.
     """
     everything = -2.0, 2.0
-    if n_pairs(len(vectors)) <= _ALL_PAIRS:
+    if n_pairs(len(vectors)) <= ALL_PAIRS:
         return [everything] * len(quantiles), float(n_pairs(len(vectors)) * len(quantiles))
-    up_to = np.cumsum(tally_sample(vectors, n_bins=_BINS, seed=seed, runtime=runtime))
+    up_to = np.cumsum(tally_sample(vectors, n_bins=BINS, seed=seed, runtime=runtime))
     n = int(up_to[-1])
-    width = 2.0 / _BINS
+    width = 2.0 / BINS
     # So much of the bracket is lost to the rounding of fast scores.
     margin = 2.0 * fast_cosine_bound(vectors.shape[1])
 
@@ -93,7 +93,7 @@ def _brackets(
         )
 
     brackets = [bracket(q) for q in quantiles]
-    edges = np.clip(((np.array(brackets) + 1.0) / width).astype(np.int64), 0, _BINS - 1)
+    edges = np.clip(((np.array(brackets) + 1.0) / width).astype(np.int64), 0, BINS - 1)
     inside = (up_to[edges[:, 1]] - up_to[edges[:, 0]]).sum()
     return brackets, float(inside) * n_pairs(len(vectors)) / n
 
@@ -146,7 +146,7 @@ def _order_statistic(cosines: Vectors, at: int, ranks: Ranks) -> float:
     return float(np.uint32(bits).view(np.float32))
 
 
-def _narrowed_quantile(
+def narrowed_quantile(
     vectors: Vectors, quantile: float, bracket: tuple[float, float], *, runtime: Runtime
 ) -> float:
     """Return the quantile where too many pairs are near it to be kept: bins, narrowed to a single value."""
@@ -154,9 +154,9 @@ def _narrowed_quantile(
 
     def statistic(rank: int, low: float, high: float) -> float:
         while True:
-            bins = bin_window(vectors, low, high, n_bins=_BINS, bound=bound, runtime=runtime)
+            bins = bin_window(vectors, low, high, n_bins=BINS, bound=bound, runtime=runtime)
             at = int(np.searchsorted(bins.below + np.cumsum(bins.counts), rank, side="right"))
-            if rank < bins.below or at == _BINS:
+            if rank < bins.below or at == BINS:
                 # The bracket missed it.
                 low, high = -1.0, 1.0
                 continue

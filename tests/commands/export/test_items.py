@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from elsa_groups.base.philox import stream_key
-from elsa_groups.commands.export import items as module
-from elsa_groups.commands.export.items import draw_negatives, items_in_common, split_by_draws
+from elsa_groups.commands.export.items import draw_negatives, split_by_draws
+from elsa_groups.groups import common_items as module
+from elsa_groups.groups.common_items import items_in_common
 
 HISTORIES = csr_array(
     np.array([[1, 1, 0, 1, 0], [1, 0, 1, 1, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 1]], np.float32)
@@ -21,7 +22,7 @@ def rows_of(matrix: csr_array) -> list[list[int]]:
 
 @pytest.mark.parametrize("piece", [1, 2, 100])
 def test_items_in_common_are_those_that_enough_members_have(monkeypatch, piece):
-    monkeypatch.setattr(module, "_GROUPS_PER_PIECE", piece)
+    monkeypatch.setattr(module, "GROUPS_PER_PIECE", piece)
     members = np.array([[0, 1, 2], [2, 0, 3], [3, 1, 0]])
     assert rows_of(items_in_common(HISTORIES, members)) == [[0], [], []]
     assert rows_of(items_in_common(HISTORIES, members, 2)) == [[0, 1, 2, 3], [0, 1], [0, 3]]

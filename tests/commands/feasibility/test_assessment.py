@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from elsa_groups.commands.feasibility.assessment import Effort, assess_key
+from elsa_groups.commands.feasibility.assessment import Effort
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.similarity.histories import binary_histories
+from elsa_groups.similarity.limits import Target
 from elsa_groups.similarity.scores import reference_similarities
-from elsa_groups.similarity.thresholds import Target, find_thresholds
 
 from ...groups.plain_groups import PlainGroups
+from ...one_by_one import assess_key, draw_groups, find_thresholds
 
 EFFORT = Effort(attempts=1_000, hard_restarts=10, completing_share=0.5, max_draws=1000, max_restarts=10_000)
 KEYS = {

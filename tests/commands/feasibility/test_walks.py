@@ -3,10 +3,10 @@ import pytest
 
 from elsa_groups.commands.feasibility import walks as module
 from elsa_groups.commands.feasibility.orders import can_count_orders, count_orders
-from elsa_groups.commands.feasibility.walks import walk
 from elsa_groups.groups.family import Family, Linkage, Rule
 
 from ...groups.plain_groups import PlainGroups
+from ...one_by_one import walk
 
 N_USERS = 8
 KEYS = [

@@ -17,15 +17,15 @@ from elsa_groups.commands.generate.measuring import (
 from elsa_groups.groups import rejection as keeping
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES, Filters
-from elsa_groups.groups.rejection import NO_FILTERS, draw_kept_groups
-from elsa_groups.groups.sampler import draw_groups
+from elsa_groups.groups.rejection import NO_FILTERS
 from elsa_groups.measures.evidence import find_interval
 from elsa_groups.measures.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.limits import Target
 from elsa_groups.similarity.scores import coarsen
-from elsa_groups.similarity.thresholds import find_thresholds
+
+from ...one_by_one import draw_groups, draw_kept_groups, find_thresholds
 
 ANYONE = Family("random", ((3,),), Rule.any, Rule.any, Linkage.mean, 30)
 

@@ -1,32 +1,30 @@
 """Users and histories as settings ask for them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from elsa_groups.settings.schema import conf_dir
-from hydra import compose, initialize_config_dir
 
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import InputError
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.generate import drawing
 from elsa_groups.commands.generate.drawing import draw_all
-from elsa_groups.commands.generate.generate import check_settings
 from elsa_groups.commands.generate.population import choose_users, embed_population, read_user_file
 from elsa_groups.data.load import load
 from elsa_groups.data.split import Split, hold_out, split_users
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.settings import schema
-from elsa_groups.similarity.scores import reference_similarities
+from elsa_groups.settings.plain import plain
+from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.similarity.vector_users import VectorUsers
 
 SPLIT = split_users(120, val_ratio=0.2, test_ratio=0.25, seed=3)
 
 
 def settings_of(*overrides):
-    schema.register()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        asked = ["dataset=Demo", "seed=5", "n_groups=20", "baseline.n_groups=20", *overrides]
-        return schema.complete(compose("generate", asked))
+    asked = ["dataset=Demo", "seed=5", "n_groups=20", "baseline.n_groups=20", *overrides]
+    return compose_settings("generate", asked)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ def encoder(interactions):
 
 
 def median_of(vectors):
-    return np.median(reference_similarities(vectors, *np.triu_indices(len(vectors), 1)))
+    return np.median(VectorUsers(vectors).similarities(*np.triu_indices(len(vectors), 1)))
 
 
 @pytest.mark.parametrize(("users", "compared"), [(None, "test"), ("all", "all"), ("train", "train")])
@@ -81,7 +79,7 @@ def test_of_full_histories_nothing_is_held_out(interactions, encoder):
     )
     assert population.histories is interactions.matrix
     assert population.targets is None
-    assert population.compared is population.embeddings.vectors
+    assert population.compared is population.users
     assert population.trained_share(np.array([[0, 1]])) is None
     assert population.record()["n_trained"] is None
 
@@ -100,10 +98,9 @@ def test_a_file_and_a_sample_of_it(interactions, tmp_path):
     path = tmp_path / "my ids.txt"
     path.write_text("\n".join(ids))
     settings = settings_of(f"user_file='{path}'")
-    check_settings(settings)
-    listed = read_user_file(settings)
+    listed = read_user_file(settings.user_file)
     assert choose_users(settings, interactions, None, listed).drawn.tolist() == [3, 7, 50, 51, 52, 99]
-    sampled = choose_users(settings | {"user_sample": 5}, interactions, None, listed)
+    sampled = choose_users(replace(settings, user_sample=5), interactions, None, listed)
     assert set(sampled.drawn) < {3, 7, 50, 51, 52, 99}
     assert len(sampled.compared) == 5
 
@@ -113,7 +110,7 @@ def test_a_file_and_a_sample_of_it(interactions, tmp_path):
     [
         (
             ["user_file=ids.txt", "user_set=test"],
-            "expected user_set=all beside it, came user_set=test",
+            "expected user_set=all beside it, got user_set=test",
         ),
         (
             ["history=inputs", "holdout.target_ratio=1"],
@@ -123,12 +120,12 @@ def test_a_file_and_a_sample_of_it(interactions, tmp_path):
 )
 def test_what_no_data_could_satisfy_is_refused_first(overrides, message):
     with pytest.raises(InputError, match=message):
-        check_settings(settings_of(*overrides))
+        settings_of(*overrides)
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"user_file: expected a file of .*none\.txt"):
-        read_user_file(settings_of(f"user_file={tmp_path}/none.txt"))
+        read_user_file(f"{tmp_path}/none.txt")
 
 
 @pytest.mark.parametrize(
@@ -136,10 +133,10 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path):
     [
         (
             ["user_set=val"],
-            "similar_5: expected at least 5 users .* came 3 of user_set=val",
+            "similar_5: expected at least 5 users .* got 3 of user_set=val",
         ),
-        (["user_set=train", "user_sample=4"], "similar_5: .* came 4 of user_set=train"),
-        (["thresholds.users=test"], "thresholds.users=test: expected at least 2 users to compare, came 1"),
+        (["user_set=train", "user_sample=4"], "similar_5: .* got 4 of user_set=train"),
+        (["thresholds.users=test"], "thresholds.users=test: expected at least 2 users to compare, got 1"),
     ],
 )
 def test_too_few_users_are_told_with_the_name_of_their_set(interactions, overrides, message):
@@ -155,20 +152,20 @@ def test_a_parent_without_split_knows_no_sets(interactions, override):
 
 
 def test_records_from_before_these_settings_mean_everybody_and_all_of_their_histories():
-    old = settings_of()
+    old = plain(settings_of())
     for name in ("user_set", "user_sample", "user_file", "history", "holdout"):
         del old[name]
     del old["thresholds"]["users"]
-    again = schema.complete_recorded(old)
-    assert (again["user_set"], again["user_sample"], again["user_file"]) == ("all", None, None)
-    assert (again["history"], again["thresholds"]["users"]) == ("full", None)
+    again = recorded_settings(old)
+    assert (again.user_set, again.user_sample, again.user_file) == ("all", None, None)
+    assert (again.history, again.thresholds.users) == ("full", None)
 
 
 @pytest.mark.parametrize("by", ["similarity.center=mean", "similarity.source=pearson"])
 def test_recommendations_are_those_of_the_embeddings_whatever_users_are_compared_by(
     interactions, encoder, by
 ):
-    plain, compared = (
+    own, compared = (
         draw_all(settings, interactions, encoder, choose_users(settings, interactions, SPLIT, None), ONE)
         for settings in (
             settings_of(
@@ -184,9 +181,9 @@ def test_recommendations_are_those_of_the_embeddings_whatever_users_are_compared
             )
         )
     )
-    assert compared.population.uncentred.tobytes() == plain.population.uncentred.tobytes()
-    assert compared.lookup.top_items.tolist() == plain.lookup.top_items.tolist()
-    assert compared.thresholds != plain.thresholds
+    assert compared.population.uncentred.tobytes() == own.population.uncentred.tobytes()
+    assert compared.population.lookup.top_items.tolist() == own.population.lookup.top_items.tolist()
+    assert compared.thresholds != own.thresholds
     assert compared.population.compared is compared.population.users
 
 

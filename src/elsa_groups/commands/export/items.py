@@ -1,54 +1,13 @@
-"""Items of groups: what members have in common, what none of them has, and groups into parts."""
+"""Items that no member of a group has, and groups into parts."""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.philox import block, stream_key, uniform_below
 from elsa_groups.data.split import Split
 from elsa_groups.groups.users import order_by_draws
-
-# Groups whose items are counted at once, so that the counts of a hundred thousand are never all in memory.
-_GROUPS_PER_PIECE = 2**12
-
-
-def items_in_common(
-    histories: csr_array, members: NDArray[np.int64], at_least: int | None = None
-) -> csr_array:
-    """Return the items in the histories of all members, or of so many of them.
-
-    Parameters
-    ----------
-    histories : csr_array, shape (n_users, n_items)
-        Ones.
-    members : (n_groups, size) int64
-        Rows of histories, each group's distinct.
-    at_least : int, optional
-        How many members must have an item, at least 1; by default all. Beyond the size no group has any.
-
-    Returns
-    -------
-    csr_array, shape (n_groups, n_items), float32
-        Ones; column indices sorted within each row. Costs the members' histories.
-    """
-    n_groups, size = members.shape
-    least = size if at_least is None else at_least
-    pieces = [csr_array((0, histories.shape[1]), dtype=np.float32)]
-    for start in range(0, n_groups, _GROUPS_PER_PIECE):
-        counts = _who(members[start : start + _GROUPS_PER_PIECE], histories.shape[0]) @ histories
-        counts.data = (counts.data >= least).astype(np.float32)
-        counts.eliminate_zeros()
-        counts.sort_indices()
-        pieces.append(counts)
-    return csr_array(vstack(pieces, format="csr"))
-
-
-def _who(members: NDArray[np.int64], n_users: int) -> csr_array:
-    """Return groups as rows of ones at their members."""
-    n_groups, size = members.shape
-    ones = np.ones(members.size, np.float32)
-    return csr_array((ones, members.ravel(), np.arange(n_groups + 1) * size), shape=(n_groups, n_users))
 
 
 def split_by_draws(n: int, *, key: np.uint64, val_ratio: float = 0.1, test_ratio: float = 0.2) -> Split:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.philox import block, stream_key, uniform_below
 from elsa_groups.groups.family import Family, Linkage
-from elsa_groups.groups.sampler import among_others
+from elsa_groups.groups.joining import among_others
 from elsa_groups.similarity.limits import Band, Limits
-from elsa_groups.similarity.scores import Users, reference_similarity
+from elsa_groups.similarity.scores import reference_similarity
+from elsa_groups.similarity.users import Users
 
 _MEAN, _ALL = int(Linkage.mean), int(Linkage.all)
 

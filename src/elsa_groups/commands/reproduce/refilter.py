@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.commands.reproduce.replay import TOLERANCE, Replay
+from elsa_groups.groups.candidates import Lookup, pair_extremes
 from elsa_groups.groups.family import Family
-from elsa_groups.groups.filters import KEPT, Filters, Lookup, Members, OwnFilters, pair_extremes
-from elsa_groups.groups.kept import KeptGroups
-from elsa_groups.groups.rejection import MOST_AT_ONCE, draw_part
+from elsa_groups.groups.filters import Filters
+from elsa_groups.groups.kept import KEPT, KeptGroups, Members
+from elsa_groups.groups.rejection import OwnFilters
 from elsa_groups.similarity.users import Users
 
 
