@@ -9,9 +9,10 @@ from hydra import compose, initialize_config_dir
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import InputError
 from elsa_groups.commands.generate import drawing
+from elsa_groups.commands.generate.asked import read_user_file
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.generate import check_settings
-from elsa_groups.commands.generate.population import choose_users, embed_population, read_user_file
+from elsa_groups.commands.generate.population import choose_users, embed_population
 from elsa_groups.data.load import load
 from elsa_groups.data.split import Split, hold_out, split_users
 from elsa_groups.model.embeddings import embed_users
@@ -81,7 +82,8 @@ def test_of_full_histories_nothing_is_held_out(interactions, encoder):
     )
     assert population.histories is interactions.matrix
     assert population.targets is None
-    assert population.compared is population.embeddings.vectors
+    assert population.compared is population.users
+    assert population.users.vectors is population.embeddings.vectors
     assert population.trained_share(np.array([[0, 1]])) is None
     assert population.record()["n_trained"] is None
 
@@ -185,7 +187,7 @@ def test_recommendations_are_those_of_the_embeddings_whatever_users_are_compared
         )
     )
     assert compared.population.uncentred.tobytes() == plain.population.uncentred.tobytes()
-    assert compared.lookup.top_items.tolist() == plain.lookup.top_items.tolist()
+    assert compared.population.lookup.top_items.tolist() == plain.population.lookup.top_items.tolist()
     assert compared.thresholds != plain.thresholds
     assert compared.population.compared is compared.population.users
 
