@@ -87,7 +87,7 @@ def filters_of(settings: dict[str, Any]) -> Filters:
         If no pair of members could pass, or items held out are asked for where nothing is held out.
     """
     asked = settings["filters"]
-    parts = {field.name: field for field in fields(Filters)}
+    parts: dict[str, Any] = {field.name: field for field in fields(Filters)}
     filters = Filters(
         **{
             name: part if name == "budget" else type(parts[name].default)(**part)
