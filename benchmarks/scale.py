@@ -111,10 +111,10 @@ def clock_generate(interactions: Interactions, method: str) -> float:
 
 
 def _settings(method: str) -> dict[str, Any]:
+    from elsa_groups.settings.schema import conf_dir
     from hydra import compose, initialize_config_dir
 
     from elsa_groups.settings import schema
-    from elsa_groups.settings.schema import conf_dir
 
     schema.register()
     overrides = ["dataset=EchoNest", f"thresholds.method={method}", f"n_groups={_N_GROUPS}"]

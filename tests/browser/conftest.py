@@ -48,10 +48,10 @@ class Shown:
 
 
 def _compose(entry_point: str, overrides: list[str]) -> dict[str, Any]:
+    from elsa_groups.settings.schema import conf_dir
     from hydra import compose, initialize_config_dir
 
     from elsa_groups.settings import schema
-    from elsa_groups.settings.schema import conf_dir
 
     schema.register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

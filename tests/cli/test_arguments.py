@@ -1,4 +1,5 @@
 import pytest
+from elsa_groups.settings.filters import filters_of
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +7,6 @@ from hypothesis import strategies as st
 from elsa_groups.base.errors import InputError
 from elsa_groups.cli.arguments import check_overrides, hydra_arguments, quote, split_overrides
 from elsa_groups.settings import schema
-from elsa_groups.settings.filters import filters_of
 
 
 @pytest.fixture(autouse=True)
@@ -250,9 +250,8 @@ def test_a_value_that_the_user_must_give_is_asked_for() -> None:
 
 
 def test_a_new_family_gets_the_defaults_of_the_schema() -> None:
-    from hydra import compose, initialize_config_dir
-
     from elsa_groups.settings.schema import conf_dir
+    from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("generate", ["n_groups=9", "+families.trio={compositions: [[3]], within: similar}"])
@@ -267,9 +266,8 @@ def test_a_new_family_gets_the_defaults_of_the_schema() -> None:
 
 
 def composed(*overrides: str) -> dict:
-    from hydra import compose, initialize_config_dir
-
     from elsa_groups.settings.schema import conf_dir
+    from hydra import compose, initialize_config_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return schema.complete(compose("generate", [*overrides]))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elsa_groups.settings.schema import conf_dir
 from hydra import compose, initialize_config_dir
 
 from elsa_groups.base.distributed import ONE
@@ -16,7 +17,6 @@ from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
 from elsa_groups.groups.filters import half_of_catalogue
 from elsa_groups.settings import schema
-from elsa_groups.settings.schema import conf_dir
 
 FEW = ["n_groups=6", "allow_partial=true", "sampling.max_restarts=500", "baseline.n_groups=10"]
 NAMES = sorted(path.stem for path in (conf_dir() / "families").glob("*.yaml"))

@@ -2,11 +2,11 @@
 
 import pytest
 import yaml
+from elsa_groups.settings.schema import conf_dir
 from hydra import compose, initialize_config_dir
 
 from elsa_groups.commands.recorded import settings_again
 from elsa_groups.settings import schema
-from elsa_groups.settings.schema import conf_dir
 
 HERE = {"data_dir": None, "path": None}
 

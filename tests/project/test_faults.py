@@ -19,6 +19,7 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from elsa_groups.settings.schema import conf_dir
 from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -31,7 +32,6 @@ from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.generate import run as _generate
 from elsa_groups.commands.train import run as _train
 from elsa_groups.settings import schema
-from elsa_groups.settings.schema import conf_dir
 
 from .conftest import ROOT, Store, free_port, served
 

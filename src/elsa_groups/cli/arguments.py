@@ -1,45 +1,32 @@
-"""Command lines: from MLflow's ``--name value`` to Hydra's ``name=value``, checked before any work.
+"""Command lines: from MLflow's ``--name value`` to Hydra's ``name=value``.
 
 An MLflow project passes declared and undeclared parameters as ``--name value``, each value one argument
 whatever it holds. Hydra would parse a bare value again (an all-digit run id becomes a number, ``a,b`` a
 sweep), so values of text keys are quoted for it; other values keep Hydra's grammar.
 """
 
-import difflib
-import itertools
 import re
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.settings import schema
-from elsa_groups.settings.datasets import DATASETS, DatasetConf
-from elsa_groups.settings.schema import DECLARED, conf_dir
+from elsa_groups.settings.conf import DECLARED
+from elsa_groups.settings.datasets import DATASETS, DatasetSettings
+from elsa_groups.settings.families import FAMILY_KEYS
 
-_FLAGS_WITH_VALUE = {
-    "--cfg",
-    "-c",
-    "--package",
-    "-p",
-    "--config-name",
-    "-cn",
-    "--config-dir",
-    "-cd",
-    "--info",
-    "-i",
-}
 # By these Hydra shows something instead of running a job; by the first ones what one job alone has.
-_SHOWING_ONE = {"--cfg", "-c", "--info", "-i"}
-_SHOWING = _SHOWING_ONE | {"-h", "--help", "--hydra-help", "--version"}
-_MULTIRUN = {"-m", "--multirun"}
-_FLAGS = {*_MULTIRUN, *_SHOWING - _SHOWING_ONE, "--resolve"}
+SHOWING_ONE = frozenset({"--cfg", "-c", "--info", "-i"})
+SHOWING = SHOWING_ONE | {"-h", "--help", "--hydra-help", "--version"}
+MULTIRUN = frozenset({"-m", "--multirun"})
+CONFIG_DIR = frozenset({"--config-dir", "-cd"})
+_FLAGS_WITH_VALUE = {*SHOWING_ONE, *CONFIG_DIR, "--package", "-p", "--config-name", "-cn"}
+_FLAGS = {*MULTIRUN, *SHOWING - SHOWING_ONE, "--resolve"}
 
 
-def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
+def hydra_arguments(arguments: list[str], settings: type[Any]) -> list[str]:
     """Translate a command line: flags first, then overrides in Hydra's grammar.
 
     Parameters
@@ -47,8 +34,8 @@ def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
     arguments : list of str
         ``--name value`` pairs as MLflow passes them, ``--overrides "a=1 b=2"``, Hydra's own overrides and
         flags, in any mixture.
-    entry_point : str
-        Whose schema says which values are text.
+    settings : type
+        The dataclass of the command's settings, which says which values are text.
 
     Raises
     ------
@@ -70,16 +57,16 @@ def hydra_arguments(arguments: list[str], entry_point: str) -> list[str]:
             overrides += [part for part in inner if part not in _FLAGS]
         elif token.startswith("--"):
             name, has_value, value = token[2:].partition("=")
-            overrides += _override(name, value if has_value else next(rest, None), entry_point)
+            overrides += _override(name, value if has_value else next(rest, None), settings)
         else:
             overrides.append(token)
     _refuse_removal(overrides)
     return flags + [_allow_default(part) for part in overrides]
 
 
-def _override(name: str, value: str | None, entry_point: str) -> list[str]:
+def _override(name: str, value: str | None, settings: type[Any]) -> list[str]:
     if value is None:
-        raise InputError(f"--{name}: expected a value after it, came the end of the command line")
+        raise InputError(f"--{name}: expected a value after it, got the end of the command line")
     if not value and name in DECLARED:
         # An empty declared parameter means: as the configuration says.
         return []
@@ -88,14 +75,14 @@ def _override(name: str, value: str | None, entry_point: str) -> list[str]:
         raise InputError(
             f"model: is a name of its own among a run's parameters; use -P overrides=model={value}"
         )
-    is_text = str in _types_of(name, entry_point) and value != "null"
+    is_text = str in _types_of(name, settings) and value != "null"
     return [f"{name}={quote(value) if is_text else value}"]
 
 
 def _allow_default(override: str) -> str:
     """Let an override reach a key that a family has by default, so that its file does not spell it out."""
     parts = override.partition("=")[0].split(".")
-    is_default = len(parts) == 3 and parts[0] == "families" and parts[2] in schema.FAMILY_KEYS
+    is_default = len(parts) == 3 and parts[0] == "families" and parts[2] in FAMILY_KEYS
     return f"++{override}" if is_default else override
 
 
@@ -151,9 +138,9 @@ def _refuse_removal(overrides: list[str]) -> None:
             raise InputError(f"{part}: expected ~families.NAME, as nothing else can be left out")
 
 
-def _types_of(path: str, entry_point: str) -> set[Any]:
+def _types_of(path: str, settings: type[Any]) -> set[Any]:
     """Return the types that a dotted key may hold, over all datasets; empty if there is no such key."""
-    nodes: set[Any] = {schema.SCHEMAS[entry_point]}
+    nodes: set[Any] = {settings}
     for name in path.split("."):
         nodes = {inner for node in nodes for inner in _fields_of(node, name)}
     # Of a union its parts; a list of texts is no text.
@@ -167,7 +154,7 @@ def _parts_of(node: Any) -> tuple[Any, ...]:
 
 
 def _fields_of(node: Any, name: str) -> Iterator[Any]:
-    if node is DatasetConf:
+    if node is DatasetSettings:
         for dataset in DATASETS.values():
             yield from _fields_of(dataset, name)
     elif is_dataclass(node):
@@ -175,163 +162,20 @@ def _fields_of(node: Any, name: str) -> Iterator[Any]:
         yield from (hints[f.name] for f in fields(node) if f.name == name)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job of a sweep.
-
-    Attributes
-    ----------
-    swept : tuple of str
-        What it sets of what is swept.
-    overrides : list of str
-        All that it sets.
-    settings : dict
-        Its completed settings.
-    """
-
-    swept: tuple[str, ...]
-    overrides: list[str]
-    settings: dict[str, Any]
+def without_flags(arguments: list[str]) -> list[str]:
+    """Return the overrides of a command line in Hydra's grammar."""
+    return [part for part, is_flag in _marked(arguments) if not is_flag]
 
 
-def check_overrides(arguments: list[str], entry_point: str) -> list[Job]:
-    """Compose the configuration of every job, so that a mistyped key or value fails before any work.
-
-    Takes about 0.1 s a job.
-
-    Parameters
-    ----------
-    arguments : list of str
-        Flags and overrides in Hydra's grammar.
-    entry_point : str
-        Whose configuration they change.
-
-    Returns
-    -------
-    list of Job
-        Those of a sweep, numbered as Hydra does; none if there is no sweep, or Hydra is asked to show
-        something instead.
-
-    Raises
-    ------
-    InputError
-        Naming the key, what was wrong, and the nearest right key.
-    """
-    from hydra import initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    folders = _values_after(arguments, {"--config-dir", "-cd"})
-    paths = ",".join(quote(f"file://{Path(folder).resolve()}") for folder in folders)
-    search = [f"hydra.searchpath=[{paths}]"] if folders else []
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        try:
-            return _compose_jobs(arguments, entry_point, search)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise InputError(_explain(error, entry_point)) from error
+def flags_of(arguments: list[str]) -> list[str]:
+    """Return the flags of a command line in Hydra's grammar, without their values."""
+    return [part for part, is_flag in _marked(arguments) if is_flag and part in _FLAGS | _FLAGS_WITH_VALUE]
 
 
-def _compose_jobs(arguments: list[str], entry_point: str, search: list[str]) -> list[Job]:
-    from hydra import compose
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.types import RunMode
-    from omegaconf import open_dict
-
-    overrides = _without_flags(arguments)
-    parsed = _parse(overrides)
-    firsts = [
-        f"{part.get_key_element()}={next(part.sweep_string_iterator())}" if part.is_sweep_override() else text
-        for part, text in zip(parsed, overrides, strict=True)
-    ]
-    config = compose(entry_point, [*firsts, *search], return_hydra_config=True)
-    mode, sweeper = config.hydra.mode, config.hydra.sweeper
-    with open_dict(config):
-        del config["hydra"]
-    schema.complete(config)
-    if _is_shown(arguments) or (mode != RunMode.MULTIRUN and not _MULTIRUN & set(arguments)):
-        return []
-    if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
-        raise InputError(f"hydra/sweeper: expected basic, which lists values, came {sweeper._target_}")
-    configured = _parse([f"{key}={value}" for key, value in (sweeper.params or {}).items()])
-    parts = [part for part in [*configured, *parsed] if not str(part.key_or_group).startswith("hydra")]
-    swept = tuple(f"{part.get_key_element()}=" for part in parts if part.is_sweep_override())
-    jobs = []
-    for job in BasicSweeper.split_arguments(parts, None)[0]:
-        settings = schema.complete(compose(entry_point, [*job, *search]))
-        jobs.append(Job(tuple(part for part in job if part.startswith(swept)), job, settings))
-    return jobs
-
-
-def _is_shown(arguments: list[str]) -> bool:
-    """Whether Hydra is asked to show something; refuse what it cannot show of several jobs."""
-    flags = [part for part in arguments if part in _SHOWING]
-    if _MULTIRUN & set(arguments) and (unshown := [flag for flag in flags if flag in _SHOWING_ONE]):
-        raise InputError(
-            f"{unshown[0]}: expected one job to show, came a multirun; leave out -m, and give each setting"
-            " one value"
-        )
-    return bool(flags)
-
-
-def _without_flags(arguments: list[str]) -> list[str]:
-    overrides: list[str] = []
+def _marked(arguments: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yield each argument, and whether it is a flag or the value of one."""
     rest = iter(arguments)
     for token in rest:
-        if token in _FLAGS_WITH_VALUE:
-            next(rest, None)
-        elif token not in _FLAGS:
-            overrides.append(token)
-    return overrides
-
-
-def _values_after(arguments: list[str], flags: set[str]) -> list[str]:
-    return [value for flag, value in itertools.pairwise(arguments) if flag in flags]
-
-
-def _parse(overrides: list[str]) -> list[Any]:
-    """Return Hydra's own view of overrides."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
-
-    try:
-        return list(OverridesParser.create().parse_overrides(overrides))
-    except OverrideParseException as error:
-        reason = str(error.args[0]).splitlines()[1:2]
-        raise InputError(
-            f"{error.override}: not an override that Hydra can read: {' '.join(reason)}"
-        ) from error
-
-
-def _explain(error: Exception, entry_point: str) -> str:
-    text = str(error)
-    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
-        r"Key '([^']+)' is not in struct", text
-    )
-    if unknown:
-        near = difflib.get_close_matches(unknown[1], _known_keys(entry_point), n=1, cutoff=0.5)
-        hint = f"; the nearest is {near[0]}" if near else ""
-        if re.fullmatch(r"families\.[^.]+", unknown[1]):
-            hint = f"; to add a family, put a plus before it: +{unknown[1]}=..."
-        return f"{unknown[1]}: no such key in the configuration of {entry_point}{hint}"
-    choice = re.search(
-        r"Could not find '([^']+)/([^'/]+)'\s+Available options in '[^']+':\s+(.*?)\nConfig", text, re.S
-    )
-    if choice:
-        options = [option for option in choice[3].split() if not option.endswith("_schema")]
-        near = difflib.get_close_matches(choice[2], options, n=1, cutoff=0.0)
-        return f"{choice[1]}: no {choice[2]}; the nearest is {near[0]}, all are {', '.join(options)}"
-    cause = error.__cause__ or error
-    override = re.search(r"override (\S+)", text)
-    return f"{override[1] if override else entry_point}: {str(cause).splitlines()[0]}"
-
-
-def _known_keys(entry_point: str) -> list[str]:
-    from hydra import compose
-    from omegaconf import OmegaConf
-
-    plain = OmegaConf.to_container(compose(entry_point), resolve=False)
-    keys: set[str] = set()
-    for path in schema.as_params(plain, ""):  # type: ignore[arg-type]
-        parts = path.split(".")
-        keys |= {".".join(parts[: i + 1]) for i in range(len(parts))}
-    return sorted(keys)
+        yield token, token in _FLAGS | _FLAGS_WITH_VALUE
+        if token in _FLAGS_WITH_VALUE and (value := next(rest, None)) is not None:
+            yield value, True

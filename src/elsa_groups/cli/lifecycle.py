@@ -1,4 +1,4 @@
-"""From a command line to a task and an exit code."""
+"""From a command line to a command and an exit code."""
 
 import io
 import logging
@@ -6,17 +6,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, NoReturn
 
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
+from omegaconf import DictConfig
+
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError, Killed
-from elsa_groups.cli.arguments import Job, check_overrides, hydra_arguments
-from elsa_groups.cli.sweep import FindParent, Sweep, Task, run_sweep
-from elsa_groups.settings import schema
-from elsa_groups.settings.schema import DECLARED, conf_dir
+from elsa_groups.cli.arguments import CONFIG_DIR, flags_of, hydra_arguments
+from elsa_groups.cli.commands import COMMANDS, Command
+from elsa_groups.cli.composing import Composed, Job, compose_jobs
+from elsa_groups.cli.schemas import settings_of
+from elsa_groups.settings.conf import DECLARED, conf_dir
 
 log = logging.getLogger("elsa_groups.cli")
 
@@ -34,28 +39,8 @@ _MLFLOW_SAYS = {
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 
 
-def run_entry_point(
-    name: str,
-    task: Task,
-    *,
-    check: Callable[[dict[str, Any]], None] | None = None,
-    find_parent: FindParent | None = None,
-    makes_run: bool = True,
-) -> None:
-    """Run a task with the configuration that the command line describes, or with each of a sweep.
-
-    Parameters
-    ----------
-    name : str
-        Entry point: main, train, generate, reproduce, compare, export or feasibility.
-    task : callable
-        Takes the settings, as nested plain values, and the overrides that the user gave.
-    check : callable, optional
-        Refuses settings that the task would refuse, so that no job of a sweep is run in vain.
-    find_parent : callable, optional
-        See :func:`elsa_groups.cli.sweep.run_sweep`.
-    makes_run : bool
-        Whether the task makes a run of its own, by which a sweep knows what became of a job.
+def run_entry_point(name: str) -> None:
+    """Run a command with the configuration that the command line describes, or with each of a sweep.
 
     Notes
     -----
@@ -66,105 +51,109 @@ def run_entry_point(
     # Who reads a file or a pipe wants each line when it is said.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
-    schema.register()
-    ranks = launched_ranks()
+    command, ranks = COMMANDS[name], launched_ranks()
     try:
-        _check_ranks(ranks, name)
-        sys.argv[1:] = hydra_arguments(sys.argv[1:], name)
-        jobs = check_overrides(sys.argv[1:], name)
-        if not makes_run:
-            _refuse_sweep(jobs, name)
-        _check_jobs(jobs, ranks, check)
+        _check_ranks(ranks, command)
+        sys.argv[1:] = hydra_arguments(sys.argv[1:], command.settings)
+        composed = compose_jobs(sys.argv[1:], command)
+        if composed.is_sweep:
+            _check_sweep(composed, ranks, command)
     except InputError as error:
         _give_way(ranks)
-        _refuse(error)
-    if jobs:
-        _sweep(name, task, jobs, find_parent)
+        refuse(error)
+    if composed.is_sweep:
+        _sweep(command, composed)
         return
     try:
-        _run_once(name, task, ranks)
+        _run_once(command, composed, ranks)
     except SystemExit as end:
         if ranks.size > 1 and end.code:
             _leave(int(end.code))
         raise
 
 
-def _refuse_sweep(jobs: list[Job], entry_point: str) -> None:
-    """Refuse jobs of which no run would say whether they were done."""
-    if jobs:
+def _check_sweep(composed: Composed, ranks: Ranks, command: Command) -> None:
+    """Refuse jobs of which no run would say whether they were done, and several for several processes."""
+    if not command.makes_run:
         raise InputError(
-            f"{entry_point}: expected one job, came a multirun of {len(jobs)}; start each by itself"
+            f"{command.name}: expected one job, got a multirun of {len(composed.jobs)}; start each by itself"
         )
+    if ranks.size > 1:
+        raise InputError("torchrun: expected one job, got a multirun; start each job by itself")
 
 
-def _check_jobs(jobs: list[Job], ranks: Ranks, check: Callable[[dict[str, Any]], None] | None) -> None:
-    if jobs and ranks.size > 1:
-        raise InputError("torchrun: expected one job, came a multirun; start each job by itself")
-    if check:
-        for job in jobs:
-            # A launcher may take jobs to machines with devices that this one has not.
-            check(job.settings | {"device": "auto"})
+def _run_once(command: Command, composed: Composed, ranks: Ranks) -> None:
+    if _needs_hydra(composed.hydra):
+        _run_by_hydra(command, ranks)
+        return
+    configure_log(composed.hydra.job_logging, composed.hydra.verbose)
+    _run_job(command, composed.jobs[0], ranks, everything=composed.hydra.verbose is True)
 
 
-def _run_once(name: str, task: Task, ranks: Ranks) -> None:
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import DictConfig
+def _needs_hydra(launch: DictConfig) -> bool:
+    """Whether Hydra is asked for more than a configuration and where to log, so that it must run the job."""
+    more = bool(launch.callbacks) or bool(launch.job.env_set) or bool(launch.job.chdir)
+    return more or bool(set(flags_of(sys.argv[1:])) - CONFIG_DIR)
 
+
+def _run_by_hydra(command: Command, ranks: Ranks) -> None:
     def run(config: DictConfig) -> None:
         launched = HydraConfig.get()
-        _handle_signals()
-        _quiet_libraries(ranks, everything=launched.verbose is True)
-        try:
-            settings = _announced(name, schema.complete(config))
-            with _beside_bars():
-                task(settings, list(launched.overrides.task))
-        except Exception as error:
-            _give_way(ranks)
-            _refuse_if_meant_to_be_read(error)
-            raise
+        job = Job((), list(launched.overrides.task), settings_of(command, config))
+        _run_job(command, job, ranks, everything=launched.verbose is True)
 
-    hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
+    hydra.main(config_path=str(conf_dir()), config_name=command.name, version_base="1.3")(run)()
 
 
-def _sweep(name: str, task: Task, jobs: list[Job], find_parent: FindParent | None) -> None:
-    import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import DictConfig
+def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> None:
+    """Say what is going to be done, import what does it, which takes seconds, and do it."""
+    _handle_signals()
+    quiet_libraries(ranks, everything=everything)
+    try:
+        _announce(command.name, job.settings)
+        with _beside_bars():
+            if not ranks.rank:
+                _check_store()
+            command.load().run(job.settings, job.overrides)
+    except Exception as error:
+        _give_way(ranks)
+        refuse_if_meant_to_be_read(error)
+        raise
+
+
+def _check_store() -> None:
+    """Refuse a store that cannot be used, before the command and all that it needs are imported."""
+    from elsa_groups.tracking.run import check_store
+
+    check_store()
+
+
+def _sweep(command: Command, composed: Composed) -> None:
+    configure_log(composed.hydra.job_logging, composed.hydra.verbose)
+    everything = composed.hydra.verbose is True
+    _handle_signals()
+    quiet_libraries(ONE, everything=everything)
+    # Only now, as it needs MLflow.
+    from elsa_groups.cli.sweep import Sweep, run_sweep
 
     def launch(sweep: Sweep) -> None:
         # Launchers carry this function, and with it the sweep, to wherever they run a job.
         def run(config: DictConfig) -> None:
             launched = HydraConfig.get()
             _handle_signals()
-            _quiet_libraries(ONE, everything=launched.verbose is True)
-            settings = schema.complete(config)
+            quiet_libraries(ONE, everything=everything)
+            settings = settings_of(command, config)
             with _beside_bars():
-                sweep.do_job(launched.job.num, task, settings, list(launched.overrides.task))
+                sweep.do_job(launched.job.num, command, settings, list(launched.overrides.task))
 
-        hydra.main(config_path=str(conf_dir()), config_name=name, version_base="1.3")(run)()
+        hydra.main(config_path=str(conf_dir()), config_name=command.name, version_base="1.3")(run)()
 
-    verbose = _log_progress(name)
-    _handle_signals()
-    _quiet_libraries(ONE, everything=verbose is True)
     try:
         with _beside_bars():
-            run_sweep(jobs, find_parent, launch)
+            run_sweep(composed.jobs, command, launch)
     except Exception as error:
-        _refuse_if_meant_to_be_read(error)
+        refuse_if_meant_to_be_read(error)
         raise
-
-
-def _log_progress(name: str) -> Any:
-    """Log as Hydra's jobs do, before there are any; return what Hydra was asked to be verbose of."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.utils import configure_log
-
-    asked = [part for part in sys.argv[1:] if part.startswith("hydra.verbose=")]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        launch = compose(name, asked, return_hydra_config=True).hydra
-    configure_log(launch.job_logging, launch.verbose)
-    return launch.verbose
 
 
 def _beside_bars() -> AbstractContextManager[None]:
@@ -175,20 +164,20 @@ def _beside_bars() -> AbstractContextManager[None]:
     return redirected
 
 
-def _announced(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Say which settings an entry point starts with, before it imports what takes seconds; return them."""
-    told = {key: settings[key] for key in DECLARED if settings.get(key) is not None}
+def _announce(name: str, settings: Any) -> None:
+    """Say which settings a command starts with."""
+    given = {key: getattr(settings, key, None) for key in DECLARED}
+    told = {key: value for key, value in given.items() if value is not None}
     if "dataset" in told:
-        told["dataset"] = told["dataset"]["name"]
+        told["dataset"] = told["dataset"].name
     log.info("%s %s", name, " ".join(f"{key}={value}" for key, value in told.items()))
-    return settings
 
 
-def _check_ranks(ranks: Ranks, entry_point: str) -> None:
-    if ranks.size > 1 and entry_point != "generate":
+def _check_ranks(ranks: Ranks, command: Command) -> None:
+    if ranks.size > 1 and not command.takes_ranks:
         raise InputError(
-            f"torchrun: only generate works with several processes, came {entry_point}; start {entry_point}"
-            " without torchrun"
+            f"torchrun: only generate works with several processes, got {command.name}; start"
+            f" {command.name} without torchrun"
         )
 
 
@@ -205,17 +194,19 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _refuse_if_meant_to_be_read(error: Exception) -> None:
+def refuse_if_meant_to_be_read(error: Exception) -> None:
+    """Exit with an error that its user can act on; any other is left to be raised."""
     if isinstance(error, MemoryError):
         reason = str(error) or "an allocation failed"
         error = InputError(
             f"not enough memory ({reason}); ask for fewer groups or users, or use a larger machine"
         )
     if isinstance(error, InputError):
-        _refuse(error)
+        refuse(error)
 
 
-def _refuse(error: InputError) -> NoReturn:
+def refuse(error: InputError) -> NoReturn:
+    """Exit with an error's code, its message the last line on stderr."""
     sys.stdout.flush()
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.code)
@@ -232,7 +223,7 @@ def _handle_signals() -> None:
         signal.signal(number, end)
 
 
-def _quiet_libraries(ranks: Ranks, *, everything: bool) -> None:
+def quiet_libraries(ranks: Ranks, *, everything: bool) -> None:
     """Keep what a user cannot act on, and what rank 0 says for all, out of the terminal.
 
     Where everything is to be told (``hydra.verbose=true``), it is everything of ours: Hydra means all

@@ -5,10 +5,7 @@ from elsa_groups.cli.lifecycle import run_entry_point
 
 def main() -> None:
     """Run the command line."""
-    from elsa_groups.commands.generate.generate import check_settings
-    from elsa_groups.commands.main import find_or_train, run
-
-    run_entry_point("main", run, check=check_settings, find_parent=find_or_train)
+    run_entry_point("main")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ from elsa_groups.cli.lifecycle import run_entry_point
 
 def main() -> None:
     """Run the command line."""
-    from elsa_groups.commands.reproduce.reproduce import run
-
-    run_entry_point("reproduce", run)
+    run_entry_point("reproduce")
 
 
 if __name__ == "__main__":

@@ -8,22 +8,31 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
 
 from elsa_groups.base.errors import InputError, Killed
-from elsa_groups.cli.arguments import Job
-
-if TYPE_CHECKING:
-    from elsa_groups.data.interactions import Interactions
-    from elsa_groups.tracking.parent import Parent
-    from elsa_groups.tracking.run import RunHandle
-    from elsa_groups.tracking.sweep import JobEnd
+from elsa_groups.base.words import say_numbers
+from elsa_groups.cli.commands import Command
+from elsa_groups.cli.composing import Job
+from elsa_groups.commands.inputs import load_interactions
+from elsa_groups.report.tables import shorten
+from elsa_groups.settings.plain import plain
+from elsa_groups.tracking.parent import Parent, check_parent
+from elsa_groups.tracking.run import (
+    COMPARISON,
+    KIND,
+    PARENT,
+    SWEEP,
+    RunHandle,
+    check_store,
+    first_line,
+    tracked_run,
+)
+from elsa_groups.tracking.sweep import JobEnd, end_jobs, job_runs, report_failure
 
 log = logging.getLogger("elsa_groups.cli")
-
-Task = Callable[[dict[str, Any], list[str]], None]
-FindParent = Callable[[dict[str, Any], "Interactions", list[str]], "Parent"]
 
 # Settings that decide which parent is taken.
 _OF_PARENT = ("dataset", "data_dir", "parent", "model")
@@ -53,20 +62,19 @@ class Sweep:
     parents: tuple[str, ...]
     process: tuple[str, int]
 
-    def do_job(self, index: int, task: Task, settings: dict[str, Any], overrides: list[str]) -> None:
+    def do_job(self, index: int, command: Command, settings: Any, overrides: list[str]) -> None:
         """Do a job; leave word of a failure on the sweep's run instead of raising it.
 
         Launchers take an exception for the end of all jobs, or wait for no other. So only a signal to the
         process that all jobs run in is raised.
         """
-        from elsa_groups.tracking.sweep import job_runs, report_failure
-
         number, label = index + 1, self.labels[index]
-        parent = {"parent": self.parents[index]} if self.parents else {}
+        if self.parents:
+            settings = replace(settings, parent=self.parents[index])
         log.info("job %d of %d: %s", number, len(self.labels), label)
         try:
             with job_runs(self.run_id, number):
-                task(settings | parent, overrides)
+                command.load().run(settings, overrides)
         except (Exception, SystemExit) as error:
             if not isinstance(error, (InputError, SystemExit)):
                 traceback.print_exc()
@@ -83,24 +91,22 @@ def _this_process() -> tuple[str, int]:
 
 def _reason(error: BaseException) -> str:
     """Say in one line why a job ended early."""
-    from elsa_groups.tracking.run import first_line
-
     if isinstance(error, Killed):
         return f"ended by {signal.Signals(int(error.code or 0) - 128).name}"
     line = first_line(error)
     return line if isinstance(error, InputError) else f"{type(error).__name__}: {line}"
 
 
-def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[[Sweep], None]) -> None:
+def run_sweep(jobs: list[Job], command: Command, launch: Callable[[Sweep], None]) -> None:
     """Find the parents, run the jobs, say what became of them and compare those that succeeded.
 
     Parameters
     ----------
     jobs : list of Job
         The jobs.
-    find_parent : callable, optional
-        Returns the parent that settings ask for, given the data they name; called once for all jobs that
-        ask for the same. Without it jobs take no parent, and are not compared.
+    command : Command
+        What each does. If it has a ``find_parent``, that is called once for all jobs that ask for the same
+        parent; otherwise jobs take no parent, and are not compared.
     launch : callable
         Runs the jobs, each by :meth:`Sweep.do_job`.
 
@@ -109,10 +115,8 @@ def run_sweep(jobs: list[Job], find_parent: FindParent | None, launch: Callable[
     InputError
         If a job failed or the comparison did, after all jobs were run.
     """
-    from elsa_groups.tracking.run import KIND, PARENT, check_store, tracked_run
-
     check_store()
-    parents = _find_parents(jobs, find_parent) if find_parent else []
+    parents = _find_parents(jobs, command.load())
     # Of several parents none can have the sweep below it.
     parent = parents[0] if len({each.run_id for each in parents}) == 1 else None
     with tracked_run(
@@ -140,10 +144,8 @@ def _run_name(jobs: list[Job]) -> str:
     return f"sweep of {len(jobs)}: {', '.join(keys)}"
 
 
-def _say_failed(ends: "list[JobEnd]") -> list[str]:
+def _say_failed(ends: list[JobEnd]) -> list[str]:
     """Name the jobs that failed, in one text; none if none did."""
-    from elsa_groups.commands.compare.comparison import say_numbers
-
     failed = [number for number, end in enumerate(ends, start=1) if not end.finished]
     if not failed:
         return []
@@ -151,14 +153,14 @@ def _say_failed(ends: "list[JobEnd]") -> list[str]:
     return [f"{len(failed)} of {len(ends)} jobs did not finish, see above: {jobs}"]
 
 
-def _compare(run: "RunHandle", ends: "list[JobEnd]", *, comparable: bool) -> list[str]:
+def _compare(run: RunHandle, ends: list[JobEnd], *, comparable: bool) -> list[str]:
     """Compare the runs of jobs that succeeded, if several did; return why that failed, if it did."""
-    from elsa_groups.commands.compare.compare import compare_runs
-    from elsa_groups.tracking.run import COMPARISON
-
     finished = [end.run_id for end in ends if end.run_id and end.finished]
     if not comparable or len(finished) < 2:
         return []
+    # What compares takes seconds to import, and jobs in other processes import this module, too.
+    from elsa_groups.commands.compare.compare import compare_runs
+
     try:
         run.set_tags({COMPARISON: compare_runs(finished)})
     except InputError as error:
@@ -167,24 +169,24 @@ def _compare(run: "RunHandle", ends: "list[JobEnd]", *, comparable: bool) -> lis
     return []
 
 
-def _find_parents(jobs: list[Job], find_parent: FindParent) -> "list[Parent]":
+def _find_parents(jobs: list[Job], command: ModuleType) -> list[Parent]:
     """Return the parent of each job; each that is asked for is looked for, or trained, once."""
-    from elsa_groups.commands.inputs import load_interactions
-    from elsa_groups.tracking.parent import check_parent
-
-    asked = [json.dumps([job.settings.get(name) for name in _OF_PARENT]) for job in jobs]
+    if not hasattr(command, "find_parent"):
+        return []
+    asked = [json.dumps([plain(getattr(job.settings, name, None)) for name in _OF_PARENT]) for job in jobs]
     first = {key: job for key, job in reversed(list(zip(asked, jobs, strict=True)))}
     for job in first.values():
-        check_parent(job.settings["parent"])
-    found = {}
+        check_parent(job.settings.parent)
+    found: dict[str, Parent] = {}
     for key in dict.fromkeys(asked):
         settings = first[key].settings
-        found[key] = find_parent(settings, load_interactions(settings), first[key].overrides)
+        interactions = load_interactions(settings.dataset, settings.data_dir)
+        found[key] = command.find_parent(settings, interactions, first[key].overrides)
         log.info("parent run %s (%s)", found[key].run_id, found[key].name)
     return [found[key] for key in asked]
 
 
-def _run_jobs(run: "RunHandle", sweep: Sweep, launch: Callable[[Sweep], None]) -> "list[JobEnd]":
+def _run_jobs(run: RunHandle, sweep: Sweep, launch: Callable[[Sweep], None]) -> list[JobEnd]:
     """Run the jobs, and say what became of each, also where a signal or a launcher's fault ends them all."""
     status = "FAILED"
     try:
@@ -196,15 +198,13 @@ def _run_jobs(run: "RunHandle", sweep: Sweep, launch: Callable[[Sweep], None]) -
         # Hydra has said why; jobs that it lost are told apart below.
         log.warning("sweep %s: the launcher failed", run.run_id)
     finally:
-        from elsa_groups.tracking.sweep import end_jobs
-
         ends = end_jobs(sweep.run_id, len(sweep.labels), status)
         print(_table(sweep, ends), flush=True)
-        run.describe(_describe(sweep, ends))
+        run.describe(describe_sweep(sweep, ends))
     return ends
 
 
-def _table(sweep: Sweep, ends: "list[JobEnd]") -> str:
+def _table(sweep: Sweep, ends: list[JobEnd]) -> str:
     """Return a line for each job, and another for why it failed."""
     lines = [f"{'job':>4}  {'status':9}  {'run':32}  settings"]
     for number, (label, end) in enumerate(zip(sweep.labels, ends, strict=True), start=1):
@@ -213,11 +213,8 @@ def _table(sweep: Sweep, ends: "list[JobEnd]") -> str:
     return "\n".join(lines)
 
 
-def _describe(sweep: Sweep, ends: "list[JobEnd]") -> str:
+def describe_sweep(sweep: Sweep, ends: list[JobEnd]) -> str:
     """Say in Markdown what a sweep's run is, and what became of its jobs; of many, of those that failed."""
-    from elsa_groups.report.tables import shorten
-    from elsa_groups.tracking.run import SWEEP
-
     lines = [f"Sweep of {len(ends)} jobs, found by ``tags.`{SWEEP}` = '{sweep.run_id}'``.", ""]
     jobs = list(zip(sweep.labels, ends, strict=True))
     if len(jobs) > _TOLD_UP_TO:

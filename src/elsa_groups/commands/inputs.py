@@ -1,18 +1,16 @@
 """From settings to the data they name."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from elsa_groups.base.stages import stage
-
-if TYPE_CHECKING:
-    from elsa_groups.data.interactions import Interactions
+from elsa_groups.data.interactions import Interactions
+from elsa_groups.data.load import load
+from elsa_groups.settings.datasets import DatasetSettings
+from elsa_groups.settings.plain import plain
 
 
 @stage("reading")
-def load_interactions(settings: dict[str, Any]) -> "Interactions":
-    """Load the dataset of completed settings."""
-    from elsa_groups.data.load import load
-
-    options = dict(settings["dataset"])
-    return load(options.pop("name"), Path(settings["data_dir"]), **options)
+def load_interactions(dataset: DatasetSettings, data_dir: str) -> Interactions:
+    """Load a dataset, its files being in a folder of its name in ``data_dir``."""
+    options = plain(dataset)
+    return load(options.pop("name"), Path(data_dir), **options)

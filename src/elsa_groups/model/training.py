@@ -1,5 +1,6 @@
 """Train ELSA: Adam on the closed-form gradient, stopped by what it recommends to validation users."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,45 +15,10 @@ from elsa_groups.base.progress import progress
 from elsa_groups.data.split import Split, hold_out
 from elsa_groups.model.elsa import Batch, loss_and_gradient
 from elsa_groups.model.ranking import ndcg_at_k, recall_at_k, top_k
+from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.vectors import unit_rows
 
 CUTOFF = 20
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How ELSA is trained.
-
-    Attributes
-    ----------
-    factors : int
-        Length of an item vector.
-    epochs : int
-        Passes over the training users, at most.
-    batch_size : int
-        Users per step.
-    learning_rate : float
-        Of Adam (Kingma and Ba, ICLR 2015, arXiv 1412.6980).
-    patience : int
-        Epochs without a better validation nDCG after which training stops.
-    """
-
-    factors: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int
-
-    def __post_init__(self) -> None:
-        """Refuse settings that no training can follow."""
-        for name in ("factors", "epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: expected 1 or more, came {getattr(self, name)}; set model.{name}")
-        if not 0.0 < self.learning_rate < float("inf"):
-            raise InputError(
-                f"learning_rate: expected a positive number, came {self.learning_rate}; "
-                "set model.learning_rate"
-            )
 
 
 @dataclass(frozen=True)
@@ -140,7 +106,8 @@ def train(
     Raises
     ------
     InputError
-        If a part of the split is empty, nobody in it has an item to hold out, or the device is absent.
+        If a part of the split is empty, nobody in it has an item to hold out, the device is absent, or the
+        loss or the weights become infinite or NaN.
     """
     _check_parts(split)
     trainer = Trainer(matrix.shape[1], settings, seed=seed, device=find_device(device))
@@ -154,6 +121,7 @@ def train(
             started = time.perf_counter()
             loss = trainer.run_epoch(matrix, split.train, on_step=bar.update)
             seconds = time.perf_counter() - started
+            _check_finite(loss, trainer.is_finite(), len(reports) + 1, settings)
             encoder = trainer.encoder()
             reports.append(EpochReport(len(reports) + 1, loss, *evaluate(encoder, *valid), seconds))
             on_epoch(reports[-1])
@@ -161,6 +129,16 @@ def train(
                 best_epoch, best = len(reports), encoder
     test = hold_out(matrix, split.test, seed=seed)
     return Trained(best, tuple(reports), best_epoch, *evaluate(best, *test))
+
+
+def _check_finite(loss: float, is_finite: bool, epoch: int, settings: TrainingSettings) -> None:
+    """Refuse to go on where training has diverged: what it would recommend is items in any order."""
+    if not (math.isfinite(loss) and is_finite):
+        got = "item vectors that are not" if math.isfinite(loss) else f"loss {loss}"
+        raise InputError(
+            f"training: expected a finite loss and finite item vectors, got {got} in epoch {epoch} with"
+            f" learning_rate {settings.learning_rate:g}; set a smaller model.learning_rate"
+        )
 
 
 def evaluate(encoder: NDArray[np.float32], inputs: csr_array, targets: csr_array) -> tuple[float, float]:
@@ -256,6 +234,10 @@ class Trainer:
     def encoder(self) -> NDArray[np.float32]:
         """Return the unit item vectors."""
         return unit_rows(self._weights.detach().cpu().numpy())
+
+    def is_finite(self) -> bool:
+        """Tell whether all item vectors have finite float32 lengths, by which a step divides them."""
+        return bool(torch.linalg.vector_norm(self._weights.detach(), dim=1).isfinite().all())
 
     def _batches(self, users: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         order = self._rng.permutation(users)

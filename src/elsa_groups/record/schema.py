@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from elsa_groups.similarity.thresholds import Thresholds
 
 LINEAGE = "lineage.json"
+# Beside it: the settings, and what of the code is in no commit.
+CONFIG = "config.yaml"
+CODE_DIFF = "code.diff"
 SCHEMA_VERSION = 1
 # The thresholds, as they are named wherever they are recorded.
 LIMITS = ("similar", "divergent", "band_low", "band_high")
@@ -40,9 +43,7 @@ def parent_lineage(
     interactions: Interactions,
     settings: dict[str, Any],
     artifacts: dict[str, str],
-    code: Code,
-    device: str,
-    threads: int,
+    environment: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the record of an ELSA run: what its item vectors were trained from, and with what.
 
@@ -53,13 +54,11 @@ def parent_lineage(
     interactions : Interactions
         The data.
     settings : dict
-        Every resolved setting.
+        Every resolved setting, as plain values.
     artifacts : dict
         SHA-256 by artifact path.
-    code : Code
-        The code that ran.
-    device, threads : str, int
-        What trained it.
+    environment : dict
+        From :func:`environment_record`.
 
     Raises
     ------
@@ -74,12 +73,12 @@ def parent_lineage(
         "data": data_record(interactions),
         "settings": settings,
         "artifacts": artifacts,
-        "environment": environment_record(code, device=device, threads=threads),
+        "environment": environment,
     }
     return check_lineage(record)
 
 
-def groups_lineage(
+def groups_origin(
     *,
     run_id: str,
     parent: dict[str, Any],
@@ -87,13 +86,8 @@ def groups_lineage(
     users: dict[str, Any],
     thresholds: dict[str, Any],
     settings: dict[str, Any],
-    groups: dict[str, Any],
-    artifacts: dict[str, str],
-    code: Code,
-    device: str,
-    threads: int,
 ) -> dict[str, Any]:
-    """Return the record of a groups run: what every group was drawn from, and by which rule.
+    """Return the part of a groups run's record that says what its groups are drawn from, and by which rule.
 
     Parameters
     ----------
@@ -109,15 +103,37 @@ def groups_lineage(
     thresholds : dict
         From :func:`thresholds_record`.
     settings : dict
-        Every resolved setting.
+        Every resolved setting, as plain values.
+    """
+    return {
+        "run_id": run_id,
+        "parent": parent,
+        "data": data_record(interactions),
+        "users": users,
+        "thresholds": thresholds,
+        "settings": settings,
+    }
+
+
+def groups_lineage(
+    origin: dict[str, Any],
+    *,
+    groups: dict[str, Any],
+    artifacts: dict[str, str],
+    environment: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the record of a groups run.
+
+    Parameters
+    ----------
+    origin : dict
+        From :func:`groups_origin`.
     groups : dict
         By key: family, subgroup sizes, shape and digest of its member array, and what filters rejected.
     artifacts : dict
         SHA-256 by artifact path.
-    code : Code
-        The code that ran.
-    device, threads : str, int
-        What drew the groups; nothing depends on it.
+    environment : dict
+        From :func:`environment_record`.
 
     Raises
     ------
@@ -127,15 +143,10 @@ def groups_lineage(
     record = {
         "schema_version": SCHEMA_VERSION,
         "kind": "groups",
-        "run_id": run_id,
-        "parent": parent,
-        "data": data_record(interactions),
-        "users": users,
-        "thresholds": thresholds,
-        "settings": settings,
+        **origin,
         "groups": groups,
         "artifacts": artifacts,
-        "environment": environment_record(code, device=device, threads=threads),
+        "environment": environment,
     }
     return check_lineage(record)
 
@@ -173,7 +184,7 @@ def thresholds_record(thresholds: "Thresholds", targets: dict[str, Any]) -> dict
 
 
 def environment_record(code: Code, *, device: str, threads: int) -> dict[str, Any]:
-    """Describe what ran: code, python, platform, packages, and on what."""
+    """Describe what ran: code, python, platform, packages, and on what, on which nothing depends."""
     return {
         "code": code.as_dict(),
         "python": sys.version.split()[0],

@@ -11,7 +11,6 @@ import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
-from elsa_groups.commands.compare.agreement import say_percent
 from elsa_groups.measures.evidence import Comparison
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
@@ -171,6 +170,17 @@ def fitting(pictures: Sequence[Picture]) -> list[Picture]:
             break
         shown.append(picture)
     return shown
+
+
+def say_percent(share: float) -> str:
+    """Write a share in percent, 100 only if nothing is missing.
+
+    >>> [say_percent(share) for share in (1.0, 0.999, 0.5, 0.0, float("nan"))]
+    ['100', '99', '50', '0', '–']
+    """
+    if np.isnan(share):
+        return "–"
+    return f"{100.0 * share:.0f}" if share in (0.0, 1.0) else f"{min(100.0 * share, 99.0):.0f}"
 
 
 def describe_users(settings: Mapping[str, Any]) -> str:

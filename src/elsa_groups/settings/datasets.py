@@ -1,69 +1,68 @@
-"""The part of the schema that is about datasets: what each is read by."""
+"""What each dataset is read by."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from omegaconf import MISSING
+from elsa_groups.base.ranges import at_least
 
 
-@dataclass
-class DatasetConf:
+@dataclass(frozen=True, kw_only=True)
+class DatasetSettings:
     """What every dataset has; options of one dataset are in its subclass."""
 
-    name: str = MISSING
-    min_user_interactions: int = MISSING
-    min_item_interactions: int = MISSING
+    name: str
+    min_user_interactions: int = at_least(0)
+    min_item_interactions: int = at_least(0)
 
 
-@dataclass
-class LastFM1kConf(DatasetConf):
+@dataclass(frozen=True, kw_only=True)
+class LastFM1kSettings(DatasetSettings):
     """Last.fm 1K listening events."""
 
     path: str | None = None
-    urls: list[str] = MISSING
+    urls: tuple[str, ...]
     archive_md5: str | None = None
     member_md5: str | None = None
 
 
-@dataclass
-class EchoNestConf(LastFM1kConf):
+@dataclass(frozen=True, kw_only=True)
+class EchoNestSettings(LastFM1kSettings):
     """Echo Nest Taste Profile triplets."""
 
     exclude_mismatches: str | None = None
 
 
-@dataclass
-class MovieLensConf(DatasetConf):
+@dataclass(frozen=True, kw_only=True)
+class MovieLensSettings(DatasetSettings):
     """MovieLens ratings of one variant."""
 
     path: str | None = None
     variant: str | None = None
-    min_rating: float = MISSING
-    urls: dict[str, list[str]] = MISSING
-    archive_md5: dict[str, str] = MISSING
+    min_rating: float
+    urls: dict[str, tuple[str, ...]]
+    archive_md5: dict[str, str]
 
 
-@dataclass
-class CustomConf(DatasetConf):
+@dataclass(frozen=True, kw_only=True)
+class CustomSettings(DatasetSettings):
     """Any table with a user and an item column."""
 
-    path: str = MISSING
-    user_column: str = MISSING
-    item_column: str = MISSING
+    path: str
+    user_column: str
+    item_column: str
 
 
-@dataclass
-class DemoConf(DatasetConf):
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(DatasetSettings):
     """Generated users with planted communities."""
 
-    n_users: int = MISSING
-    n_items: int = MISSING
+    n_users: int
+    n_items: int
 
 
-DATASETS: dict[str, Any] = {
-    "LastFM1k": LastFM1kConf,
-    "EchoNest": EchoNestConf,
-    "MovieLens": MovieLensConf,
-    "Custom": CustomConf,
-    "Demo": DemoConf,
+DATASETS: dict[str, type[DatasetSettings]] = {
+    "LastFM1k": LastFM1kSettings,
+    "EchoNest": EchoNestSettings,
+    "MovieLens": MovieLensSettings,
+    "Custom": CustomSettings,
+    "Demo": DemoSettings,
 }

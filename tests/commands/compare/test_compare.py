@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from elsa_groups.settings.schema import conf_dir
 from hydra import compose, initialize_config_dir
 
 from elsa_groups.base.errors import InputError
@@ -10,7 +11,6 @@ from elsa_groups.commands.compare import compare
 from elsa_groups.commands.compare.comparison import compare as compare_all
 from elsa_groups.commands.compare.variation import find_variation
 from elsa_groups.settings import schema
-from elsa_groups.settings.schema import conf_dir
 from elsa_groups.tracking import compared
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.run import DESCRIPTION_LENGTH

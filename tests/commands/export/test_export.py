@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from elsa_groups.settings.schema import conf_dir
 from hydra import compose, initialize_config_dir
 
 from elsa_groups.base.errors import InputError
@@ -24,7 +25,6 @@ from elsa_groups.commands.export.export import (
 from elsa_groups.commands.export.plain import write_sagea
 from elsa_groups.data.load import load
 from elsa_groups.settings import schema
-from elsa_groups.settings.schema import conf_dir
 
 GROUPS = {key: SimpleNamespace(members=np.zeros((4, size))) for key, size in (("a_2", 2), ("b_5", 5))}
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elsa_groups.settings.schema import conf_dir
 from hydra import compose, initialize_config_dir
 
 from elsa_groups.base.distributed import ONE
@@ -17,7 +18,6 @@ from elsa_groups.data.load import load
 from elsa_groups.data.split import Split, hold_out, split_users
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.settings import schema
-from elsa_groups.settings.schema import conf_dir
 from elsa_groups.similarity.scores import reference_similarities
 
 SPLIT = split_users(120, val_ratio=0.2, test_ratio=0.25, seed=3)

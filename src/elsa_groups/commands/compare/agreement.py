@@ -19,6 +19,7 @@ from elsa_groups.report.figures.style import (
     say_keys,
     settle,
 )
+from elsa_groups.report.page import say_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,17 +157,6 @@ def _write_shares(axes: "Axes", shares: Shares, where: NDArray[np.bool_], dark: 
             column, row, say_percent(shares[row, column]), ha="center", va="center", fontsize=SMALL_SIZE,
             color="white" if shares[row, column] > dark else INK,
         )  # fmt: skip
-
-
-def say_percent(share: float) -> str:
-    """Write a share in percent, 100 only if nothing is missing.
-
-    >>> [say_percent(share) for share in (1.0, 0.999, 0.5, 0.0, float("nan"))]
-    ['100', '99', '50', '0', '–']
-    """
-    if np.isnan(share):
-        return "–"
-    return f"{100.0 * share:.0f}" if share in (0.0, 1.0) else f"{min(100.0 * share, 99.0):.0f}"
 
 
 def describe_agreement(agreements: Sequence[Agreement]) -> str:

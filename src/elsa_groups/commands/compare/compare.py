@@ -4,18 +4,42 @@ import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.settings import schema
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from elsa_groups.commands.compare.agreement import Agreement
-    from elsa_groups.commands.compare.comparison import Comparison
-    from elsa_groups.report.page import Picture
-    from elsa_groups.tracking.load import Record
+from elsa_groups.base.files import write_json
+from elsa_groups.commands.compare.agreement import (
+    RUNS_UP_TO,
+    Agreement,
+    describe_agreement,
+    draw_agreement,
+    measure_agreement,
+)
+from elsa_groups.commands.compare.comparison import (
+    Comparison,
+    compare,
+    comparison_csv,
+    comparison_table,
+    settings_table,
+)
+from elsa_groups.commands.compare.page import render_comparison
+from elsa_groups.commands.compare.reading import read_compared
+from elsa_groups.commands.compare.trends import metric_figures
+from elsa_groups.report.figures.run import RunFigure, save_pictures
+from elsa_groups.report.page import Picture
+from elsa_groups.settings.commands import CompareSettings
+from elsa_groups.settings.plain import flat, plain
+from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.tracking.compared import (
+    common_experiment,
+    common_parent,
+    find_records,
+    open_named,
+    read_users,
+)
+from elsa_groups.tracking.load import Record
+from elsa_groups.tracking.parent import NEWEST, named_parent
+from elsa_groups.tracking.run import DATASET, DESCRIPTION_LENGTH, KIND, tracked_run, writing_folder
 
 log = logging.getLogger("elsa_groups.cli")
 
@@ -24,16 +48,9 @@ TABLE = "comparison.csv"
 SETTINGS = "settings.json"
 
 
-def run(settings: dict[str, Any], _: list[str]) -> None:
+def run(settings: CompareSettings, _: list[str]) -> None:
     """Compare the groups runs that settings name, and print what differs."""
-    from elsa_groups.tracking.run import check_store
-
-    given = [name for name in ("parent", "runs", "filter") if settings[name] is not None]
-    if len(given) != 1:
-        came = " and ".join(given) or "none"
-        raise InputError(f"compare: expected one of parent=ID, runs=ID,ID,... and filter=..., came {came}")
-    check_store()
-    _log_comparison(_records(settings), settings, adopt=True)
+    _log_comparison(records_of(settings), settings, adopt=True)
 
 
 def compare_runs(run_ids: Sequence[str]) -> str:
@@ -54,76 +71,63 @@ def compare_runs(run_ids: Sequence[str]) -> str:
     InputError
         If a run is not there or no complete groups run, or fewer than two are given.
     """
-    settings = {"parent": None, "runs": ",".join(run_ids), "filter": None}
-    return _log_comparison(_records(settings), settings, adopt=False)
+    settings = CompareSettings(runs=",".join(run_ids))
+    return _log_comparison(records_of(settings), settings, adopt=False)
 
 
-def _records(settings: dict[str, Any]) -> "list[Record]":
-    """Return the runs that are meant, at least two."""
-    from elsa_groups.tracking.compared import find_records, open_named
-
-    if settings["runs"] is not None:
-        records = open_named([part.strip() for part in settings["runs"].split(",") if part.strip()])
-    elif settings["filter"] is not None:
-        records = find_records(condition=settings["filter"])
+def records_of(settings: CompareSettings) -> list[Record]:
+    """Return the records of the runs that are meant, at least two, with every setting."""
+    if settings.runs is not None:
+        records = open_named([part.strip() for part in settings.runs.split(",") if part.strip()])
+    elif settings.filter is not None:
+        records = find_records(condition=settings.filter)
     else:
-        records = find_records(parent=_parent_of(settings["parent"]))
+        records = find_records(parent=_parent_of(str(settings.parent)))
     if len(records) < 2:
-        came = ", ".join(record.run_id for record in records) or "none"
-        raise InputError(f"compare: expected at least two complete groups runs, came {came}")
+        got = ", ".join(record.run_id for record in records) or "none"
+        raise InputError(f"compare: expected at least two complete groups runs, got {got}")
     return [_completed(record) for record in records]
 
 
-def _completed(record: "Record") -> "Record":
+def _completed(record: Record) -> Record:
     """Return a record that has every setting: one that is older than a setting means its default."""
     try:
-        settings = schema.complete_recorded(record.lineage["settings"])
+        settings = plain(recorded_settings(record.lineage["settings"]))
     except InputError as error:
         raise InputError(f"compare: run {record.run_id}: {error}") from error
     return replace(record, lineage=record.lineage | {"settings": settings})
 
 
 def _parent_of(reference: str) -> str:
-    from elsa_groups.tracking.parent import NEWEST, named_parent
-
     if reference == NEWEST:
         raise InputError(f"parent: {NEWEST} is that of a dataset, which compare has none of; give a run id")
     return named_parent(reference)
 
 
-def _log_comparison(records: "list[Record]", settings: dict[str, Any], *, adopt: bool) -> str:
+def _log_comparison(records: list[Record], settings: CompareSettings, *, adopt: bool) -> str:
     """Write a comparison run, print what it says, and return its id."""
-    from elsa_groups.commands.compare.comparison import comparison_table
-    from elsa_groups.tracking.compared import common_experiment, common_parent
-    from elsa_groups.tracking.run import DATASET, KIND, tracked_run, writing_folder
-
     name = f"comparison of {len(records)} runs"
     place = {"parent": common_parent(records), "experiment_id": common_experiment(records)}
     with tracked_run(name, adopt=adopt, **place) as run:
         log.info("comparison run %s, of %d groups runs", run.run_id, len(records))
         datasets = sorted({record.lineage["data"]["dataset"] for record in records})
         run.set_tags({KIND: "comparison", DATASET: ", ".join(datasets)})
-        run.log_params(schema.as_params(settings))
+        run.log_params(flat(plain(settings)))
         with writing_folder() as folder:
             comparison, agreements = _read(records, folder / "read")
-            command = _again(comparison)
+            command = again_command(comparison)
             _write(folder / "logged", comparison, agreements, command)
             run.log_files(folder / "logged")
         run.mark_tables(SETTINGS)
-        run.describe(_describe(comparison, command))
+        run.describe(describe_comparison(comparison, command))
     print(comparison_table(comparison))
     print(f"to see it: {run.how_to_see()}")
     print(f"comparison run: {run.run_id}", flush=True)
     return run.run_id
 
 
-def _read(records: "list[Record]", folder: "Path") -> "tuple[Comparison, dict[str, Agreement]]":
+def _read(records: list[Record], folder: Path) -> tuple[Comparison, dict[str, Agreement]]:
     """Return the runs in order, and what they have in common where they are few enough."""
-    from elsa_groups.commands.compare.agreement import RUNS_UP_TO, measure_agreement
-    from elsa_groups.commands.compare.comparison import compare
-    from elsa_groups.commands.compare.reading import read_compared
-    from elsa_groups.tracking.compared import read_users
-
     comparison = compare([read_compared(record, folder / record.run_id) for record in records])
     if len(comparison.runs) > RUNS_UP_TO:
         log.info("users in common are compared for at most %d runs, not for these", RUNS_UP_TO)
@@ -137,14 +141,8 @@ def _read(records: "list[Record]", folder: "Path") -> "tuple[Comparison, dict[st
     return comparison, {key: found for key, found in agreements.items() if found.is_defined}
 
 
-def _write(
-    folder: "Path", comparison: "Comparison", agreements: "dict[str, Agreement]", command: str
-) -> None:
+def _write(folder: Path, comparison: Comparison, agreements: dict[str, Agreement], command: str) -> None:
     """Write the files of a comparison."""
-    from elsa_groups.base.files import write_json
-    from elsa_groups.commands.compare.comparison import comparison_csv, settings_table
-    from elsa_groups.commands.compare.page import render_comparison
-
     folder.mkdir()
     pictures = _write_figures(folder / "figures", comparison, agreements)
     page = render_comparison(comparison, agreements=agreements, pictures=pictures, command=command)
@@ -153,14 +151,7 @@ def _write(
     write_json(folder / SETTINGS, settings_table(comparison))
 
 
-def _write_figures(
-    folder: "Path", comparison: "Comparison", agreements: "dict[str, Agreement]"
-) -> "list[Picture]":
-    from elsa_groups.commands.compare.agreement import describe_agreement, draw_agreement
-    from elsa_groups.commands.compare.trends import metric_figures
-    from elsa_groups.commands.generate.files import save_pictures
-    from elsa_groups.report.figures.run import RunFigure
-
+def _write_figures(folder: Path, comparison: Comparison, agreements: "dict[str, Agreement]") -> list[Picture]:
     figures = metric_figures(comparison)
     if agreements:
         matrices = list(agreements.values())
@@ -169,16 +160,14 @@ def _write_figures(
     return save_pictures(folder, figures)
 
 
-def _again(comparison: "Comparison") -> str:
+def again_command(comparison: Comparison) -> str:
     """Return the command that compares the same runs again."""
     runs = ",".join(run.run_id for run in comparison.runs)
     return shlex.join(["mlflow", "run", ".", "-e", "compare", "-P", f"runs={runs}"])
 
 
-def _describe(comparison: "Comparison", command: str) -> str:
+def describe_comparison(comparison: Comparison, command: str) -> str:
     """Say in Markdown what was compared, and how to do so again."""
-    from elsa_groups.tracking.run import DESCRIPTION_LENGTH
-
     names = [f"`{setting.name}`" for setting in comparison.variation.settings]
     differing = (
         f"differ in {', '.join(names[:8])}{' and more' if names[8:] else ''}"

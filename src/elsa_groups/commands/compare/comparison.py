@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from elsa_groups.base.words import say_numbers
 from elsa_groups.commands.compare.variation import (
     Variation,
     Varying,
@@ -157,21 +158,6 @@ def _apart(variation: Variation, name: str) -> str:
                 runs.setdefault(value, []).append(number)
     said = [f"run{'s' if len(n) > 1 else ''} {say_numbers(n)}" for n in runs.values()]
     return " and of ".join(said)
-
-
-def say_numbers(numbers: Sequence[int]) -> str:
-    """Write increasing numbers, neighbours as a range.
-
-    >>> say_numbers([1, 2, 3, 5])
-    '1–3, 5'
-    """
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1].append(number)
-        else:
-            ranges.append([number])
-    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
 
 
 def comparison_csv(comparison: Comparison) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from elsa_groups import __version__
+from elsa_groups.base.words import say_numbers
 from elsa_groups.commands.compare.agreement import Agreement
 from elsa_groups.commands.compare.comparison import (
     COLUMNS_UP_TO,
     Comparison,
     comparison_cautions,
-    say_numbers,
 )
 from elsa_groups.commands.compare.variation import say_value
 from elsa_groups.report.page import Picture, fitting, open_template

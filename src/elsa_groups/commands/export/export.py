@@ -4,40 +4,44 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.files import write_json
+from elsa_groups.commands.export.folders import write_agree, write_groupim, write_grouprec
+from elsa_groups.commands.export.plain import Counts, Exported, write_notebook, write_sagea
 from elsa_groups.commands.recorded import load_again, settings_again
-
-if TYPE_CHECKING:
-    from elsa_groups.commands.export.plain import Counts, Exported
-    from elsa_groups.data.interactions import Interactions
-    from elsa_groups.tracking.load import GroupsRun
+from elsa_groups.data.interactions import Interactions
+from elsa_groups.data.split import hold_out
+from elsa_groups.settings.commands import ExportSettings, Format, GenerateSettings, History
+from elsa_groups.tracking.load import GroupsRun, load_groups
+from elsa_groups.tracking.run import EXPORTS, KIND, launched_run
 
 log = logging.getLogger("elsa_groups.cli")
 
 SUMMARY = "export.json"
+WRITERS: dict[Format, Callable[[Path, Exported], Counts]] = {
+    Format.notebook: write_notebook,
+    Format.sagea: write_sagea,
+    Format.agree: write_agree,
+    Format.groupim: write_groupim,
+    Format.grouprec: write_grouprec,
+}
 
 
-def run(settings: dict[str, Any], _: list[str]) -> None:
+def run(settings: ExportSettings, _: list[str]) -> None:
     """Export the groups of a run."""
-    from elsa_groups.tracking.load import load_groups
-    from elsa_groups.tracking.run import check_store
-
-    check_store()
-    _tag_launched(settings["groups_run_id"])
-    out_dir = _find_out_dir(settings["out_dir"])
+    _tag_launched(settings.groups_run_id)
+    out_dir = _find_out_dir(settings.out_dir)
     _check_out_dir(out_dir)
-    formats = list(dict.fromkeys(settings["formats"]))
-    if not formats:
-        raise InputError("formats: expected at least one, came none; leave it out for all")
-    groups = load_groups(settings["groups_run_id"])
-    exported = _gather(groups, settings)
-    with _new_folder(out_dir) as folder:
-        counts = _write(folder, formats, exported)
+    groups = load_groups(settings.groups_run_id)
+    exported = gather(groups, settings)
+    with new_folder(out_dir) as folder:
+        counts = write_formats(folder, list(dict.fromkeys(settings.formats)), exported)
         _write_summary(folder / SUMMARY, groups, exported, counts)
     for name, numbers in counts.items():
         print(f"{name}: {', '.join(f'{what} {number:,}' for what, number in numbers.items())}")
@@ -54,75 +58,67 @@ def _find_out_dir(given: str) -> Path:
 
 def _check_out_dir(out_dir: Path) -> None:
     if out_dir == Path.cwd():
-        came = "the working folder"
+        got = "the working folder"
     elif out_dir.is_mount():
-        came = "a mount point"
+        got = "a mount point"
     elif out_dir.is_dir():
         if not any(out_dir.iterdir()):
             return
-        came = "one with files in it"
+        got = "one with files in it"
     elif out_dir.exists():
-        came = "a file"
+        got = "a file"
     else:
         return
-    raise InputError(f"out_dir: expected a new or empty folder, came {came}, {out_dir}; name another")
+    raise InputError(f"out_dir: expected a new or empty folder, got {got}, {out_dir}; name another")
 
 
 def _tag_launched(groups_run_id: str) -> None:
     """Say of the run that `mlflow run` made, if there is one, what it is; its exit code ends it."""
-    from elsa_groups.tracking.run import EXPORTS, KIND, launched_run
-
     if launched := launched_run():
         launched.set_tags({KIND: "export", EXPORTS: groups_run_id})
 
 
-def _gather(groups: "GroupsRun", settings: dict[str, Any]) -> "Exported":
+def gather(groups: GroupsRun, settings: ExportSettings) -> Exported:
     """Put together what is exported: groups, and histories of which a part is held out."""
-    import numpy as np
-
-    from elsa_groups.commands.export.plain import Exported
-    from elsa_groups.commands.generate.asked import user_set_of
-    from elsa_groups.data.split import hold_out
-
-    min_members = _min_members(settings["group_items"]["min_members"], groups)
-    asked = settings_again(groups.lineage, settings)
+    min_members = _min_members(settings.group_items.min_members, groups)
+    asked = settings_again(groups.lineage, data_dir=settings.data_dir, path=settings.path)
     interactions = _recorded_data(groups, asked, settings)
     # With history=inputs groups were drawn without these very targets; otherwise it would have been these.
     train, test = hold_out(
         interactions.matrix,
         np.arange(interactions.n_users),
-        target_ratio=asked["holdout"]["target_ratio"],
-        seed=asked["seed"],
+        target_ratio=asked.holdout.target_ratio,
+        seed=asked.seed,
     )
-    if asked["history"] != "inputs":
+    if asked.history != History.inputs:
         log.warning("the groups were drawn by full histories: they have seen what is held out here")
     return Exported(
-        # Checked by the schema, as the record's own word for it is not, and folders are named after it.
-        dataset=asked["dataset"]["name"],
-        user_set=user_set_of(asked),
+        # One of the names there are, as the record's own word for it need not be: folders are named after it.
+        dataset=asked.dataset.name,
+        user_set=asked.user_set_name,
         user_ids=interactions.user_ids,
         item_ids=interactions.item_ids,
         train=train,
         test=test,
         groups={key: group.members for key, group in groups.items()},
         min_members=min_members,
-        seed=asked["seed"],
+        seed=asked.seed,
     )
 
 
-def _recorded_data(groups: "GroupsRun", asked: dict[str, Any], settings: dict[str, Any]) -> "Interactions":
+def _recorded_data(groups: GroupsRun, asked: GenerateSettings, settings: ExportSettings) -> Interactions:
     """Load the data, which must be those that groups were drawn from: rows and ids are theirs."""
-    interactions = load_again(groups.lineage, asked, settings)
+    interactions = load_again(groups.lineage, asked, data_dir=settings.data_dir, path=settings.path)
     recorded = groups.lineage["data"]["digest"]
     if interactions.digest != recorded:
         raise InputError(
-            f"data: expected those of run {groups.run_id}, digest {recorded}, came {interactions.source.uri},"
+            f"data: expected those of run {groups.run_id}, digest {recorded}, got {interactions.source.uri},"
             f" digest {interactions.digest}; give its data_dir or path"
         )
     return interactions
 
 
-def _min_members(asked: int | str, groups: "GroupsRun") -> int | None:
+def _min_members(asked: int | str, groups: GroupsRun) -> int | None:
     """Return how many members must have an item, None for all of them."""
     if asked == "all":
         return None
@@ -131,40 +127,23 @@ def _min_members(asked: int | str, groups: "GroupsRun") -> int | None:
     if not str(asked).isdecimal() or not 1 <= int(asked) <= most:
         raise InputError(
             f"group_items.min_members: expected all, or a number from 1 to {most}, the size of the largest"
-            f" groups, came {asked}"
+            f" groups, got {asked}"
         )
     return int(asked)
 
 
-def _writers() -> "dict[str, Callable[[Path, Exported], Counts]]":
-    from elsa_groups.commands.export.folders import write_agree, write_groupim, write_grouprec
-    from elsa_groups.commands.export.plain import write_notebook, write_sagea
-
-    return {
-        "notebook": write_notebook,
-        "sagea": write_sagea,
-        "agree": write_agree,
-        "groupim": write_groupim,
-        "grouprec": write_grouprec,
-    }
-
-
-def _write(folder: Path, formats: list[str], exported: "Exported") -> "dict[str, Counts]":
+def write_formats(folder: Path, formats: Sequence[Format], exported: Exported) -> dict[str, Counts]:
     """Write each format to a folder of its own; return what was written."""
     counts = {}
     for name in formats:
         (folder / name).mkdir()
-        counts[name] = _writers()[name](folder / name, exported)
+        counts[str(name)] = WRITERS[name](folder / name, exported)
         if empty := [what for what, number in counts[name].items() if not number and "left_out" not in what]:
             log.warning("%s: nothing in %s; few groups, or group_items.min_members", name, ", ".join(empty))
     return counts
 
 
-def _write_summary(
-    path: Path, groups: "GroupsRun", exported: "Exported", counts: "dict[str, Counts]"
-) -> None:
-    from elsa_groups.base.files import write_json
-
+def _write_summary(path: Path, groups: GroupsRun, exported: Exported, counts: dict[str, Counts]) -> None:
     content = {
         "groups_run_id": groups.run_id,
         "groups_digest": groups.digest,
@@ -180,7 +159,7 @@ def _write_summary(
 
 
 @contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path) -> Iterator[Path]:
     """Give a folder beside a target to write to, which becomes the target in the end, or is removed.
 
     Raises

@@ -3,7 +3,6 @@
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from elsa_groups.base.errors import Unfilled
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.stages import stage
 from elsa_groups.base.threads import available_threads
-from elsa_groups.commands.generate.asked import group_types, needs_band, threshold_settings
 from elsa_groups.commands.generate.measuring import DrawnFrom, DrawnKey, measure_keys
 from elsa_groups.commands.generate.population import Chosen, Population, embed_population
 from elsa_groups.data.interactions import Interactions
@@ -25,8 +23,7 @@ from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.model.embeddings import Embeddings
 from elsa_groups.model.training import find_device
 from elsa_groups.report.tables import Result
-from elsa_groups.settings import schema
-from elsa_groups.settings.filters import filters_of
+from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
 
@@ -61,7 +58,7 @@ class Drawn:
 
 
 def draw_all(
-    settings: dict[str, Any],
+    settings: GenerateSettings,
     interactions: Interactions,
     encoder: NDArray[np.float32],
     chosen: Chosen,
@@ -71,7 +68,7 @@ def draw_all(
     runtime = runtime_of(settings, ranks)
     population = find_population(settings, interactions, encoder, chosen, runtime.threads)
     _check_room(settings, population.users.n_users)
-    if "max_recommendation_overlap" in filters_of(settings).on:
+    if "max_recommendation_overlap" in settings.filters.on:
         population = population.with_top_items(threads=runtime.threads)
     thresholds = thresholds_of(settings, population, runtime)
     with stage("groups and random ones", "groups") as done:
@@ -87,15 +84,15 @@ def draw_all(
     return Drawn(population, thresholds, results, runtime)
 
 
-def runtime_of(settings: dict[str, Any], ranks: Ranks) -> Runtime:
+def runtime_of(settings: GenerateSettings, ranks: Ranks) -> Runtime:
     """Return what settings, and this rank's place among others, say that is computed on."""
-    threads = settings["threads"] or max(1, available_threads() // ranks.on_machine)
-    device = torch.device(ranks.device) if ranks.size > 1 else find_device(settings["device"])
+    threads = settings.threads or max(1, available_threads() // ranks.on_machine)
+    device = torch.device(ranks.device) if ranks.size > 1 else find_device(settings.device)
     return Runtime(threads, ranks, str(device) if device.type == "cuda" else "cpu")
 
 
 def find_population(
-    settings: dict[str, Any],
+    settings: GenerateSettings,
     interactions: Interactions,
     encoder: NDArray[np.float32],
     chosen: Chosen,
@@ -110,22 +107,22 @@ def find_population(
     return population
 
 
-def _check_room(settings: dict[str, Any], n_users: int) -> None:
+def _check_room(settings: GenerateSettings, n_users: int) -> None:
     """Refuse keys that filters leave no room for, before thresholds and the keys ahead of them."""
-    if not settings["allow_partial"]:
-        for kind in group_types(settings):
-            check_room(filters_of(settings), kind, n_users)
+    if not settings.allow_partial:
+        for kind in settings.types:
+            check_room(settings.filters, kind, n_users)
 
 
-def thresholds_of(settings: dict[str, Any], population: Population, runtime: Runtime) -> Thresholds:
+def thresholds_of(settings: GenerateSettings, population: Population, runtime: Runtime) -> Thresholds:
     """Find the thresholds over the pairs of the users who make them."""
     with stage("thresholds", "pairs") as done:
         thresholds = find_thresholds(
             population.compared,
-            threshold_settings(settings),
-            seed=settings["seed"],
+            settings.thresholds,
+            seed=settings.seed,
             runtime=runtime,
-            needs_band=needs_band(settings),
+            needs_band=settings.needs_band,
         )
         done.count = thresholds.pairs
     log.info(
@@ -136,17 +133,17 @@ def thresholds_of(settings: dict[str, Any], population: Population, runtime: Run
 
 
 def _draw_keys(
-    settings: dict[str, Any], population: Population, limits: Limits, runtime: Runtime
+    settings: GenerateSettings, population: Population, limits: Limits, runtime: Runtime
 ) -> list[DrawnKey]:
     """Draw the groups of every key in order, as later ones may be paired with those of earlier ones.
 
     With ``allow_partial`` a key that has not one group is left out, unless all are.
     """
-    partners = find_partners(schema.families_of(settings))
+    partners = find_partners(list(settings.families.values()))
     drawn: list[DrawnKey] = []
     members: dict[str, NDArray[np.int64]] = {}
     unfilled: list[Unfilled] = []
-    for kind in group_types(settings):
+    for kind in settings.types:
         partner = partners.get(kind.name)
         try:
             if partner and partner not in members:
@@ -154,7 +151,7 @@ def _draw_keys(
             given = first_subgroups(partner, members, kind)
             key = _draw_key(settings, population, kind, limits, given, runtime)
         except Unfilled as error:
-            if not settings["allow_partial"]:
+            if not settings.allow_partial:
                 raise
             unfilled.append(error)
             if not runtime.ranks.rank:
@@ -168,7 +165,7 @@ def _draw_keys(
 
 
 def _draw_key(
-    settings: dict[str, Any],
+    settings: GenerateSettings,
     population: Population,
     kind: GroupType,
     limits: Limits,
@@ -177,10 +174,10 @@ def _draw_key(
 ) -> DrawnKey:
     """Draw the groups of one key, and random groups of the same size; time the former."""
     started = time.perf_counter()
-    law = Law(limits, settings["seed"], **settings["sampling"])
+    law = Law(limits, settings.seed, settings.sampling.max_draws, settings.sampling.max_restarts)
     groups = draw_kept_groups(
-        population.users, kind, law, filters_of(settings), population.lookup,
-        given=given, allow_partial=settings["allow_partial"], runtime=runtime,
+        population.users, kind, law, settings.filters, population.lookup,
+        given=given, allow_partial=settings.allow_partial, runtime=runtime,
     )  # fmt: skip
     seconds = time.perf_counter() - started
     draws = groups.accounting
@@ -190,7 +187,7 @@ def _draw_key(
     )  # fmt: skip
     if draws.shortfall and not runtime.ranks.rank:
         log.warning("%s: fewer groups than wanted: %s", groups.key, draws.reason)
-    n_random = max(settings["baseline"]["n_groups"], kind.n_groups)
+    n_random = max(settings.baseline.n_groups, kind.n_groups)
     law = replace(law, stream="baseline")
     random = draw_groups(population.users, kind.without_rules, law, n_groups=n_random, runtime=runtime)
     return DrawnKey(kind, groups, random, seconds)

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from statistics import harmonic_mean
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.progress import progress
 from elsa_groups.base.runtime import Runtime
-from elsa_groups.commands.generate.asked import needs_band, threshold_settings
 from elsa_groups.commands.generate.population import Population
 from elsa_groups.groups.family import GroupType, find_partners
 from elsa_groups.groups.groups import Groups, first_subgroups
@@ -33,7 +31,7 @@ from elsa_groups.measures.resampling import match_activity, random_halves, share
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.recommendations import top_items
 from elsa_groups.report.tables import Result
-from elsa_groups.settings.filters import filters_of
+from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.similarity.limits import Method
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
 
@@ -74,8 +72,8 @@ class DrawnFrom:
 
     Attributes
     ----------
-    settings : dict
-        Completed settings of entry point generate.
+    settings : GenerateSettings
+        What is asked for.
     population : Population
         Users that could be drawn.
     thresholds : Thresholds
@@ -84,7 +82,7 @@ class DrawnFrom:
         What it is computed on; nothing depends on it.
     """
 
-    settings: dict[str, Any]
+    settings: GenerateSettings
     population: Population
     thresholds: Thresholds
     runtime: Runtime
@@ -92,7 +90,7 @@ class DrawnFrom:
 
 def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     """Measure the groups of all keys, beside random groups and with intervals."""
-    activity, seed = source.population.lookup.lengths, source.settings["seed"]
+    activity, seed = source.population.lookup.lengths, source.settings.seed
     as_active = [
         match_activity(
             key.groups.members, activity, seed=seed, key=key.groups.key, n_groups=len(key.random.members)
@@ -130,8 +128,8 @@ def draw_from_halves(source: DrawnFrom, keys: list[DrawnKey]) -> dict[str, list[
 
     A key that cannot be filled from some half is left out; all are where a half has no thresholds.
     """
-    n_users, seed = source.population.users.n_users, source.settings["seed"]
-    count = source.settings["evidence"]["halves"] or 0
+    n_users, seed = source.population.users.n_users, source.settings.seed
+    count = source.settings.evidence.halves or 0
     drawn: dict[str, list[Members]] = {}
     for key in keys if count else []:
         if _affordable(key) < min(_FEWEST_OF_HALF, len(key.groups.members)):
@@ -187,7 +185,7 @@ def _half_of(source: DrawnFrom, rows: Members) -> DrawnFrom:
 
 
 def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
-    users, asked = half.population.users, threshold_settings(half.settings)
+    users, asked = half.population.users, half.settings.thresholds
     sampled = users.cost_of_pairs > _EXACT_BUDGET or asked.method == Method.sampled
     of_half = replace(
         asked,
@@ -197,9 +195,9 @@ def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
     return find_thresholds(
         users,
         of_half,
-        seed=half.settings["seed"],
+        seed=half.settings.seed,
         runtime=Runtime(half.runtime.threads),
-        needs_band=needs_band(half.settings),
+        needs_band=half.settings.needs_band,
     )
 
 
@@ -211,18 +209,18 @@ def _draw_again(
     Where filters are on or fewer groups will do, all users may hardly have had as many groups as there are.
     Then the same share of them is asked of a half, and fewer will do.
     """
-    filters, n_groups = filters_of(source.settings), len(key.groups.members)
+    filters, n_groups = source.settings.filters, len(key.groups.members)
     # The partner may have fewer in a half.
     n_groups = n_groups if given is None else min(n_groups, len(given))
-    scarce = bool(filters.on) or source.settings["allow_partial"]
+    scarce = bool(filters.on) or source.settings.allow_partial
     if scarce:
         n_groups = math.ceil(share * n_groups)
-    sampling = source.settings["sampling"]
+    sampling = source.settings.sampling
     law = Law(
         source.thresholds.limits,
-        source.settings["seed"],
-        sampling["max_draws"],
-        min(_ATTEMPTS_OF_HALF, sampling["max_restarts"]),
+        source.settings.seed,
+        sampling.max_draws,
+        min(_ATTEMPTS_OF_HALF, sampling.max_restarts),
         stream,
     )
     return draw_kept_groups(
@@ -259,7 +257,7 @@ def _measure_key(
         overlap=measure_overlap(
             groups.members,
             n_users=len(profiles.activity),
-            threshold=source.settings["overlap"]["threshold"],
+            threshold=source.settings.overlap.threshold,
         ),
         baseline=random["similarity"],
         seconds=key.seconds,

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,13 @@ from scipy.sparse import csr_array
 from elsa_groups.base.digests import array_digest
 from elsa_groups.base.distributed import Ranks
 from elsa_groups.base.errors import InputError
-from elsa_groups.commands.generate.asked import group_types, user_set_of
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import Split, hold_out
-from elsa_groups.data.user_sets import UserSet
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.users import rows_of_ids, rows_of_set, sample_rows
 from elsa_groups.model.embeddings import Embeddings, centre_users, embed_users
 from elsa_groups.model.recommendations import top_items
-from elsa_groups.similarity.names import SimilaritySource
+from elsa_groups.settings.commands import Center, GenerateSettings, History, SimilaritySettings
 from elsa_groups.similarity.sources import make_users
 from elsa_groups.similarity.users import Users
 
@@ -129,15 +128,31 @@ class Population:
         }
 
 
+def read_user_file(given: str | None) -> bytes | None:
+    """Return the content of the file of ids, if one was given.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if given is None:
+        return None
+    try:
+        return Path(given).expanduser().read_bytes()
+    except OSError as error:
+        raise InputError(f"user_file: expected a file of user ids, one a line, got {error}") from error
+
+
 def choose_users(
-    settings: dict[str, Any], interactions: Interactions, split: Split | None, listed: bytes | None
+    settings: GenerateSettings, interactions: Interactions, split: Split | None, listed: bytes | None
 ) -> Chosen:
     """Choose the users that settings ask for.
 
     Parameters
     ----------
-    settings : dict
-        Completed settings of entry point generate.
+    settings : GenerateSettings
+        What is asked for.
     interactions : Interactions
         The data.
     split : Split or None
@@ -154,32 +169,32 @@ def choose_users(
     if listed is not None:
         drawn = rows_of_ids(listed, interactions.user_ids)
     else:
-        drawn = rows_of_set(UserSet(settings["user_set"]), n_users, split)
-    if settings["user_sample"] is not None:
-        drawn = sample_rows(drawn, settings["user_sample"], seed=settings["seed"])
-    asked = settings["thresholds"]["users"]
-    compared = drawn if asked is None else rows_of_set(UserSet(asked), n_users, split)
+        drawn = rows_of_set(settings.user_set, n_users, split)
+    if settings.user_sample is not None:
+        drawn = sample_rows(drawn, settings.user_sample, seed=settings.seed)
+    asked = settings.thresholds.users
+    compared = drawn if asked is None else rows_of_set(asked, n_users, split)
     _check_enough(settings, len(drawn), len(compared))
     trained = None if split is None else np.isin(np.arange(n_users), split.train)
     return Chosen(drawn, compared, trained, listed)
 
 
-def _check_enough(settings: dict[str, Any], n_drawn: int, n_compared: int) -> None:
+def _check_enough(settings: GenerateSettings, n_drawn: int, n_compared: int) -> None:
     """Refuse sets that are too small, by their name; who has no direction is found out later."""
-    where = f"user_set={user_set_of(settings)}"
-    for kind in group_types(settings):
+    where = f"user_set={settings.user_set_name}"
+    for kind in settings.types:
         if n_drawn < kind.size:
             raise InputError(
                 f"{kind.name}: expected at least {kind.size} users to draw a group from, got {n_drawn} of"
                 f" {where}; choose a larger set"
             )
     if n_compared < 2:
-        where = f"thresholds.users={settings['thresholds']['users']}"
+        where = f"thresholds.users={settings.thresholds.users}"
         raise InputError(f"{where}: expected at least 2 users to compare, got {n_compared}")
 
 
 def embed_population(
-    settings: dict[str, Any],
+    settings: GenerateSettings,
     interactions: Interactions,
     encoder: NDArray[np.float32],
     chosen: Chosen,
@@ -191,33 +206,33 @@ def embed_population(
     Costs a holdout of all histories, and the embedding of chosen users alone.
     """
     histories, targets = interactions.matrix, None
-    if settings["history"] == "inputs":
-        ratio, everyone = settings["holdout"]["target_ratio"], np.arange(interactions.n_users)
-        histories, targets = hold_out(histories, everyone, target_ratio=ratio, seed=settings["seed"])
+    if settings.history == History.inputs:
+        ratio, everyone = settings.holdout.target_ratio, np.arange(interactions.n_users)
+        histories, targets = hold_out(histories, everyone, target_ratio=ratio, seed=settings.seed)
     own = _embed_rows(histories, encoder, chosen.drawn, threads)
-    by = settings["similarity"]
+    by = settings.similarity
     embeddings, users = _compare_by(by, histories, own, chosen.drawn, own.vectors)
     compared = users
     if not np.array_equal(chosen.compared, chosen.drawn):
         others = _embed_rows(histories, encoder, chosen.compared, threads)
         _, compared = _compare_by(by, histories, others, chosen.compared, own.vectors)
-    centred = by["center"] == "mean"
+    centred = by.center == Center.mean
     uncentred = own.vectors[np.isin(own.rows, embeddings.rows)] if centred else embeddings.vectors
     lookup = _look_up(histories, targets, embeddings.rows)
     return Population(embeddings, users, compared, uncentred, histories, targets, chosen, encoder, lookup)
 
 
 def _compare_by(
-    by: dict[str, Any],
+    by: SimilaritySettings,
     histories: csr_array,
     embedded: Embeddings,
     asked: NDArray[np.int64],
     mean_of: NDArray[np.float32],
 ) -> tuple[Embeddings, Users]:
     """Return those of the users asked for who can be compared, and what they are compared by."""
-    if by["center"] == "mean":
+    if by.center == Center.mean:
         embedded = centre_users(embedded, mean_of)
-    return make_users(SimilaritySource(by["source"]), histories, embedded, asked)
+    return make_users(by.source, histories, embedded, asked)
 
 
 def _look_up(histories: csr_array, targets: csr_array | None, rows: NDArray[np.int64]) -> Lookup:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elsa_groups.settings import schema
-from elsa_groups.settings.filters import filters_of
+from elsa_groups.settings.commands import GenerateSettings
+from elsa_groups.settings.plain import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,9 +78,9 @@ def compare_beside(record: "Record", stored: Path, interactions: "Interactions")
     """Compare what the record tells of settings and data with what else the store has of them."""
     import yaml
 
-    from elsa_groups.commands.generate.files import CONFIG
     from elsa_groups.commands.reproduce.verdict import compare_files, compare_ids, compare_settings
     from elsa_groups.data.interactions import order_digest
+    from elsa_groups.record.schema import CONFIG
     from elsa_groups.tracking.parent import is_recorded, stored_ids
 
     found: tuple[Difference, ...] = ()
@@ -104,13 +104,13 @@ def compare_beside(record: "Record", stored: Path, interactions: "Interactions")
 
 
 def compare_inputs(
-    lineage: dict[str, Any], asked: dict[str, Any], interactions: "Interactions", parent: "Parent | None"
+    lineage: dict[str, Any], asked: GenerateSettings, interactions: "Interactions", parent: "Parent | None"
 ) -> "tuple[Difference, ...]":
     """Compare what there is with the record where no groups could be drawn."""
     from elsa_groups.commands.reproduce.verdict import compare_lineages
     from elsa_groups.record.schema import data_record
 
-    present = {"data": data_record(interactions), "settings": asked}
+    present = {"data": data_record(interactions), "settings": plain(asked)}
     if parent is not None:
         present["parent"] = {"checkpoint_sha256": parent.checkpoint_sha256}
     return compare_lineages({name: lineage[name] for name in present}, present)
@@ -150,7 +150,7 @@ class Again:
 
     Attributes
     ----------
-    asked : dict
+    asked : GenerateSettings
         Settings of the record, completed.
     drawn : Drawn
         What came of them now.
@@ -158,7 +158,7 @@ class Again:
         Lineage records.
     """
 
-    asked: dict[str, Any]
+    asked: GenerateSettings
     drawn: "Drawn"
     recorded: dict[str, Any]
     present: dict[str, Any]
@@ -184,13 +184,14 @@ class Again:
         """Say how to judge recorded members, drawn by these numbers, by filters; None if all are off."""
         from elsa_groups.commands.reproduce.filtering import Filtering
         from elsa_groups.commands.reproduce.refilter import refilter
-        from elsa_groups.groups.family import find_partners, first_subgroups
+        from elsa_groups.groups.family import find_partners
+        from elsa_groups.groups.groups import first_subgroups
 
-        filters = filters_of(self.asked)
+        filters = self.asked.filters
         if not filters.on:
             return None
 
-        partners = find_partners(schema.families_of(self.asked))
+        partners = find_partners(list(self.asked.families.values()))
         groups = {result.groups.key: result.groups.members for result in self.drawn.results}
 
         def decide(key: str) -> "dict[int, Replay]":
@@ -211,12 +212,16 @@ class Again:
 
     @property
     def _keys(self) -> "dict[str, tuple[Family, tuple[int, ...]]]":
-        families = schema.families_of(self.asked)
+        families = list(self.asked.families.values())
         return {family.key(sizes): (family, sizes) for family in families for sizes in family.compositions}
 
     @property
     def _law(self) -> dict[str, Any]:
-        return {**self.drawn.thresholds.limits, "seed": self.asked["seed"], **self.asked["sampling"]}
+        return {
+            **self.drawn.thresholds.limits._asdict(),
+            "seed": self.asked.seed,
+            **vars(self.asked.sampling),
+        }
 
     def _present_rows(self, members: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """Return rows of the embeddings for recorded rows of users, -1 where there is none."""

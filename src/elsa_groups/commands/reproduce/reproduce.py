@@ -1,11 +1,12 @@
 """Draw a recorded run's groups again from its record alone, and say whether they are the same."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import Different, InputError, InputsMissing
-from elsa_groups.commands.generate.generate import check_settings
+from elsa_groups.commands.generate.generate import check_device
 from elsa_groups.commands.recorded import load_again, settings_again
 from elsa_groups.commands.reproduce.judging import (
     Again,
@@ -18,7 +19,10 @@ from elsa_groups.commands.reproduce.judging import (
     read_members,
     read_numbers,
 )
-from elsa_groups.settings import schema
+from elsa_groups.data.user_sets import UserSet
+from elsa_groups.settings.commands import GenerateSettings, ReproduceSettings
+from elsa_groups.settings.plain import flat, plain
+from elsa_groups.settings.recorded import recorded_settings
 
 if TYPE_CHECKING:
     from elsa_groups.commands.generate.drawing import Drawn
@@ -33,20 +37,18 @@ if TYPE_CHECKING:
 VERDICT_FILE = "verdict.json"
 
 
-def run(settings: dict[str, Any], _: list[str]) -> None:
+def run(settings: ReproduceSettings, _: list[str]) -> None:
     """Draw recorded groups again, and end by the verdict."""
     from elsa_groups.tracking.load import open_record
     from elsa_groups.tracking.run import (
         DATASET,
         KIND,
         REPRODUCES,
-        check_store,
         tracked_run,
         without_password,
     )
 
-    check_store()
-    record = open_record(settings["groups_run_id"])
+    record = open_record(settings.groups_run_id)
     name = f"reproduce {record.name}"
     with tracked_run(name, parent=record.run_id, experiment_id=record.experiment_id) as run:
         run.set_tags(
@@ -56,7 +58,7 @@ def run(settings: dict[str, Any], _: list[str]) -> None:
                 DATASET: record.lineage["data"]["dataset"],
             }
         )
-        run.log_params(schema.as_params(settings))
+        run.log_params(flat(plain(settings)))
         try:
             reproduction = _draw_again(record, settings, run)
         except InputsMissing as error:
@@ -72,7 +74,7 @@ def run(settings: dict[str, Any], _: list[str]) -> None:
         _log_verdict(
             run, record.run_id, reproduction.verdict.name, reproduction.as_dict(), reproduction.text()
         )
-        _conclude(reproduction, record.run_id, run.run_id, strict=settings["strict"])
+        _conclude(reproduction, record.run_id, run.run_id, strict=settings.strict)
 
 
 def _log_verdict(run: "RunHandle", groups_run: str, verdict: str, content: dict[str, Any], text: str) -> None:
@@ -104,7 +106,7 @@ def _conclude(reproduction: "Reproduction", groups_run: str, verdict_run: str, *
         raise Different(f"strict: the groups of run {groups_run} are the same, but not {names}")
 
 
-def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") -> "Reproduction":
+def _draw_again(record: "Record", settings: ReproduceSettings, run: "RunHandle") -> "Reproduction":
     """Draw the groups of a record and compare them, and all that they were drawn from, with it."""
     from elsa_groups.commands.generate.drawing import draw_all
     from elsa_groups.commands.reproduce.verdict import Reproduction, compare_lineages, judge_groups
@@ -114,10 +116,11 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
 
     code = find_code()
     # A record that is older than a setting means its default.
-    lineage = record.lineage | {"settings": schema.complete_recorded(record.lineage["settings"])}
-    asked = settings_again(lineage, settings) | {name: settings[name] for name in ("threads", "device")}
-    check_settings(asked)
-    interactions = load_again(lineage, asked, settings)
+    lineage = record.lineage | {"settings": plain(recorded_settings(record.lineage["settings"]))}
+    asked = settings_again(lineage, data_dir=settings.data_dir, path=settings.path)
+    asked = replace(asked, threads=settings.threads, device=settings.device)
+    check_device(asked.device)
+    interactions = load_again(lineage, asked, data_dir=settings.data_dir, path=settings.path)
     n_items = lineage["data"]["n_items"], interactions.n_items
     parent = recorded_parent(record, interactions) if n_items[0] == n_items[1] else None
     with writing_folder() as folder:
@@ -150,18 +153,18 @@ def _draw_again(record: "Record", settings: dict[str, Any], run: "RunHandle") ->
 
 
 def _choose_again(
-    asked: dict[str, Any], interactions: "Interactions", parent: "Parent", stored: Path
+    asked: GenerateSettings, interactions: "Interactions", parent: "Parent", stored: Path
 ) -> "Chosen":
     """Choose the recorded users, by the parent's split or by the list of ids that the run keeps."""
     from elsa_groups.commands.generate.files import USER_FILE
     from elsa_groups.commands.generate.population import choose_users
 
     listed = None
-    if asked["user_file"] is not None:
+    if asked.user_file is not None:
         if not (stored / USER_FILE).is_file():
             raise InputsMissing(f"{USER_FILE}: the groups run no longer has the list of its users")
         listed = (stored / USER_FILE).read_bytes()
-    if parent.split is None and {asked["user_set"], asked["thresholds"]["users"]} - {"all", None}:
+    if parent.split is None and {asked.user_set, asked.thresholds.users} - {UserSet.all, None}:
         raise InputsMissing(
             f"parent: split.json of run {parent.run_id} is gone, which says who was asked for"
         )
@@ -171,15 +174,16 @@ def _choose_again(
 def _write_again(
     folder: Path,
     run_id: str,
-    asked: dict[str, Any],
+    asked: GenerateSettings,
     interactions: "Interactions",
     parent: "Parent",
     drawn: "Drawn",
     code: "Code",
 ) -> dict[str, Any]:
     """Write the files of a groups run, to compare them; return its lineage record."""
-    from elsa_groups.commands.generate.files import write_artifacts, write_lineage
+    from elsa_groups.commands.generate.files import Generation, write_artifacts, write_lineage
 
     folder.mkdir()
-    write_artifacts(folder, run_id, asked, interactions, parent, drawn, code)
-    return write_lineage(folder, run_id, asked, interactions, parent, drawn, code, None)
+    generation = Generation(run_id, asked, interactions, parent, drawn, code)
+    write_artifacts(folder, generation)
+    return write_lineage(folder, generation)

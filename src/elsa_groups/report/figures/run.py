@@ -1,7 +1,8 @@
 """The figures of a groups run, one after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,9 @@ from elsa_groups.report.figures.similarity import (
     draw_similarities,
     summarise_similarities,
 )
+from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.figures.within_across import describe_sides, draw_sides, find_sides
+from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
@@ -113,3 +116,13 @@ def _figures_of_keys(
     yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
     keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]
     yield RunFigure.of("participation", draw_participation(keys), describe_participation(keys, n_users))
+
+
+def save_pictures(folder: Path, figures: Iterable[RunFigure]) -> list[Picture]:
+    """Write figures, each to ``<name>.png``; return them as a page shows them."""
+    pictures = []
+    for shown in figures:
+        png = folder / f"{shown.name}.png"
+        save_png(shown.figure, png)
+        pictures.append(Picture(shown.title, shown.alt, png.read_bytes()))
+    return pictures

@@ -1,0 +1,52 @@
+"""The commands: what each is configured by, and where it is."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from elsa_groups.settings import commands as settings
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as the command line knows it; what it does is in ``elsa_groups.commands.<name>``.
+
+    Attributes
+    ----------
+    name : str
+        Its name, and that of its file in conf/.
+    settings : type
+        The dataclass that its configuration becomes.
+    makes_run : bool
+        Whether it makes a run of its own, by which a sweep knows what became of a job.
+    takes_ranks : bool
+        Whether it works under torchrun.
+    """
+
+    name: str
+    settings: type[Any]
+    makes_run: bool = True
+    takes_ranks: bool = False
+
+    def load(self) -> ModuleType:
+        """Import the command, which takes seconds.
+
+        Its ``run(settings, overrides)`` does it. One that draws from a parent run has
+        ``find_parent(settings, interactions, overrides)``, too.
+        """
+        return import_module(f"elsa_groups.commands.{self.name}")
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("main", settings.MainSettings),
+        Command("train", settings.TrainSettings),
+        Command("generate", settings.GenerateSettings, takes_ranks=True),
+        Command("reproduce", settings.ReproduceSettings),
+        Command("compare", settings.CompareSettings),
+        Command("export", settings.ExportSettings, makes_run=False),
+        Command("feasibility", settings.FeasibilitySettings),
+    )
+}

@@ -1,0 +1,291 @@
+"""The settings of every command, as conf/ is typed by them; each object is checked as it is made.
+
+A field without default must have a value in conf/ or on the command line. Defaults are what records of
+earlier versions mean, which lack a setting that came later.
+"""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.ranges import at_least, between, check_ranges, share
+from elsa_groups.data.user_sets import UserSet
+from elsa_groups.groups.family import Family, GroupType, Rule
+from elsa_groups.groups.filters import NO_FILTERS, CommonItemsScope, Filters
+from elsa_groups.model.settings import TrainingSettings
+from elsa_groups.settings.datasets import DatasetSettings
+from elsa_groups.settings.families import check_families
+from elsa_groups.similarity.limits import ThresholdSettings, check_targets
+from elsa_groups.similarity.names import SimilaritySource
+
+T = TypeVar("T")
+
+# The name of a set of users that a file lists.
+FROM_FILE = "file"
+LARGEST_SEED = 2**63 - 1
+
+
+class Center(StrEnum):
+    """What is taken from the embeddings of users before they are compared."""
+
+    none = "none"
+    mean = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilaritySettings:
+    """How users are compared."""
+
+    source: SimilaritySource = SimilaritySource.elsa
+    center: Center = Center.none
+
+    def __post_init__(self) -> None:
+        """Refuse to centre what is no vector."""
+        if self.source != SimilaritySource.elsa and self.center != Center.none:
+            raise InputError(
+                f"similarity.center: expected none with similarity.source={self.source}, got {self.center};"
+                " only embeddings are centred"
+            )
+
+
+class History(StrEnum):
+    """Which part of histories is looked at."""
+
+    full = "full"
+    inputs = "inputs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldoutSettings:
+    """What of a history is a target; see :func:`elsa_groups.data.split.hold_out`."""
+
+    target_ratio: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse a share of a history that cannot be held out."""
+        if not 0 < self.target_ratio < 1:
+            raise InputError(
+                f"holdout.target_ratio: expected a share of items in (0, 1), got {self.target_ratio};"
+                " correct it"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings:
+    """Bounds of the sampler; see :class:`elsa_groups.groups.sampler.Law`."""
+
+    max_draws: int | None = at_least(1)
+    max_restarts: int = at_least(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineSettings:
+    """Random groups of the same size that each key is compared with: at least as many as it has."""
+
+    n_groups: int = at_least(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlapSettings:
+    """From which share of common members on two groups count as overlapping."""
+
+    threshold: float = share()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceSettings:
+    """Random halves of the users that all is drawn from again, for intervals; null: no intervals."""
+
+    halves: int | None = at_least(2, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Settings of the command train."""
+
+    dataset: DatasetSettings
+    data_dir: str
+    model: TrainingSettings
+    val_ratio: float
+    test_ratio: float
+    seed: int = between(0, LARGEST_SEED)
+    device: str
+    register_as: str | None = None
+    register_alias: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_ranges(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateSettings:
+    """Settings of the command generate."""
+
+    dataset: DatasetSettings
+    data_dir: str
+    parent: str
+    n_groups: int = at_least(1)
+    seed: int = between(0, LARGEST_SEED)
+    threads: int | None = at_least(1, default=None)
+    device: str
+    pin: bool
+    similarity: SimilaritySettings = SimilaritySettings()
+    user_set: UserSet = UserSet.all
+    user_sample: int | None = at_least(1, default=None)
+    user_file: str | None = None
+    history: History = History.full
+    holdout: HoldoutSettings = HoldoutSettings()
+    thresholds: ThresholdSettings
+    families: dict[str, Family]
+    filters: Filters = NO_FILTERS
+    allow_partial: bool = False
+    sampling: SamplingSettings
+    baseline: BaselineSettings
+    overlap: OverlapSettings
+    evidence: EvidenceSettings = EvidenceSettings()
+
+    def __post_init__(self) -> None:
+        """Refuse what no data could satisfy."""
+        check_ranges(self)
+        check_families(self.families)
+        if self.user_file is not None and self.user_set != UserSet.all:
+            raise InputError(
+                f"user_file: expected user_set=all beside it, got user_set={self.user_set}; give one"
+            )
+        _check_filters(self.filters, self.history)
+        check_targets(self.thresholds, self.needs_band)
+
+    @property
+    def types(self) -> tuple[GroupType, ...]:
+        """The types of group that are asked for, in order of the configuration."""
+        return tuple(kind for family in self.families.values() for kind in family.types)
+
+    @property
+    def needs_band(self) -> bool:
+        """Whether a family asks for similarities within a band."""
+        return any(Rule.band in (family.within, family.across) for family in self.families.values())
+
+    @property
+    def user_set_name(self) -> str:
+        """Name of the set that groups are drawn from: of a part of the users, or ``file``."""
+        return FROM_FILE if self.user_file is not None else str(self.user_set)
+
+
+def _check_filters(filters: Filters, history: History) -> None:
+    """Refuse filters that no pair could pass, and targets where nothing is held out."""
+    least, most = filters.min_pair_similarity.value, filters.max_pair_similarity.value
+    if least is not None and most is not None and least > most:
+        raise InputError(
+            f"filters.min_pair_similarity: expected at most {most}, as filters.max_pair_similarity,"
+            f" got {least}"
+        )
+    common = filters.min_common_items
+    if common.value is not None and common.scope == CommonItemsScope.targets and history == History.full:
+        raise InputError(
+            "filters.min_common_items.scope: expected history or half with history=full, which holds nothing"
+            " out, got targets; set history=inputs"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MainSettings(GenerateSettings, TrainSettings):
+    """Settings of the command main: train where no parent fits, then generate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffortSettings:
+    """How much is tried, and what is thought too much.
+
+    Attributes
+    ----------
+    attempts : int
+        Walks for each estimate.
+    hard_restarts : float
+        Expected dropped attempts a group from which on a key is hard.
+    completing_share : float in (0, 1]
+        Share of attempts that complete by a quantile which would do.
+    """
+
+    attempts: int = between(2, 100_000)
+    hard_restarts: float = at_least(0)
+    completing_share: float = between(0.01, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeasibilitySettings(GenerateSettings):
+    """Settings of the command feasibility."""
+
+    feasibility: EffortSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceSettings:
+    """Settings of the command reproduce."""
+
+    groups_run_id: str
+    data_dir: str | None = None
+    path: str | None = None
+    strict: bool
+    threads: int | None = at_least(1, default=None)
+    device: str
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_ranges(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareSettings:
+    """Settings of the command compare: one of them says which groups runs."""
+
+    parent: str | None = None
+    runs: str | None = None
+    filter: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse several ways to name the runs, and none."""
+        given = [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none"
+            raise InputError(f"compare: expected one of parent=ID, runs=ID,ID,... and filter=..., got {got}")
+
+
+class Format(StrEnum):
+    """File formats of groups."""
+
+    notebook = "notebook"
+    sagea = "sagea"
+    agree = "agree"
+    groupim = "groupim"
+    grouprec = "grouprec"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupItemsSettings:
+    """Which items are a group's: those of all members (``all``), or of so many of them."""
+
+    min_members: int | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """Settings of the command export."""
+
+    groups_run_id: str
+    out_dir: str
+    data_dir: str | None = None
+    path: str | None = None
+    formats: tuple[Format, ...]
+    group_items: GroupItemsSettings
+
+    def __post_init__(self) -> None:
+        """Refuse no format."""
+        if not self.formats:
+            raise InputError("formats: expected at least one, got none; leave it out for all")
+
+
+def part_of(kind: type[T], settings: Any) -> T:
+    """Return the settings that a command has on its own: main's, as generate's or train's."""
+    return kind(**{field.name: getattr(settings, field.name) for field in fields(kind)})  # type: ignore[arg-type]
