@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elsa_groups.commands.reproduce.verdict import flatten, kind_of
+from elsa_groups.commands.reproduce.differences import flatten, kind_of
 
 # Stands for a setting that a run does not have, as of a family that it lacks; null is a value.
 ABSENT = "–"
