@@ -91,7 +91,7 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
 def compare_files(
     what: str, recorded: Mapping[str, str], present: Mapping[str, str], meanings: Collection[str] = ()
 ) -> tuple[Difference, ...]:
-    """List the files whose digests differ; ``what`` says which these are, ``meanings`` which say who is who."""
+    """List the files whose digests differ; ``what`` names the side, ``meanings`` those that say who is who."""
     return tuple(
         Difference(
             f"{what} {path}",

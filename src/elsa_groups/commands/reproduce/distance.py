@@ -1,5 +1,7 @@
 """How far a member of a group is from the limit that decided whether it could join."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +43,7 @@ def distance_to_limit(
         return None
     nearest: list[tuple[float, float]] = []
     starts = np.cumsum((0, *kind.sizes))
-    for start, end in zip(starts[:-1], starts[1:], strict=True):
+    for start, end in pairwise(starts):
         before = taken[start : min(end, position)]
         rule = kind.family.within if start <= position < end else kind.family.across
         low, high = rule.interval(limits)
