@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.nested import flatten
 from elsa_groups.cli.arguments import (
     CONFIG_DIR,
     MULTIRUN,
@@ -28,7 +29,6 @@ from elsa_groups.cli.arguments import (
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.schemas import register, settings_of
 from elsa_groups.settings.conf import conf_dir
-from elsa_groups.settings.plain import flat
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _explain(error: Exception, entry_point: str) -> str:
 def _known_keys(entry_point: str) -> list[str]:
     plain = OmegaConf.to_container(compose(entry_point), resolve=False)
     keys: set[str] = set()
-    for path in flat(plain, ""):  # type: ignore[arg-type]
+    for path in flatten(plain):  # type: ignore[arg-type]
         parts = path.split(".")
         keys |= {".".join(parts[: i + 1]) for i in range(len(parts))}
     return sorted(keys)

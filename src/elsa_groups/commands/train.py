@@ -21,7 +21,7 @@ from elsa_groups.record.code import Code, find_code
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, environment_record, parent_lineage
 from elsa_groups.settings.commands import TrainSettings
 from elsa_groups.settings.conf import DECLARED
-from elsa_groups.settings.plain import flat, plain
+from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.tracking.parent import CHECKPOINT
 from elsa_groups.tracking.run import DATASET, KIND, RunHandle, dataset_input, tracked_run, writing_folder
 
@@ -84,7 +84,7 @@ def train_parent(
     with tracked_run(f"ELSA {interactions.dataset} d={settings.model.factors}", adopt=adopt) as run:
         log.info("training ELSA on %d users: parent run %s", len(split.train), run.run_id)
         run.set_tags({KIND: "elsa", DATASET: interactions.dataset})
-        run.log_params(_contract_params(settings, interactions) | flat(plain(settings)))
+        run.log_params(_contract_params(settings, interactions) | as_params(settings))
         run.log_inputs(
             dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "training")
         )

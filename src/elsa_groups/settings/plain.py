@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.nested import flatten
 from elsa_groups.groups.family import Family
 from elsa_groups.settings.datasets import DATASETS, DatasetSettings
 
@@ -33,19 +34,9 @@ def plain(settings: Any) -> Any:
     return settings.name if isinstance(settings, Enum) else settings
 
 
-def flat(mapping: Mapping[str, Any], prefix: str = "conf.") -> dict[str, Any]:
-    """Return nested plain values as one mapping of dotted paths, as they are logged.
-
-    >>> flat({"seed": 42, "overlap": {"threshold": 0.3}})
-    {'conf.seed': 42, 'conf.overlap.threshold': 0.3}
-    """
-    found: dict[str, Any] = {}
-    for name, value in mapping.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
+def as_params(settings: Any) -> dict[str, Any]:
+    """Return settings as one mapping of dotted paths, ``conf.<path>``, as they are logged."""
+    return flatten(plain(settings), "conf.")
 
 
 def from_plain(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:

@@ -28,7 +28,7 @@ from elsa_groups.commands.compare.trends import metric_figures
 from elsa_groups.report.figures.run import RunFigure, save_pictures
 from elsa_groups.report.page import Picture
 from elsa_groups.settings.commands import CompareSettings
-from elsa_groups.settings.plain import flat, plain
+from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.settings.recorded import recorded_settings
 from elsa_groups.tracking.compared import (
     common_experiment,
@@ -112,7 +112,7 @@ def _log_comparison(records: list[Record], settings: CompareSettings, *, adopt: 
         log.info("comparison run %s, of %d groups runs", run.run_id, len(records))
         datasets = sorted({record.lineage["data"]["dataset"] for record in records})
         run.set_tags({KIND: "comparison", DATASET: ", ".join(datasets)})
-        run.log_params(flat(plain(settings)))
+        run.log_params(as_params(settings))
         with writing_folder() as folder:
             comparison, agreements = _read(records, folder / "read")
             command = again_command(comparison)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from elsa_groups.base.nested import flatten
 from elsa_groups.record.kinds import kind_of
-from elsa_groups.settings.plain import flat
 
 # Stands for a setting that a run does not have, as of a family that it lacks; null is a value.
 ABSENT = "–"
@@ -74,15 +74,15 @@ def find_variation(lineages: Sequence[Mapping[str, Any]]) -> Variation:
         Entries in the order of the records. The ``n_groups`` of a family is no setting of its own where it
         is the run's in every run.
     """
-    settings = [flat(_own_settings(lineage["settings"]), "") for lineage in lineages]
+    settings = [flatten(_own_settings(lineage["settings"])) for lineage in lineages]
     for path in _followers(settings):
         for one in settings:
             one.pop(path, None)
     differing = _varying(settings)
     own = tuple(entry for entry in differing if kind_of(f"settings.{entry.name}") == "input")
     places = tuple(entry for entry in differing if entry not in own)
-    sources = _varying([flat(_sources(lineage), "") for lineage in lineages])
-    around = _varying([flat(lineage["environment"], "environment.") for lineage in lineages])
+    sources = _varying([flatten(_sources(lineage)) for lineage in lineages])
+    around = _varying([flatten(lineage["environment"], "environment.") for lineage in lineages])
     named = (Varying(f"settings.{entry.name}", entry.values) for entry in places)
     return Variation(own, tuple(sources), (*around, *named))
 

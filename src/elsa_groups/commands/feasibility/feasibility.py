@@ -20,7 +20,7 @@ from elsa_groups.groups.family import find_partners
 from elsa_groups.record.schema import thresholds_record
 from elsa_groups.report.tables import mlflow_table
 from elsa_groups.settings.commands import FeasibilitySettings
-from elsa_groups.settings.plain import flat, plain
+from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.tracking.parent import check_parent
@@ -47,7 +47,7 @@ def run(settings: FeasibilitySettings, _: list[str]) -> None:
     with tracked_run(name, parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("feasibility run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions) | {KIND: "feasibility"})
-        run.log_params(flat(plain(settings)))
+        run.log_params(as_params(settings))
         dataset = dataset_input(
             interactions.dataset, interactions.digest, interactions.source.uri, "feasibility"
         )

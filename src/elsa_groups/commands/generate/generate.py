@@ -22,7 +22,7 @@ from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest
 from elsa_groups.report.page import describe_users
 from elsa_groups.report.tables import Row, closing_table, metrics_of, summary_row
 from elsa_groups.settings.commands import GenerateSettings
-from elsa_groups.settings.plain import flat, plain
+from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.limits import Target
 from elsa_groups.tracking.parent import Parent, check_parent, pin_checkpoint, resolve_parent
 from elsa_groups.tracking.run import (
@@ -101,7 +101,7 @@ def generate_child(
     with tracked_run(run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions))
-        run.log_params(flat(plain(settings)))
+        run.log_params(as_params(settings))
         dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
         run.log_inputs(dataset, parent.model_id)
         encoder, chosen = _announce(ranks, run.run_id, interactions, parent.encoder, chosen)

@@ -1,89 +1,88 @@
 """Draw a recorded run's groups again from its record alone, and say whether they are the same."""
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from elsa_groups.base.distributed import ONE
-from elsa_groups.base.errors import Different, InputError, InputsMissing
+from elsa_groups.base.errors import Different, InputsMissing
+from elsa_groups.base.files import write_json
 from elsa_groups.commands.generate.generate import check_device
 from elsa_groups.commands.recorded import load_again, settings_again
-from elsa_groups.commands.reproduce.judging import (
-    Again,
+from elsa_groups.commands.reproduce.differences import (
     compare_artifacts,
     compare_beside,
     compare_inputs,
-    compare_members,
-    hold_to_record,
-    in_recorded_rows,
-    read_members,
-    read_numbers,
+    compare_lineages,
 )
-from elsa_groups.data.user_sets import UserSet
-from elsa_groups.settings.commands import GenerateSettings, ReproduceSettings
-from elsa_groups.settings.plain import flat, plain
+from elsa_groups.commands.reproduce.regenerate import Inputs, find_parent, read_members, regenerate
+from elsa_groups.commands.reproduce.verdict import Reproduction, Verdict, judge_groups
+from elsa_groups.record.code import find_code
+from elsa_groups.settings.commands import ReproduceSettings
+from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.settings.recorded import recorded_settings
-
-if TYPE_CHECKING:
-    from elsa_groups.commands.generate.drawing import Drawn
-    from elsa_groups.commands.generate.population import Chosen
-    from elsa_groups.commands.reproduce.verdict import Reproduction
-    from elsa_groups.data.interactions import Interactions
-    from elsa_groups.record.code import Code
-    from elsa_groups.tracking.load import Record
-    from elsa_groups.tracking.parent import Parent
-    from elsa_groups.tracking.run import RunHandle
+from elsa_groups.tracking.load import Record, open_record
+from elsa_groups.tracking.run import (
+    DATASET,
+    KIND,
+    REPRODUCES,
+    VERDICT,
+    RunHandle,
+    tracked_run,
+    without_password,
+    writing_folder,
+)
 
 VERDICT_FILE = "verdict.json"
 
 
 def run(settings: ReproduceSettings, _: list[str]) -> None:
     """Draw recorded groups again, and end by the verdict."""
-    from elsa_groups.tracking.load import open_record
-    from elsa_groups.tracking.run import (
-        DATASET,
-        KIND,
-        REPRODUCES,
-        tracked_run,
-        without_password,
-    )
-
     record = open_record(settings.groups_run_id)
+    dataset = record.lineage["data"]["dataset"]
     name = f"reproduce {record.name}"
     with tracked_run(name, parent=record.run_id, experiment_id=record.experiment_id) as run:
-        run.set_tags(
-            {
-                KIND: "verdict",
-                REPRODUCES: record.run_id,
-                DATASET: record.lineage["data"]["dataset"],
-            }
-        )
-        run.log_params(flat(plain(settings)))
+        run.set_tags({KIND: "verdict", REPRODUCES: record.run_id, DATASET: dataset})
+        run.log_params(as_params(settings))
         try:
-            reproduction = _draw_again(record, settings, run)
+            reproduction = _reproduce(record, settings, run)
         except InputsMissing as error:
-            verdict = "inputs missing"
-            _log_verdict(
-                run,
-                record.run_id,
-                verdict,
-                {"verdict": verdict, "reason": without_password(str(error))},
-                f"verdict: {verdict}",
-            )
+            verdict = Verdict.inputs_missing.value
+            content = {"verdict": verdict, "reason": without_password(str(error))}
+            _log_verdict(run, record.run_id, content, f"verdict: {verdict}")
             raise
-        _log_verdict(
-            run, record.run_id, reproduction.verdict.name, reproduction.as_dict(), reproduction.text()
-        )
+        _log_verdict(run, record.run_id, reproduction.as_dict(), reproduction.text())
         _conclude(reproduction, record.run_id, run.run_id, strict=settings.strict)
 
 
-def _log_verdict(run: "RunHandle", groups_run: str, verdict: str, content: dict[str, Any], text: str) -> None:
-    from elsa_groups.base.files import write_json
-    from elsa_groups.tracking.run import VERDICT, writing_folder
+def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> Reproduction:
+    """Draw the groups of a record and compare them, and all that they were drawn from, with it."""
+    code = find_code()
+    # A record that is older than a setting means its default.
+    lineage = record.lineage | {"settings": plain(recorded_settings(record.lineage["settings"]))}
+    places = {"data_dir": settings.data_dir, "path": settings.path}
+    asked = settings_again(lineage, **places)
+    asked = replace(asked, threads=settings.threads, device=settings.device)
+    check_device(asked.device)
+    interactions = load_again(lineage, asked, **places)
+    inputs = Inputs(asked, interactions, code, find_parent(record, interactions))
+    with writing_folder() as folder:
+        stored, again = folder / "stored", folder / "again"
+        record.artifacts.download("", stored)
+        beside = compare_beside(record, stored, interactions)
+        found = regenerate(record, inputs, stored, again, run_id=run.run_id)
+        if isinstance(found, str):
+            return Reproduction(
+                (), beside + compare_inputs(lineage, asked, interactions, inputs.parent), found
+            )
+        types = judge_groups(lineage["groups"], read_members(stored, lineage), found.members, found.distance)
+        differences = compare_lineages(lineage, found.lineage) + compare_artifacts(lineage, stored, again)
+    return Reproduction(types, beside + differences)
 
+
+def _log_verdict(run: RunHandle, groups_run: str, content: dict[str, Any], text: str) -> None:
+    """Print the verdict, and log it to its run."""
     # First, since a store that is away must not cost the verdict.
     print(text, flush=True)
-    run.set_tags({VERDICT: verdict})
+    run.set_tags({VERDICT: content["verdict"]})
     run.describe(f"Again: `mlflow run . -e reproduce -P groups_run_id={groups_run}`\n```\n{text[:6000]}\n```")
     with writing_folder() as folder:
         write_json(folder / VERDICT_FILE, content, indent=2)
@@ -91,10 +90,8 @@ def _log_verdict(run: "RunHandle", groups_run: str, verdict: str, content: dict[
     print(f"verdict run: {run.run_id}", flush=True)
 
 
-def _conclude(reproduction: "Reproduction", groups_run: str, verdict_run: str, *, strict: bool) -> None:
+def _conclude(reproduction: Reproduction, groups_run: str, verdict_run: str, *, strict: bool) -> None:
     """Raise what the exit code follows from."""
-    from elsa_groups.commands.reproduce.verdict import Verdict
-
     if reproduction.reason is not None:
         raise Different(f"groups of run {groups_run} cannot be drawn again: {reproduction.reason}")
     if reproduction.verdict == Verdict.different:
@@ -104,86 +101,3 @@ def _conclude(reproduction: "Reproduction", groups_run: str, verdict_run: str, *
     if strict and reproduction.unlike:
         names = ", ".join(difference.name for difference in reproduction.unlike)
         raise Different(f"strict: the groups of run {groups_run} are the same, but not {names}")
-
-
-def _draw_again(record: "Record", settings: ReproduceSettings, run: "RunHandle") -> "Reproduction":
-    """Draw the groups of a record and compare them, and all that they were drawn from, with it."""
-    from elsa_groups.commands.generate.drawing import draw_all
-    from elsa_groups.commands.reproduce.verdict import Reproduction, compare_lineages, judge_groups
-    from elsa_groups.record.code import find_code
-    from elsa_groups.tracking.parent import is_recorded, recorded_parent, stored_ids
-    from elsa_groups.tracking.run import writing_folder
-
-    code = find_code()
-    # A record that is older than a setting means its default.
-    lineage = record.lineage | {"settings": plain(recorded_settings(record.lineage["settings"]))}
-    asked = settings_again(lineage, data_dir=settings.data_dir, path=settings.path)
-    asked = replace(asked, threads=settings.threads, device=settings.device)
-    check_device(asked.device)
-    interactions = load_again(lineage, asked, data_dir=settings.data_dir, path=settings.path)
-    n_items = lineage["data"]["n_items"], interactions.n_items
-    parent = recorded_parent(record, interactions) if n_items[0] == n_items[1] else None
-    with writing_folder() as folder:
-        stored, again = folder / "stored", folder / "again"
-        record.artifacts.download("", stored)
-        beside = compare_beside(record, stored, interactions)
-        if parent is None:
-            reason = f"{n_items[0]:,} items were recorded, and these data have {n_items[1]:,}"
-            return Reproduction((), beside + compare_inputs(lineage, asked, interactions, None), reason)
-        try:
-            chosen = _choose_again(asked, interactions, parent, stored)
-            drawn = draw_all(asked, interactions, parent.encoder, chosen, ONE)
-        except InputsMissing:
-            raise
-        except InputError as error:
-            return Reproduction((), beside + compare_inputs(lineage, asked, interactions, parent), str(error))
-        present = _write_again(again, run.run_id, asked, interactions, parent, drawn, code)
-        recorded, regenerated = read_members(stored, lineage), read_members(again, present)
-        if lineage["data"]["users_digest"] != present["data"]["users_digest"]:
-            # The same row may be another user.
-            users = stored_ids(record, "users")
-            recorded_users = users if is_recorded(record, "users", users) else None
-            regenerated = in_recorded_rows(regenerated, recorded_users, interactions.user_ids)
-        judge = Again(asked, drawn, lineage, present)
-        filtering = judge.filtering(recorded, read_numbers(stored, recorded))
-        keys = judge_groups(recorded, regenerated, judge.explain, filtering)
-        keys = hold_to_record(keys, lineage, regenerated)
-        files = compare_members(lineage, recorded) + compare_artifacts(lineage, stored, again)
-    return Reproduction(keys, beside + compare_lineages(lineage, present) + files)
-
-
-def _choose_again(
-    asked: GenerateSettings, interactions: "Interactions", parent: "Parent", stored: Path
-) -> "Chosen":
-    """Choose the recorded users, by the parent's split or by the list of ids that the run keeps."""
-    from elsa_groups.commands.generate.files import USER_FILE
-    from elsa_groups.commands.generate.population import choose_users
-
-    listed = None
-    if asked.user_file is not None:
-        if not (stored / USER_FILE).is_file():
-            raise InputsMissing(f"{USER_FILE}: the groups run no longer has the list of its users")
-        listed = (stored / USER_FILE).read_bytes()
-    if parent.split is None and {asked.user_set, asked.thresholds.users} - {UserSet.all, None}:
-        raise InputsMissing(
-            f"parent: split.json of run {parent.run_id} is gone, which says who was asked for"
-        )
-    return choose_users(asked, interactions, parent.split, listed)
-
-
-def _write_again(
-    folder: Path,
-    run_id: str,
-    asked: GenerateSettings,
-    interactions: "Interactions",
-    parent: "Parent",
-    drawn: "Drawn",
-    code: "Code",
-) -> dict[str, Any]:
-    """Write the files of a groups run, to compare them; return its lineage record."""
-    from elsa_groups.commands.generate.files import Generation, write_artifacts, write_lineage
-
-    folder.mkdir()
-    generation = Generation(run_id, asked, interactions, parent, drawn, code)
-    write_artifacts(folder, generation)
-    return write_lineage(folder, generation)

@@ -1,0 +1,197 @@
+"""What else differs between a recorded groups run and the present one, or what its store holds."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from elsa_groups.base.digests import folder_digests
+from elsa_groups.base.nested import flatten
+from elsa_groups.commands.generate.files import REPORT
+from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.record.kinds import kind_of
+from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, data_record
+from elsa_groups.settings.commands import GenerateSettings
+from elsa_groups.settings.plain import plain
+from elsa_groups.tracking.load import Record
+from elsa_groups.tracking.parent import Parent, is_recorded, stored_ids
+
+Kind = Literal["input", "meaning", "threshold", "artifact", "environment"]
+
+_SUMMARY = "groups/summary.json"
+# So many users or items that only one side has are named.
+_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An entry of the lineage record that differs.
+
+    Attributes
+    ----------
+    name : str
+        Dotted path in lineage.json, or what a file is.
+    recorded, present : Any
+        Values, None where there is none.
+    kind : {"input", "meaning", "threshold", "artifact", "environment"}
+        ``input``: what the groups follow from; ``meaning``: a stored file by which members are read as
+        other users or items than recorded; ``threshold``: what was computed on the way; ``artifact``: a
+        file that is not what was recorded; ``environment``: where and how the run was made, on which no
+        group should depend.
+    """
+
+    name: str
+    recorded: Any
+    present: Any
+    kind: Kind
+
+
+KINDS: tuple[Kind, ...] = ("input", "meaning", "threshold", "artifact", "environment")
+
+
+def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """List what two groups runs were made from and with, where it differs.
+
+    Parameters
+    ----------
+    recorded, present : mapping
+        Lineage records as by :func:`~elsa_groups.record.schema.groups_lineage`. Compared are the data, the
+        users, the digest of the parent's checkpoint, settings, thresholds and environment; ids of runs, and
+        digests of what came out, are not.
+
+    Returns
+    -------
+    tuple of Difference
+        Inputs first, then thresholds, then the environment. An entry that is missing counts as null.
+    """
+    if "users" not in recorded:
+        # Older records do not say who could be drawn, apart from the settings.
+        present = {name: entry for name, entry in present.items() if name != "users"}
+    before, now = _entries(recorded), _entries(present)
+    found = [
+        Difference(name, before.get(name), now.get(name), kind_of(name))
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
+    return tuple(sorted(found, key=lambda difference: KINDS.index(difference.kind)))
+
+
+def compare_files(
+    what: str, recorded: Mapping[str, str], present: Mapping[str, str], meanings: Collection[str] = ()
+) -> tuple[Difference, ...]:
+    """List the files whose digests differ; ``what`` names the side, ``meanings`` those that say who is who."""
+    return tuple(
+        Difference(
+            f"{what} {path}",
+            recorded.get(path),
+            present.get(path),
+            "meaning" if path in meanings and path in present else "artifact",
+        )
+        for path in dict.fromkeys([*recorded, *present])
+        if recorded.get(path) != present.get(path)
+    )
+
+
+def compare_settings(
+    what: str, recorded: Mapping[str, Any], present: Mapping[str, Any]
+) -> tuple[Difference, ...]:
+    """List the settings of a lineage record that another copy of them, called ``what``, has otherwise."""
+    before, now = flatten(recorded), flatten(present)
+    return tuple(
+        Difference(f"settings.{path} in {what}", before.get(path), now.get(path), kind_of(f"settings.{path}"))
+        for path in dict.fromkeys([*before, *now])
+        if before.get(path) != now.get(path)
+    )
+
+
+def compare_ids(what: str, recorded: Sequence[str], present: Sequence[str]) -> tuple[Difference, ...]:
+    """Name who is on one side only, the first 20 of each; ``what`` says whether users or items."""
+    gone, new = sorted({*recorded} - {*present}), sorted({*present} - {*recorded})
+    if not gone and not new:
+        return ()
+    return (Difference(f"data.{what} on one side only", gone[:_NAMED], new[:_NAMED], "input"),)
+
+
+def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries to compare by dotted path."""
+    parent = {"checkpoint_sha256": (lineage.get("parent") or {}).get("checkpoint_sha256")}
+    # What was asked of the thresholds is among the settings.
+    thresholds = {name: v for name, v in (lineage.get("thresholds") or {}).items() if name != "asked"}
+    return flatten(
+        {
+            "data": lineage.get("data"),
+            "users": lineage.get("users") or {},
+            "parent": parent,
+            "settings": lineage.get("settings"),
+            "thresholds": thresholds,
+            "environment": lineage.get("environment"),
+        }
+    )
+
+
+def compare_beside(record: "Record", stored: Path, interactions: "Interactions") -> tuple[Difference, ...]:
+    """Compare what the record tells of settings and data with what else the store has of them."""
+    found: tuple[Difference, ...] = ()
+    for what, ids in (("users", interactions.user_ids), ("items", interactions.item_ids)):
+        if (stored_now := stored_ids(record, what)) is None:
+            continue
+        if is_recorded(record, what, stored_now):
+            found += compare_ids(what, stored_now, ids)
+        else:
+            name = f"order of {what}.json"
+            digests = record.lineage["data"][f"{what}_digest"], order_digest(stored_now)
+            found += compare_files("stored", *({name: digest} for digest in digests), {name})
+    try:
+        config = yaml.safe_load((stored / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        config = None
+    # A file that is not there, or tells of no settings, is among the artifacts that differ.
+    return found + (
+        compare_settings(CONFIG, record.lineage["settings"], config) if isinstance(config, dict) else ()
+    )
+
+
+def compare_inputs(
+    lineage: dict[str, Any], asked: GenerateSettings, interactions: "Interactions", parent: Parent | None
+) -> tuple[Difference, ...]:
+    """Compare what there is with the record where no groups could be drawn."""
+    present = {"data": data_record(interactions), "settings": plain(asked)}
+    if parent is not None:
+        present["parent"] = {"checkpoint_sha256": parent.checkpoint_sha256}
+    return compare_lineages({name: lineage[name] for name in present}, present)
+
+
+def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> tuple[Difference, ...]:
+    """Compare the files in the store, and those made again, with the digests that were recorded."""
+    recorded = lineage["artifacts"]
+    there = folder_digests(stored)
+    del there[LINEAGE]
+    # Settings and code are compared by themselves, copies of the parent's files too; the summary holds times,
+    # and the report names its run.
+    pinned = [path for path in recorded if path.startswith("parent/")]
+    others = (CONFIG, CODE_DIFF, LINEAGE, *pinned, _SUMMARY, REPORT)
+    made = {path: digest for path, digest in folder_digests(again).items() if path not in others}
+    made |= {path: digest for path, digest in recorded.items() if path in others}
+    if _summary(stored) != _summary(again):
+        made[_SUMMARY] = folder_digests(again)[_SUMMARY]
+    before, now = recorded.get(CODE_DIFF), folder_digests(again).get(CODE_DIFF)
+    other_code = (Difference(CODE_DIFF, before, now, "environment"),) if before != now else ()
+    meanings = {f"groups/{key}{end}" for key in lineage["groups"] for end in ("_ids.npy", ".parquet")}
+    return (
+        compare_files("stored", recorded, there, meanings)
+        + compare_files("made again", recorded, made)
+        + other_code
+    )
+
+
+def _summary(folder: Path) -> Any:
+    """Return the rows of a summary but for what drawing took, which no two runs share."""
+    try:
+        table = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
