@@ -20,8 +20,8 @@ def compare(run_id: str, target_ratio: float) -> Iterator[str]:
     from elsa_groups import load_groups
     from elsa_groups.commands.generate.population import choose_users, embed_population
     from elsa_groups.commands.inputs import load_interactions
-    from elsa_groups.settings.recorded import recorded_settings
     from elsa_groups.settings.commands import History, HoldoutSettings
+    from elsa_groups.settings.recorded import recorded_settings
     from elsa_groups.similarity.thresholds import find_thresholds
     from elsa_groups.tracking.load import open_record
     from elsa_groups.tracking.parent import recorded_parent

@@ -1,32 +1,34 @@
 """Users to measure with: generated embeddings that look like listeners', and real listeners."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness import Absent, Options
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
-from elsa_groups.groups.family import Family, Groups, Linkage, Rule
-from elsa_groups.groups.sampler import draw_groups
+from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.groups import Groups
+from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.model.training import TrainingSettings, train
+from elsa_groups.model.settings import TrainingSettings
+from elsa_groups.model.training import train
 from elsa_groups.model.vectors import unit_rows
-from elsa_groups.similarity.limits import Target
+from elsa_groups.similarity.limits import Method, Target, ThresholdSettings
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
+from elsa_groups.similarity.users import Users
 
 Vectors = NDArray[np.float32]
 
 DIM = 256
-TARGETS: dict[str, Any] = {"similar": Target(0.9), "divergent": Target(0.1)}
+SEED = 42
 FAMILIES = (
     Family("similar", ((3,), (5,)), Rule.similar, Rule.any, Linkage.mean, 1),
     Family("divergent", ((3,), (5,)), Rule.divergent, Rule.any, Linkage.mean, 1),
     Family("opposing", ((2, 1), (3, 2), (4, 1)), Rule.similar, Rule.divergent, Linkage.mean, 1),
 )
-KEYS = tuple((family, sizes) for family in FAMILIES for sizes in family.compositions)
+KEYS = tuple(kind for family in FAMILIES for kind in family.types)
 _TASTES = 40
 _BLOCK = 50_000
 
@@ -68,26 +70,23 @@ def real_users(options: Options) -> Vectors:
     return embed_users(interactions.matrix, trained_encoder(interactions)).vectors
 
 
-def thresholds_of(vectors: Vectors, *, method: Any = "sampled", threads: int) -> Thresholds:
+def asked_thresholds(method: Method) -> ThresholdSettings:
+    """Ask for the thresholds at the default quantiles."""
+    return ThresholdSettings(
+        method=method,
+        similar=Target(0.9),
+        divergent=Target(0.1),
+        exact_budget=1e13,
+        sampled_pairs=1_000_000,
+    )
+
+
+def thresholds_of(users: Users, runtime: Runtime, method: Method = Method.sampled) -> Thresholds:
     """Find the thresholds at the default quantiles."""
-    return find_thresholds(vectors, **TARGETS, method=method, sampled_pairs=1_000_000, threads=threads)
+    return find_thresholds(users, asked_thresholds(method), seed=0, runtime=runtime)
 
 
-def draw_keys(
-    vectors: Vectors, thresholds: Thresholds, n_groups: int, *, threads: int, **options: Any
-) -> list[Groups]:
+def draw_keys(users: Users, thresholds: Thresholds, n_groups: int, runtime: Runtime) -> list[Groups]:
     """Draw groups of all seven keys of the notebook."""
-    return [
-        draw_groups(
-            vectors,
-            family,
-            sizes,
-            similar=thresholds.similar,
-            divergent=thresholds.divergent,
-            seed=42,
-            n_groups=n_groups,
-            threads=threads,
-            **options,
-        )
-        for family, sizes in KEYS
-    ]
+    law = Law(thresholds.limits, SEED)
+    return [draw_groups(users, kind, law, n_groups=n_groups, runtime=runtime) for kind in KEYS]

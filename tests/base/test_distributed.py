@@ -12,7 +12,7 @@ import pytest
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError
 
-PROGRAM = Path(__file__).with_name("ranked.py")
+PROGRAM = Path(__file__).resolve().parents[1] / "similarity" / "ranked.py"
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 NAMES = [
     *("exact", "bracketed", "near", "sampled", "missed", "tied_0", "tied_50000", "bins", "share", "estimate"),

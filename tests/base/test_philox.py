@@ -61,6 +61,14 @@ def test_block_places_draw_retry_and_group_in_the_counter(draw, group, retry, ke
     assert tuple(map(int, block(draw, group, retry, np.uint64(key)))) == philox_words(counter, key)
 
 
+@pytest.mark.parametrize("draw", [2**34, 2**34 + 5, 3 * 2**40 + 1])
+def test_draws_beyond_a_word_have_counters_of_their_own(draw, philox_words):
+    low, high = (draw // 4) & 0xFFFFFFFF, (draw // 4) >> 32
+    expected = philox_words((low, high << 16, 7, 0), 11)
+    assert tuple(int(word) for word in block(draw, 7, 0, np.uint64(11))) == expected
+    assert tuple(block(draw % 2**34, 7, 0, np.uint64(11))) != tuple(block(draw, 7, 0, np.uint64(11)))
+
+
 def test_four_draws_share_a_block_and_the_fifth_has_another():
     key = np.uint64(5)
 

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mlflow
 import pytest
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # Trained so little, few users diverge; one family with subgroups is left.
 SMALL = ["n_groups=20", "~families.divergent", "families.opposing.compositions=[[2,1]]"]
-TRAINED = ["dataset.n_users=200", "dataset.n_items=300", "model.factors=16", "model.epochs=15"]
+DATA = ["dataset.n_users=200", "dataset.n_items=300"]
+TRAINED = [*DATA, "model.factors=16", "model.epochs=15"]
 SETTINGS = {"groups q0.80/0.20 seed 42": (0.8, 0.2), "groups q0.95/0.30 seed 42": (0.95, 0.3)}
 
 

@@ -119,9 +119,7 @@ def test_ids_are_strings_sorted_by_code_point(tmp_path: Path) -> None:
 
 def test_invalid_utf8_names_the_line(tmp_path: Path) -> None:
     raw = f"{line('u1', 'a1')}\n{line('u2', 'a2')}\n".encode() + b"u3\t2009\ta3\tBj\xf6rk\t\tJoga\n"
-    with pytest.raises(
-        InputError, match=r"expected UTF-8 text, came byte 0xf6 in line 3; convert or replace"
-    ):
+    with pytest.raises(InputError, match=r"expected UTF-8 text, got byte 0xf6 in line 3; convert or replace"):
         load_text(tmp_path, raw)
 
 

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.data.split import hold_out, split_users
+from elsa_groups.data.split import check_split, hold_out, least_users, split_users
 
 
 def histories(sizes: list[int], n_items: int = 50) -> csr_array:
@@ -41,6 +41,37 @@ def test_a_small_ratio_gives_one_user_and_none_gives_none() -> None:
 def test_nobody_left_to_train_is_an_error(val: float, test: float) -> None:
     with pytest.raises(InputError, match="expected to leave users for training"):
         split_users(10, val_ratio=val, test_ratio=test, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("val", "test", "least"), [(0.1, 0.1, 3), (0, 0, 1), (0.1, 0, 2), (0.25, 0.25, 3), (0.5, 0.4, 8)]
+)
+def test_least_users_leave_some_for_training_and_so_do_more(val: float, test: float, least: int) -> None:
+    assert least_users(val, test) == least
+    for n_users in range(least, least + 50):
+        assert len(split_users(n_users, val_ratio=val, test_ratio=test, seed=0).train) > 0
+    if least > 1:
+        with pytest.raises(InputError, match=f"leaves at least {least} users"):
+            split_users(least - 1, val_ratio=val, test_ratio=test, seed=0)
+
+
+def test_no_number_of_users_is_enough_for_all_in_val_and_test() -> None:
+    assert least_users(0.5, 0.5) is None
+    with pytest.raises(InputError, match=r"got 10 users; lower the ratios$"):
+        check_split(10, val_ratio=0.5, test_ratio=0.5)
+
+
+@pytest.mark.parametrize("n_users", [0, 1, 2])
+def test_too_few_users_for_three_parts_are_told_how_many_are_needed(n_users: int) -> None:
+    with pytest.raises(InputError, match=r"got \d users; use data or a filter that leaves at least 3 users$"):
+        check_split(n_users, val_ratio=0.1, test_ratio=0.1)
+    check_split(3, val_ratio=0.1, test_ratio=0.1)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0, -0.1, float("nan")])
+def test_training_needs_users_in_each_part(ratio: float) -> None:
+    with pytest.raises(InputError, match=r"val_ratio: expected a share of users in .0, 1., as training"):
+        check_split(10, val_ratio=ratio, test_ratio=0.1)
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.0, float("nan")])

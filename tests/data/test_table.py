@@ -66,7 +66,8 @@ def test_other_columns_give_other_data_from_the_same_file(tmp_path: Path) -> Non
 
 def test_a_missing_column_lists_those_there(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"item_column: expected a column of .*, came 'song'; there are user, item"
+        InputError,
+        match=r"item_column: expected one column 'song' in .*, got none among 2 col.*: 'user', 'item'",
     ):
         load_text(tmp_path, "user,item\na,x\n", item_column="song")
 
@@ -87,10 +88,10 @@ def test_an_unreadable_file_is_an_error_that_names_it(tmp_path: Path, text: str,
 
 @pytest.mark.parametrize("options", [{}, {"path": None}, {"path": "nowhere.csv"}, {"path": "."}])
 def test_no_file_is_an_error(tmp_path: Path, options: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=r"path: expected a .csv, .tsv or .parquet file, came"):
+    with pytest.raises(InputError, match=r"path: expected a .csv, .tsv or .parquet file, got"):
         load("Custom", tmp_path, **EVERYTHING, **options)
 
 
 def test_one_column_cannot_be_both(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected two columns, came 'user' twice"):
+    with pytest.raises(InputError, match="expected two columns, got 'user' twice"):
         load_text(tmp_path, "user,item\na,x\n", item_column="user")

@@ -29,7 +29,7 @@ def _family(**changes):
     ],
 )
 def test_a_key_is_the_name_and_the_sizes(name, sizes, key):
-    assert _family(name=name, compositions=(sizes,)).key(sizes) == key
+    assert [kind.name for kind in _family(name=name, compositions=(sizes,)).types] == [key]
 
 
 def test_rules_and_linkages_are_found_by_the_names_of_the_configuration():

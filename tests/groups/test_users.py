@@ -8,20 +8,21 @@ from hypothesis import strategies as st
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.philox import block, stream_key
 from elsa_groups.data.split import Split
+from elsa_groups.data.user_sets import UserSet
 from elsa_groups.groups.users import rows_of_ids, rows_of_set, sample_rows
 
 SPLIT = Split(train=np.array([0, 2, 3, 6]), val=np.array([5]), test=np.array([1, 4]))
 
 
 def test_sets_are_those_of_the_split_and_all_needs_none():
-    sets = [rows_of_set(name, 7, SPLIT).tolist() for name in ("train", "val", "test")]
+    sets = [rows_of_set(part, 7, SPLIT).tolist() for part in (UserSet.train, UserSet.val, UserSet.test)]
     assert sets == [[0, 2, 3, 6], [5], [1, 4]]
-    assert rows_of_set("all", 7, None).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert rows_of_set(UserSet.all, 7, None).tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_a_part_without_a_split_is_an_error_that_says_what_to_do():
     with pytest.raises(InputError, match=r"user_set test: expected a parent with .* use all users"):
-        rows_of_set("test", 7, None)
+        rows_of_set(UserSet.test, 7, None)
 
 
 @pytest.mark.parametrize("text", ["b\nd\n", "d\r\nb\r\n", "\n\nd\nb\nb", "\ufeffb\nd"])

@@ -141,3 +141,10 @@ def test_shuffled_item_order_is_refused(checkerboard: Callable[..., csr_array]) 
 def test_untrained_vectors_are_refused(checkerboard: Callable[..., csr_array]) -> None:
     with pytest.raises(InputError, match="clearly below that of shuffled rows"):
         check_item_order(checkerboard(200, 100), _encoder(100), seed=3)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1.0])
+def test_rows_of_any_scale_keep_their_direction(scale: float) -> None:
+    rows = np.array([[3.0, 4.0], [0.0, -2.0], [0.0, 0.0]]) * scale
+    expected = np.array([[0.6, 0.8], [0.0, -1.0], [0.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(unit_rows(rows), expected)

@@ -94,6 +94,12 @@ def test_random_histories_stay_finite(histories: Callable[..., csr_array]) -> No
     assert np.isfinite(trained.encoder).all()
 
 
+@pytest.mark.parametrize("learning_rate", [1e38, 1e30])
+def test_training_that_diverges_is_an_error(learning_rate: float, board: csr_array) -> None:
+    with pytest.raises(InputError, match=r"training: expected a finite loss .* model\.learning_rate"):
+        _train(board, settings=replace(SETTINGS, learning_rate=learning_rate))
+
+
 @pytest.mark.parametrize("part", ["train", "val", "test"])
 def test_empty_part_of_the_split_is_named(part: str, board: csr_array) -> None:
     thirds = dict(zip(("train", "val", "test"), np.split(np.arange(180), 3), strict=True))

@@ -26,11 +26,10 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from elsa_groups import find_groups, load_groups
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError, Killed
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.generate import run as _generate
 from elsa_groups.commands.train import run as _train
-from elsa_groups.cli.composing import compose_settings
-
 from elsa_groups.tracking.run import check_store
 
 from .conftest import ROOT, Store, free_port, served
@@ -198,7 +197,11 @@ def deleted_experiment(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
 
 
 def no_memory(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.commands.generate.drawing.draw_kept_groups", MemoryError("Unable to allocate 74 GiB"))
+    return raising(
+        patch,
+        "elsa_groups.commands.generate.drawing.draw_kept_groups",
+        MemoryError("Unable to allocate 74 GiB"),
+    )
 
 
 def terminated(place: Place, patch: pytest.MonkeyPatch) -> list[str]:

@@ -329,17 +329,18 @@ def test_the_wheel_carries_configuration_template_and_schema(tmp_path):
     assert packed <= names
 
 
-def readme_commands() -> list[list[str]]:
+def documented_commands() -> list[list[str]]:
     import shlex
 
-    text = (ROOT / "README.md").read_text().replace("FILE", "file.csv")
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    text = "\n\n".join(page.read_text() for page in pages).replace("FILE", "file.csv")
     found = re.findall(r"^mlflow run .*$|`(mlflow run [^`]*)`|`(PYTHONPATH=src [^`]*)`", text, re.M)
     lines = re.findall(r"^(mlflow run .*)$", text, re.M) + [part for pair in found for part in pair if part]
-    return [shlex.split(line) for line in lines if "`" not in line]
+    return [shlex.split(line) for line in dict.fromkeys(lines) if "`" not in line]
 
 
-@pytest.mark.parametrize("command", readme_commands(), ids=" ".join)
-def test_every_command_of_the_readme_composes(command):
+@pytest.mark.parametrize("command", documented_commands(), ids=" ".join)
+def test_every_command_of_readme_and_docs_composes(command):
     if command[0].startswith("PYTHONPATH"):
         name, arguments = command[3].rpartition(".")[2], command[4:]
     else:

@@ -209,9 +209,7 @@ def test_an_interrupt_ends_the_job_and_the_sweep_and_starts_no_other(place, fail
     client = place.store.client
     launched = client.create_run("0").info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", launched)
-    monkeypatch.setattr(
-        drawing, "draw_kept_groups", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
-    )
+    monkeypatch.setattr(drawing, "draw_kept_groups", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
     n_compared = len(place.compared)
     launch = place.sweep("generate", *SMALL, "seed=1,2,3")
     assert launch.code == 130

@@ -108,3 +108,21 @@ def test_an_installed_package_is_not_taken_for_the_repository_it_lies_in(checkou
     commit(git)
 
     assert find_code() == Code(None, b"")
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_project_unpacked_inside_another_repository_has_none_of_its_commits(checkout, ignored, caplog):
+    root, _ = checkout
+    (root.parent / "other.txt").write_text("another project\n")
+    if ignored:
+        (root.parent / ".gitignore").write_text("checkout/\n")
+
+    def around(*arguments):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", str(root.parent), *who, *arguments], capture_output=True, check=True)
+
+    around("init", "-q")
+    around("add", "other.txt", *([".gitignore"] if ignored else []))
+    around("commit", "-q", "-m", "another project")
+    assert find_code() == Code(None, b"")
+    assert "git does not say which commit" in caplog.text

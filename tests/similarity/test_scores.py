@@ -84,8 +84,8 @@ def test_no_float32_product_errs_by_more_than_the_bound(dim, seed, near, unit_ro
 
 
 def test_the_bound_grows_with_the_dimension_and_is_a_tenth_more_than_highams():
-    assert fast_cosine_bound(1) == pytest.approx(1.1 * 2.0**-24, rel=1e-6)
-    assert fast_cosine_bound(512) == pytest.approx(1.1 * 512 * 2.0**-24, rel=1e-4)
+    assert fast_cosine_bound(1) == pytest.approx(1.1 * 2 * 2.0**-24, rel=1e-6)
+    assert fast_cosine_bound(512) == pytest.approx(1.1 * 513 * 2.0**-24, rel=1e-4)
     assert fast_cosine_bound(512) > fast_cosine_bound(511)
 
 

@@ -14,7 +14,7 @@ from elsa_groups.similarity.limits import Target, check_targets
 from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
 
-from ..one_by_one import asked_thresholds, find_thresholds
+from ..one_by_one import asked_thresholds, find_thresholds, users_of
 
 # Users from which on the brackets come from a sample: more than 2**17 pairs.
 SAMPLED_BRACKETS_FROM = 513

@@ -14,6 +14,7 @@ Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_RETRY_BITS = np.uint64(16)
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
 
@@ -50,11 +51,13 @@ def philox(c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, key: np.u
 def block(draw: int, group: int, retry: int, key: np.uint64) -> Words:
     """Return the four words shared by draws ``4 * (draw // 4)`` to ``+ 3`` of a group.
 
-    ``retry`` 0 is the block itself; others are the replacements of rejected words.
+    ``retry`` 0 is the block itself; others are the replacements of rejected words. No two of the first 2**50
+    draws of a group have the same counter: the low half of a draw's block is its first word, and the rest
+    stands above the retry in the second, which no word is rejected 2**14 times to reach.
     """
     return philox(
         np.uint64(draw >> 2) & _LOW,
-        np.uint64(retry),
+        np.uint64(retry) | (np.uint64(draw >> 34) << _RETRY_BITS),
         np.uint64(group) & _LOW,
         np.uint64(group) >> _HALF,
         key,

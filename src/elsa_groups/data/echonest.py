@@ -9,12 +9,16 @@ import polars as pl
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.data.archive import Published, find_raw
-from elsa_groups.data.lines import read_lines, split_lines
 from elsa_groups.data.pairs import Pairs, Reading, source_of
+from elsa_groups.data.text import collect_rows, find_named, look_at, scan_rows
 
 ARCHIVE = "train_triplets.txt.zip"
 MEMBER = "train_triplets.txt"
-VERSION = 1
+VERSION = 2
+# user, song, count
+_N_FIELDS = 3
+_PLACES = {"user": 0, "item": 1}
+_NAMES = {"user": ("userid", "user"), "item": ("songid", "song", "itemid", "item")}
 
 
 def read_echonest(
@@ -68,7 +72,7 @@ def mismatched_songs(path: Path) -> tuple[str, ...]:
         The file cannot be read or has no line like ``ERROR: <SO... TR...> ...``.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(
             f"exclude_mismatches: expected the file sid_mismatches.txt, came {path} ({error.strerror}); "
@@ -84,6 +88,12 @@ def mismatched_songs(path: Path) -> tuple[str, ...]:
 
 
 def _read(raw: Path, songs: Sequence[str]) -> Pairs:
-    events = split_lines(raw, "\t", 3, {"user": 0, "item": 1})
-    drop = {"mismatched_song": pl.col("item").is_in(list(songs))} if songs else {}
-    return read_lines(raw, events, drop)
+    text = look_at(raw, "\t")
+    first = text.first()
+    named = find_named(first, _NAMES)
+    n_fields = len(first) if named else _N_FIELDS
+    events = scan_rows(text, named or _PLACES, header=named is not None)
+    drop = {"malformed_line": pl.col("n_fields") != n_fields}
+    if songs:
+        drop["mismatched_song"] = pl.col("item").is_in(list(songs))
+    return collect_rows(text, events, drop)

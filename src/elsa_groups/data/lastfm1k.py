@@ -3,13 +3,23 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from elsa_groups.data.archive import Published, find_raw
-from elsa_groups.data.lines import read_lines, split_lines
 from elsa_groups.data.pairs import Pairs, Reading, source_of
+from elsa_groups.data.text import collect_rows, find_named, look_at, scan_rows
 
 ARCHIVE = "lastfm-dataset-1K.tar.gz"
 MEMBER = "lastfm-dataset-1K/userid-timestamp-artid-artname-traid-traname.tsv"
-VERSION = 1
+VERSION = 2
+# user, time, artist id, artist name, track id, track name
+_N_FIELDS = 6
+_PLACES = {"user": 0, "item": 2, "name": 3}
+_NAMES = {
+    "user": ("userid", "user"),
+    "item": ("artid", "artistid", "musicbrainzartistid"),
+    "name": ("artname", "artistname"),
+}
 
 
 def read_lastfm1k(
@@ -49,6 +59,9 @@ def read_lastfm1k(
 
 
 def _read(raw: Path) -> Pairs:
-    # user, time, artist id, artist name, track id, track name
-    events = split_lines(raw, "\t", 6, {"user": 0, "item": 2, "name": 3})
-    return read_lines(raw, events, {})
+    text = look_at(raw, "\t")
+    first = text.first()
+    named = find_named(first, _NAMES)
+    n_fields = len(first) if named else _N_FIELDS
+    events = scan_rows(text, named or _PLACES, header=named is not None)
+    return collect_rows(text, events, {"malformed_line": pl.col("n_fields") != n_fields})

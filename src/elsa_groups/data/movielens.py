@@ -1,7 +1,5 @@
 """MovieLens: who liked which film (Harper and Konstan, 2015)."""
 
-import csv
-import io
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -11,39 +9,33 @@ from pathlib import Path
 import polars as pl
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.data.archive import Published, find_given, find_raw
-from elsa_groups.data.lines import read_lines, split_lines
+from elsa_groups.data.archive import find_given, find_raw
 from elsa_groups.data.pairs import Pairs, Reading, source_of
+from elsa_groups.data.text import Text, collect_rows, find_named, look_at, scan_rows, shown
+from elsa_groups.data.titles import read_titles
+from elsa_groups.data.variants import MEMBERS, TITLES, find_variant, published
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-DEFAULT_VARIANT = "1m"
-MEMBERS = {
-    "100k": "ml-100k/u.data",
-    "1m": "ml-1m/ratings.dat",
-    "20m": "ml-20m/ratings.csv",
-    "25m": "ml-25m/ratings.csv",
-    "32m": "ml-32m/ratings.csv",
+VERSION = 2
+
+_SEPARATORS = {".data": "\t", ".dat": "::", ".csv": ","}
+_PLACES = {"user": 0, "item": 1, "rating": 2}
+_NAMES = {
+    "user": ("userid", "user"),
+    "item": ("movieid", "movie", "itemid", "item"),
+    "rating": ("rating",),
 }
+_WIDTHS = (3, 4)  # with a timestamp or without
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the files of a variant are written."""
+    """Where the columns of a file of ratings are."""
 
-    separator: str
-    titles: str
-    titles_separator: str
-    titles_encoding: str
-    header: str  # empty where there is none; a file with a header is CSV, with quoted titles
-
-
-_LAYOUTS = {
-    ".data": _Layout("\t", "u.item", "|", "latin-1", ""),
-    ".dat": _Layout("::", "movies.dat", "::", "latin-1", ""),
-    ".csv": _Layout(",", "movies.csv", ",", "utf-8", "userId,movieId,rating,timestamp"),
-}
+    places: Mapping[str, int]
+    n_fields: int
+    header: bool
 
 
 def read_movielens(
@@ -64,7 +56,7 @@ def read_movielens(
     path : str, Path or None
         A raw file (``u.data``, ``ratings.dat``, ``ratings.csv``) or an archive to use instead.
     variant : str or None
-        ``100k``, ``1m``, ``20m``, ``25m`` or ``32m``; None takes the one that is there, or else ``1m``.
+        A name in `MEMBERS`, such as ``1m``; None takes the one that is there, or else ``1m``.
     min_rating : float
         Lowest rating that counts, in stars (0.5 to 5).
     urls : mapping of str to sequence of str, or None
@@ -80,75 +72,101 @@ def read_movielens(
     Raises
     ------
     InputError
-        Several variants are there, none was found and none could be downloaded, or an option is wrong.
+        Several variants are there, or one that is not recognised; none was found and none could be
+        downloaded; or an option is wrong.
     """
-    if (
-        isinstance(min_rating, bool)
-        or not isinstance(min_rating, (int, float))
-        or not math.isfinite(min_rating)
-    ):
-        raise InputError(f"min_rating: expected a number of stars such as 4.0, came {min_rating!r}")
-    if variant is not None and variant not in MEMBERS:
-        raise InputError(f"variant: expected one of {', '.join(MEMBERS)} or null, came {variant!r}")
+    _check_options(variant, min_rating)
     if path is not None:
         names = tuple(dict.fromkeys(Path(member).name for member in MEMBERS.values()))
-        raw = find_given(folder, path, names, [layout.titles for layout in _LAYOUTS.values()])
+        raw = find_given(folder, path, names, tuple(TITLES.values()))
     else:
-        raw = find_raw(folder, _published(variant or _variant_there(folder), urls or {}, archive_md5 or {}))
-    layout = _LAYOUTS.get(raw.suffix)
-    if layout is None:
-        raise InputError(f"path: expected a file *{', *'.join(_LAYOUTS)}, came {raw}; rename or replace it")
-    titles = raw.with_name(layout.titles)
+        raw = find_raw(folder, published(variant or find_variant(folder), urls or {}, archive_md5 or {}))
+    suffix = raw.suffix.lower()
+    if suffix not in _SEPARATORS:
+        raise InputError(f"path: expected a file *{', *'.join(_SEPARATORS)}, got {raw}; rename or replace it")
+    titles = raw.with_name(TITLES[suffix])
     depends = {
         "version": VERSION,
         "min_rating": float(min_rating),
         "titles": source_of(titles).sha256 if titles.is_file() else None,
     }
-    return Reading(lambda: source_of(raw), lambda: _read(raw, layout, titles, min_rating), depends)
+    return Reading(lambda: source_of(raw), lambda: _read(raw, titles, min_rating), depends)
 
 
-def _published(variant: str, urls: Mapping[str, Sequence[str]], md5s: Mapping[str, str]) -> Published:
-    member = MEMBERS[variant]
-    titles = _LAYOUTS[Path(member).suffix].titles
-    return Published(f"ml-{variant}.zip", member, urls.get(variant, ()), md5s.get(variant), None, (titles,))
-
-
-def _variant_there(folder: Path) -> str:
-    """Return the one variant whose files are in the folder; `DEFAULT_VARIANT` if there is none."""
-    there: dict[str, str] = {}
-    for variant, member in MEMBERS.items():
-        bare = Path(member).name
-        if (folder / member).is_file() or (folder / f"ml-{variant}.zip").is_file():
-            there[f"ml-{variant}"] = variant
-        elif (folder / bare).is_file():
-            # ratings.csv alone does not say which variant it is, and need not: they are read alike
-            there.setdefault(bare, variant)
-    if len(there) > 1:
+def _check_options(variant: str | None, min_rating: float) -> None:
+    is_number = isinstance(min_rating, (int, float)) and not isinstance(min_rating, bool)
+    if not is_number or not math.isfinite(min_rating):
         raise InputError(
-            f"variant: expected one MovieLens in {folder}, came {', '.join(there)}; set variant to one of "
-            f"{', '.join(MEMBERS)}, or path to the file"
+            f"min_rating: expected a number of stars such as 4.0, got {min_rating!r}; correct it"
         )
-    return next(iter(there.values()), DEFAULT_VARIANT)
+    if variant is not None and variant not in MEMBERS:
+        raise InputError(
+            f"variant: expected one of {', '.join(MEMBERS)} or null, got {variant!r}; choose one of them"
+        )
 
 
-def _read(raw: Path, layout: _Layout, titles: Path, min_rating: float) -> Pairs:
+def _read(raw: Path, titles: Path, min_rating: float) -> Pairs:
+    separator = _SEPARATORS[raw.suffix.lower()]
+    text = look_at(raw, separator, quotes=separator == ",")
+    layout = _find_layout(text)
     rating = pl.col("rating").cast(pl.Float64, strict=False)
-    events = split_lines(raw, layout.separator, 4, {"user": 0, "item": 1, "rating": 2})
-    if layout.header:
-        events = events.filter(pl.col("line") != layout.header)
-    drop = {"unreadable_rating": rating.is_null() | rating.is_nan(), "low_rating": rating < min_rating}
-    pairs = read_lines(raw, events, drop)
+    drop = {
+        "malformed_line": pl.col("n_fields") != layout.n_fields,
+        "unreadable_rating": rating.is_null() | rating.is_nan(),
+        "low_rating": rating < min_rating,
+    }
+    pairs = collect_rows(text, scan_rows(text, layout.places, header=layout.header), drop)
     if not titles.is_file():
         log.info("no %s beside %s: films go by their ids", titles.name, raw)
         return pairs
-    title_of = _titles(titles, layout)
+    title_of = read_titles(titles)
     return replace(pairs, item_names=tuple(title_of.get(item) or item for item in pairs.item_ids))
 
 
-def _titles(path: Path, layout: _Layout) -> dict[str, str]:
-    text = path.read_text(encoding=layout.titles_encoding, errors="replace")
-    if layout.header:
-        rows = list(csv.reader(io.StringIO(text)))
-    else:
-        rows = [line.split(layout.titles_separator) for line in text.split("\n")]
-    return {row[0]: row[1] for row in rows if len(row) > 1}
+def _find_layout(text: Text) -> _Layout:
+    """Go by the names of a header; where the format has none, by the place, if these look like ratings."""
+    first = text.first()
+    named = find_named(first, _NAMES)
+    if named is not None:
+        return _Layout(named, len(first), header=True)
+    wrong = _other_file(text, first)
+    if text.separator != "," and not wrong and len(first) in _WIDTHS and _is_number(first[2]):
+        return _Layout(_PLACES, len(first), header=False)
+    if wrong:
+        raise InputError(
+            f"{text.path}: expected ratings, got what seems to be a file of {wrong} ({shown(first)}); give "
+            f"{Path(text.path).with_name('ratings' + text.path.suffix).name} or u.data"
+        )
+    raise InputError(
+        f"{text.path}: expected {_expected(text)}, got {shown(first)} in its first line; correct the file, "
+        "or read it with dataset=Custom"
+    )
+
+
+def _expected(text: Text) -> str:
+    if text.separator == ",":
+        return "a header with userId, movieId and rating"
+    return f"lines of user, film, rating and timestamp separated by {text.separator!r}"
+
+
+def _other_file(text: Text, first: Sequence[str]) -> str | None:
+    """Say what else of MovieLens this is, by its name or its header."""
+    by_name = next((kind for kind in _OTHERS if text.path.stem.lower().startswith(kind)), None)
+    by_column = next((kind for kind, column in _OTHERS.items() if column in [f.lower() for f in first]), None)
+    return by_column or by_name
+
+
+_OTHERS = {
+    "tags": "tag",
+    "movies": "title",
+    "links": "imdbid",
+    "genome": "relevance",
+    "users": "gender",
+}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -1,5 +1,6 @@
 """Users into train, validation and test; a user's history into what is shown and what is to be found."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,16 +51,87 @@ def split_users(n_users: int, *, val_ratio: float, test_ratio: float, seed: int)
     """
     for name, ratio in (("val_ratio", val_ratio), ("test_ratio", test_ratio)):
         if not 0 <= ratio < 1:
-            raise InputError(f"{name}: expected a share of users in [0, 1), came {ratio}; correct it")
-    n_val, n_test = (max(round(n_users * ratio), int(ratio > 0)) for ratio in (val_ratio, test_ratio))
+            raise InputError(f"{name}: expected a share of users in [0, 1), got {ratio}; correct it")
+    n_val, n_test = _sizes(n_users, val_ratio, test_ratio)
     if n_val + n_test >= n_users:
         raise InputError(
-            f"val_ratio and test_ratio: expected to leave users for training, came {val_ratio} and "
-            f"{test_ratio} of {n_users} users; lower them, or use more users"
+            f"val_ratio and test_ratio: expected to leave users for training, got {val_ratio} and "
+            f"{test_ratio} of {n_users} users; {_remedy(n_users, val_ratio, test_ratio)}"
         )
     order = np.random.default_rng(seed).permutation(n_users).astype(np.int64)
     val, test, train = np.split(order, [n_val, n_val + n_test])
     return Split(train=np.sort(train), val=np.sort(val), test=np.sort(test))
+
+
+def check_split(n_users: int, *, val_ratio: float, test_ratio: float) -> None:
+    """Refuse ratios and numbers of users that leave a part of the split empty; takes no time.
+
+    Training needs users in every part, so that neither ratio may be 0; `split_users` alone allows that.
+
+    Parameters
+    ----------
+    n_users : int
+        Number of users.
+    val_ratio, test_ratio : float
+        Shares of users.
+
+    Raises
+    ------
+    InputError
+        A ratio is out of range, or the users are too few; says how many are needed.
+    """
+    for name, ratio in (("val_ratio", val_ratio), ("test_ratio", test_ratio)):
+        if not 0 < ratio < 1:
+            raise InputError(
+                f"{name}: expected a share of users in (0, 1), as training needs users of each part, "
+                f"got {ratio}; correct it"
+            )
+    if sum(_sizes(n_users, val_ratio, test_ratio)) >= n_users:
+        raise InputError(
+            f"users: expected some for training, validation and test by val_ratio={val_ratio} and "
+            f"test_ratio={test_ratio}, got {n_users} users; {_remedy(n_users, val_ratio, test_ratio)}"
+        )
+
+
+def least_users(val_ratio: float, test_ratio: float) -> int | None:
+    """Return the number of users from which on some are always left for training.
+
+    Parameters
+    ----------
+    val_ratio, test_ratio : float
+        Shares of users, in [0, 1).
+
+    Returns
+    -------
+    int or None
+        None where the ratios leave less than a millionth of the users.
+
+    Examples
+    --------
+    >>> least_users(0.1, 0.1)
+    3
+    """
+    left = 1 - val_ratio - test_ratio
+    if left < 1e-6:
+        return None
+    # rounding adds less than one user to each part, so this many are enough: look for fewer from there
+    enough = math.ceil(2 / left) + 1
+    while enough > 1 and sum(_sizes(enough - 1, val_ratio, test_ratio)) < enough - 1:
+        enough -= 1
+    return enough
+
+
+def _sizes(n_users: int, val_ratio: float, test_ratio: float) -> tuple[int, int]:
+    n_val, n_test = (max(round(n_users * ratio), int(ratio > 0)) for ratio in (val_ratio, test_ratio))
+    return n_val, n_test
+
+
+def _remedy(n_users: int, val_ratio: float, test_ratio: float) -> str:
+    least = least_users(val_ratio, test_ratio)
+    # three is one user in each part, which no ratios can do with fewer
+    lower = "lower the ratios" if n_users >= 3 else None
+    more = None if least is None else f"use data or a filter that leaves at least {least} users"
+    return ", or ".join(part for part in (more, lower) if part) or "lower the ratios and use more users"
 
 
 def hold_out(

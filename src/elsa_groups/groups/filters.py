@@ -32,6 +32,13 @@ class CommonItemsScope(StrEnum):
     half = "half"
 
 
+def _asked(value: float | None) -> float:
+    """Return the limit of a filter that is on."""
+    if value is None:
+        raise ValueError("value: expected the limit of a filter that is on, got None")
+    return value
+
+
 @dataclass(frozen=True)
 class MinHistory:
     """Items in the history of every member, at least; None is off."""
@@ -40,7 +47,7 @@ class MinHistory:
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
-        return candidates.shortest_history() >= self.value
+        return candidates.shortest_history() >= _asked(self.value)
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class MinPairSimilarity:
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
-        return candidates.pair_extremes()[:, 0] >= self.value
+        return candidates.pair_extremes()[:, 0] >= _asked(self.value)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class MaxPairSimilarity:
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
-        return candidates.pair_extremes()[:, 1] <= self.value
+        return candidates.pair_extremes()[:, 1] <= _asked(self.value)
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class MinCommonItems:
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
-        return candidates.common_items(self.scope) >= self.value
+        return candidates.common_items(self.scope) >= _asked(self.value)
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class MaxRecommendationOverlap:
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
-        return candidates.recommendation_overlap() <= self.value
+        return candidates.recommendation_overlap() <= _asked(self.value)
 
 
 @dataclass(frozen=True)

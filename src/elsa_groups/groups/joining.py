@@ -39,10 +39,12 @@ def _decide_mean(vectors, exact, sums, s, members, start, count, user, low, high
     # A sum of count unit rows has norm at most count, so the mean keeps the bound of a pair, but for the
     # rounding of the running sum.
     if _distance(value, low, high) <= bound * (1.0 + count / vectors.shape[1]):
-        value = 0.0
+        total, least, most = 0.0, np.inf, -np.inf
         for m in range(start, start + count):
-            value += _reference(vectors, exact, members[m], user)
-        value /= count
+            one = _reference(vectors, exact, members[m], user)
+            total, least, most = total + one, min(least, one), max(most, one)
+        # As elsa_groups.groups.linkage has it: the mean of equal values is the value.
+        value = min(most, max(least, total / count))
     return low <= value <= high
 
 

@@ -28,10 +28,12 @@ def deciding(similarities, linkage, low, high):
         The rule's interval.
     """
     if linkage == _MEAN:
-        total = 0.0
+        total, least, most = 0.0, similarities[0], similarities[0]
         for value in similarities:
             total += value
-        mean = total / similarities.shape[0]
+            least, most = min(least, value), max(most, value)
+        # A mean lies among what it is of: that of equal values is the value, whatever rounding makes of it.
+        mean = min(most, max(least, total / similarities.shape[0]))
         return mean, mean
     lowest = highest = best = similarities[0]
     for value in similarities:

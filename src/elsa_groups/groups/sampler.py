@@ -256,8 +256,9 @@ def _draw_shared(
     step = max(_FEWEST_PER_CALL, min(_GROUPS_PER_CALL, count // _CALLS))
     # One for each call, in the only row: a worker that raises sets them all.
     stops = np.zeros((1, -(-count // step)), np.int64)
-    numbers = [np.zeros(count, np.int64) for _ in range(3)]
-    everything = _Outcome(np.zeros((count, kind.size), np.int64), *numbers, stops[0])
+    draws, accepted, restarts = (np.zeros(count, np.int64) for _ in range(3))
+    members = np.zeros((count, kind.size), np.int64)
+    everything = _Outcome(members, draws, accepted, restarts, stops[0])
     compiled_law = _compile_law(users, kind, law)
 
     def worker(tasks: SharedTasks[int]) -> None:

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.precision import full_float32
 from elsa_groups.base.progress import progress
 from elsa_groups.model.top_k import insert
 from elsa_groups.model.vectors import check_item_vectors, dot_error, reference_dot
@@ -91,7 +92,7 @@ def top_items(
 def _run(rank: Callable[[int], None], starts: range, threads: int) -> None:
     """Rank blocks of users, one thread each, so that no product competes with another's threads."""
     torch_threads = torch.get_num_threads()
-    with ThreadPoolExecutor(threads) as pool:
+    with full_float32(), ThreadPoolExecutor(threads) as pool:
         try:
             blocks = pool.map(rank, starts)
             for _ in progress(blocks, label="top items", unit="block", total=len(starts)):

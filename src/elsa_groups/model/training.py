@@ -1,5 +1,6 @@
 """Train ELSA: Adam on the closed-form gradient, stopped by what it recommends to validation users."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -105,7 +106,8 @@ def train(
     Raises
     ------
     InputError
-        If a part of the split is empty, nobody in it has an item to hold out, or the device is absent.
+        If a part of the split is empty, nobody in it has an item to hold out, the device is absent, or the
+        loss or the weights become infinite or NaN.
     """
     _check_parts(split)
     trainer = Trainer(matrix.shape[1], settings, seed=seed, device=find_device(device))
@@ -119,6 +121,7 @@ def train(
             started = time.perf_counter()
             loss = trainer.run_epoch(matrix, split.train, on_step=bar.update)
             seconds = time.perf_counter() - started
+            _check_finite(loss, trainer.is_finite(), len(reports) + 1, settings)
             encoder = trainer.encoder()
             reports.append(EpochReport(len(reports) + 1, loss, *evaluate(encoder, *valid), seconds))
             on_epoch(reports[-1])
@@ -126,6 +129,16 @@ def train(
                 best_epoch, best = len(reports), encoder
     test = hold_out(matrix, split.test, seed=seed)
     return Trained(best, tuple(reports), best_epoch, *evaluate(best, *test))
+
+
+def _check_finite(loss: float, is_finite: bool, epoch: int, settings: TrainingSettings) -> None:
+    """Refuse to go on where training has diverged: what it would recommend is items in any order."""
+    if not (math.isfinite(loss) and is_finite):
+        got = "item vectors that are not" if math.isfinite(loss) else f"loss {loss}"
+        raise InputError(
+            f"training: expected a finite loss and finite item vectors, got {got} in epoch {epoch} with"
+            f" learning_rate {settings.learning_rate:g}; set a smaller model.learning_rate"
+        )
 
 
 def evaluate(encoder: NDArray[np.float32], inputs: csr_array, targets: csr_array) -> tuple[float, float]:
@@ -221,6 +234,10 @@ class Trainer:
     def encoder(self) -> NDArray[np.float32]:
         """Return the unit item vectors."""
         return unit_rows(self._weights.detach().cpu().numpy())
+
+    def is_finite(self) -> bool:
+        """Tell whether all item vectors have finite float32 lengths, by which a step divides them."""
+        return bool(torch.linalg.vector_norm(self._weights.detach(), dim=1).isfinite().all())
 
     def _batches(self, users: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         order = self._rng.permutation(users)

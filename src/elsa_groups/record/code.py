@@ -41,7 +41,9 @@ def find_code() -> Code:
     if not (root / "MLproject").exists():
         return Code(None, b"")
     commit, diff = _git(root, "rev-parse", "HEAD"), _diff(root)
-    if commit is None or diff is None:
+    # A project unpacked inside another repository is none of that repository's commits.
+    tracked = _git(root, "ls-files", "--error-unmatch", "--", "MLproject")
+    if commit is None or diff is None or tracked is None:
         log.warning("code: git does not say which commit %s is, so it is not on record", root)
         return Code(None, b"")
     if len(diff) > _MAX_DIFF:

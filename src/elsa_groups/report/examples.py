@@ -150,7 +150,8 @@ class Histories:
     def shared(self, members: NDArray[np.int64]) -> Columns:
         """Return the items in every member's history, those with the fewest users first."""
         common = items_in_common(self.interactions.matrix, self.embeddings.rows[members][np.newaxis]).indices
-        return common[np.argsort(self._audience[common], kind="stable")]
+        rarest: Columns = common[np.argsort(self._audience[common], kind="stable")]
+        return rarest
 
     def names(self, columns: Columns) -> tuple[str, ...]:
         """Return the names of items, or their ids where they have none."""

@@ -1,9 +1,13 @@
 """Quantiles as numbers between two order statistics, and what a sample of pairs says of them."""
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
+
+CONFIDENCE = 0.95
 
 
 def around(n: int, quantile: float) -> tuple[int, int, float]:
@@ -25,8 +29,31 @@ def sorted_quantile(ordered: NDArray[np.float64], quantile: float) -> float:
 
 
 def confidence_interval(ordered: NDArray[np.float64], quantile: float) -> tuple[float, float]:
-    """Distribution-free 95% interval of a quantile from the binomial law of its rank (normal limit)."""
+    """Return the distribution-free 95% confidence interval of a quantile of similarities.
+
+    As many sampled values are at most the quantile as a binomial law says, whatever the distribution. The
+    ends are the order statistics that are above, or below, the quantile with a probability of at most 2.5%,
+    by the exact law. Where there is no such value, as above the largest, the end is that of the scale.
+
+    Parameters
+    ----------
+    ordered : (n,) float64 in [0, 1]
+        Ascending similarities of pairs drawn independently.
+    quantile : float in [0, 1]
+        Which quantile of all pairs is wanted.
+
+    References
+    ----------
+    David and Nagaraja, Order Statistics, 3rd edition, 2003, section 7.1.
+    """
     n = len(ordered)
-    half = 1.96 * math.sqrt(n * quantile * (1.0 - quantile)) + 0.5
-    low, high = math.floor(quantile * n - half), math.ceil(quantile * n + half)
-    return float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)])
+    below, above = (
+        _binomial_quantile(n, quantile, p) for p in ((1.0 - CONFIDENCE) / 2, (1.0 + CONFIDENCE) / 2)
+    )
+    low = float(ordered[below - 1]) if below > 0 else 0.0
+    return low, float(ordered[above]) if above < n else 1.0
+
+
+def _binomial_quantile(n: int, chance: float, p: float) -> int:
+    """Return the smallest number of successes of n that is not exceeded with a probability of at least p."""
+    return bisect_left(range(n + 1), p, key=lambda k: bdtr(k, n, chance))

@@ -7,7 +7,6 @@ embeddings, one tile a worker, and what the caller asks to keep; never N x N.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.distributed import Ranks
+from elsa_groups.base.precision import full_float32
 from elsa_groups.base.progress import progress
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import SharedTasks, run_workers
@@ -191,7 +191,8 @@ def _sweep(tiles: Iterable[Factors], looks: list[Look]) -> None:
 
     torch_threads = torch.get_num_threads()
     try:
-        run_workers(worker, tiles, threads=len(looks))
+        with full_float32():
+            run_workers(worker, tiles, threads=len(looks))
     finally:
         torch.set_num_threads(torch_threads)
 
@@ -347,7 +348,7 @@ def _collect_on_device(
 ) -> list[Kept]:
     kept: list[list[Kept]] = [[] for _ in lows]
     rows = torch.from_numpy(vectors).to(runtime.device)
-    with _full_float32():
+    with full_float32():
         for left, right, u0, v0 in _all_pairs(rows, runtime.ranks, DEVICE_TILE):
             tile = left @ right.T
             if u0 == v0:
@@ -361,17 +362,6 @@ def _collect_on_device(
                 kept[k].append((tile[us, vs].cpu().numpy(), *places))
     nothing = (np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.int32))
     return [_join([nothing, *parts]) for parts in kept]
-
-
-@contextmanager
-def _full_float32() -> Iterator[None]:
-    """Keep CUDA from multiplying in TensorFloat-32, which errs by more than the bound of a fast cosine."""
-    allowed = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
 def bin_window(

@@ -170,7 +170,10 @@ def test_a_place_that_cannot_be_written_to_is_an_error_to_read(tmp_path):
 
 
 ASKED = ExportSettings(
-    groups_run_id="abc", out_dir="unused", formats=(Format.sagea,), group_items=GroupItemsSettings(min_members="all")
+    groups_run_id="abc",
+    out_dir="unused",
+    formats=(Format.sagea,),
+    group_items=GroupItemsSettings(min_members="all"),
 )
 
 

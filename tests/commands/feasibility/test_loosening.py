@@ -3,10 +3,11 @@ import pytest
 
 from elsa_groups.commands.feasibility.loosening import find_looser
 from elsa_groups.groups.family import Rule
+from elsa_groups.similarity.limits import Limits
 
 # Similarity q of quantile q.
 ORDERED = np.linspace(0.0, 1.0, 100_001)
-LIMITS = {"similar": 0.9, "divergent": 0.1, "band": (0.4, 0.6)}
+LIMITS = Limits(0.9, 0.1, (0.4, 0.6))
 
 
 def find(rules, works, limits=LIMITS):
@@ -25,18 +26,18 @@ def find(rules, works, limits=LIMITS):
 
 
 def test_a_threshold_is_loosened_to_the_nearest_quantile_that_does():
-    found, tried = find({Rule.similar, Rule.any}, lambda trial: trial["similar"] <= 0.7345)
+    found, tried = find({Rule.similar, Rule.any}, lambda trial: trial.similar <= 0.7345)
     assert found == [{"similar": 0.734}]
     assert len(tried) <= 12
-    assert all(trial | {"similar": 0.9} == LIMITS for trial in tried)
+    assert all(trial._replace(similar=0.9) == LIMITS for trial in tried)
 
-    found, _ = find({Rule.divergent}, lambda trial: trial["divergent"] >= 0.2501)
+    found, _ = find({Rule.divergent}, lambda trial: trial.divergent >= 0.2501)
     assert found == [{"divergent": 0.251}]
 
 
 def test_each_threshold_that_is_enough_is_named():
     found, _ = find(
-        {Rule.similar, Rule.divergent}, lambda trial: trial["similar"] <= 0.8 or trial["divergent"] >= 0.3
+        {Rule.similar, Rule.divergent}, lambda trial: trial.similar <= 0.8 or trial.divergent >= 0.3
     )
     assert found == [{"similar": 0.8}, {"divergent": 0.3}]
 
@@ -44,27 +45,27 @@ def test_each_threshold_that_is_enough_is_named():
 def test_where_none_is_enough_all_are_moved_together():
     found, _ = find(
         {Rule.similar, Rule.divergent},
-        lambda trial: trial["similar"] <= 0.8505 and trial["divergent"] >= 0.12,
+        lambda trial: trial.similar <= 0.8505 and trial.divergent >= 0.12,
     )
     assert found == [{"similar": 0.85, "divergent": 0.15}]
 
 
 def test_similar_never_falls_below_divergent():
-    found, tried = find({Rule.similar}, lambda trial: trial["similar"] < 0.1)
+    found, tried = find({Rule.similar}, lambda trial: trial.similar < 0.1)
     assert found == []
-    assert all(trial["similar"] >= trial["divergent"] for trial in tried)
+    assert all(trial.similar >= trial.divergent for trial in tried)
 
 
 def test_a_band_is_widened_at_either_end():
-    found, _ = find({Rule.band}, lambda trial: trial["band"][0] <= 0.31 or trial["band"][1] >= 0.77)
+    found, _ = find({Rule.band}, lambda trial: trial.band[0] <= 0.31 or trial.band[1] >= 0.77)
     assert found == [{"band.low": 0.31}, {"band.high": 0.77}]
 
 
 def test_a_threshold_at_a_similarity_of_many_pairs_is_loosened_beyond_all_of_them():
     ordered = np.sort(np.r_[np.full(600, 0.5), np.linspace(0.6, 1.0, 400)])
-    limits = {"similar": 0.9, "divergent": 0.5, "band": None}
+    limits = Limits(0.9, 0.5)
 
-    (looser,) = find_looser({Rule.divergent}, limits, ordered, lambda trial: trial["divergent"], wanted=0.601)
+    (looser,) = find_looser({Rule.divergent}, limits, ordered, lambda trial: trial.divergent, wanted=0.601)
 
     assert looser.quantiles["divergent"] == pytest.approx(0.602, abs=0.001)
 

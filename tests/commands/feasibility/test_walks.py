@@ -3,7 +3,8 @@ import pytest
 
 from elsa_groups.commands.feasibility import walks as module
 from elsa_groups.commands.feasibility.orders import can_count_orders, count_orders
-from elsa_groups.groups.family import Family, Linkage, Rule
+from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
+from elsa_groups.similarity.limits import Limits
 
 from ...groups.plain_groups import PlainGroups
 from ...one_by_one import walk
@@ -47,12 +48,9 @@ def _walk(vectors, plain, n, **options):
 
 
 def _orders(plain, members):
-    limits = {"similar": plain.similar, "divergent": plain.divergent}
     of_groups = np.array([plain.similarities[np.ix_(group, group)] for group in members])
-    return count_orders(
-        of_groups, plain.sizes, plain.family.linkage,
-        within=plain.family.within.interval(**limits), across=plain.family.across.interval(**limits),
-    )  # fmt: skip
+    limits = Limits(plain.similar, plain.divergent)
+    return count_orders(of_groups, GroupType(plain.family, plain.sizes), limits)
 
 
 @every_key
@@ -130,7 +128,7 @@ def test_the_first_acceptance_of_two_subgroups_is_the_mean_of_both(small, linkag
 def test_a_walk_does_not_depend_on_the_batch_it_is_in(small, monkeypatch):
     vectors, plain = small((2, 2), Rule.similar, Rule.divergent, Linkage.mean)
     together = _walk(vectors, plain, 20)
-    monkeypatch.setattr(module, "_BYTES", 1)
+    monkeypatch.setattr(module, "BYTES", 1)
 
     alone = _walk(vectors, plain, 20)
 

@@ -6,27 +6,29 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.commands.generate import measuring
 from elsa_groups.commands.generate.measuring import (
+    DrawnFrom,
     DrawnKey,
-    Source,
-    _draw_from_halves,
-    _intervals,
-    _measures,
+    draw_from_halves,
+    find_intervals,
     measure_keys,
+    measure_members,
 )
-from elsa_groups.groups import rejection as keeping
-from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.filters import NAMES, Filters
-from elsa_groups.groups.rejection import NO_FILTERS
+from elsa_groups.commands.generate.population import Chosen, Population
+from elsa_groups.groups.candidates import Lookup
+from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
 from elsa_groups.measures.evidence import find_interval
 from elsa_groups.measures.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.similarity.histories import binary_histories
+from elsa_groups.similarity.history_users import HistoryUsers
 from elsa_groups.similarity.limits import Target
-from elsa_groups.similarity.scores import coarsen
+from elsa_groups.similarity.vector_users import VectorUsers
 
-from ...one_by_one import draw_groups, draw_kept_groups, find_thresholds
+from ...one_by_one import draw_groups, draw_kept_groups, filters_of, find_thresholds
 
+TARGETS = {"similar": Target(0.7), "divergent": Target(0.3)}
 ANYONE = Family("random", ((3,),), Rule.any, Rule.any, Linkage.mean, 30)
 
 
@@ -35,33 +37,41 @@ def source_of(n_users=40, halves=4, **changes):
     histories = csr_array((rng.random((n_users, 60)) < 0.2).astype(np.float32))
     encoder = rng.standard_normal((60, 8)).astype(np.float32)
     embeddings = embed_users(histories, encoder, threads=1)
-    targets = {"similar": Target(0.7), "divergent": Target(0.3)}
-    off = {name: {"value": getattr(NO_FILTERS, name), "scope": "history"} for name in NAMES}
     settings = {
         "seed": 3,
         "thresholds": {
-            "method": "exact", "sampled_pairs": 1000, **{name: vars(t) for name, t in targets.items()},
+            "method": "exact", "users": None, "exact_budget": 1e13, "sampled_pairs": 1000,
+            "similar": {"quantile": 0.7}, "divergent": {"quantile": 0.3}, "band": {},
         },
         "sampling": {"max_draws": 50, "max_restarts": 20},
         "overlap": {"threshold": 0.3},
-        "filters": {"budget": 1, **off},
+        "history": "full",
+        "filters": {"budget": 1},
         "families": {},
         "evidence": {"halves": halves},
         "allow_partial": False,
     }  # fmt: skip
-    thresholds = find_thresholds(embeddings.vectors, **targets)
-    vectors = embeddings.vectors
-    source = Source(settings, vectors, vectors, coarsen(vectors), histories, encoder, thresholds, 1)
-    return replace(source, **changes)
+    users = VectorUsers(embeddings.vectors)
+    thresholds = find_thresholds(users, **TARGETS)
+    chosen = Chosen(embeddings.rows, embeddings.rows)
+    population = Population(
+        embeddings, users, users, embeddings.vectors, histories, None, chosen, encoder, Lookup(histories)
+    )
+    return replace(DrawnFrom(settings, population, thresholds, Runtime()), **changes)
+
+
+def limits_of(source):
+    limits = source.thresholds.limits
+    return {"similar": limits.similar, "divergent": limits.divergent, "seed": 3}
 
 
 def drawn(source, family, sizes):
-    limits = {"similar": source.thresholds.similar, "divergent": source.thresholds.divergent, "seed": 3}
+    limits, users = limits_of(source), source.population.users
     anyone = replace(ANYONE, name=family.name, compositions=(sizes,))
     return DrawnKey(
-        family,
-        draw_groups(source.users, family, sizes, **limits),
-        draw_groups(source.users, anyone, sizes, stream="baseline", n_groups=50, **limits),
+        GroupType(family, sizes),
+        draw_groups(users, family, sizes, **limits),
+        draw_groups(users, anyone, sizes, stream="baseline", n_groups=50, **limits),
         0.5,
     )
 
@@ -106,13 +116,13 @@ def slow(key: DrawnKey, restarts: int) -> DrawnKey:
 
 def test_halves_are_asked_for_fewer_groups_that_take_many_attempts(monkeypatch):
     asked = []
-    draw = keeping.draw_kept_groups
+    draw = measuring.draw_kept_groups
 
-    def draw_kept_groups(users, family, *args, **law):
-        asked.append(family.n_groups)
-        return draw(users, family, *args, **law)
+    def draw_kept_groups(users, kind, *args, **options):
+        asked.append(kind.n_groups)
+        return draw(users, kind, *args, **options)
 
-    monkeypatch.setattr(keeping, "draw_kept_groups", draw_kept_groups)
+    monkeypatch.setattr(measuring, "draw_kept_groups", draw_kept_groups)
     (result,) = measure_keys(source_of(), [slow(drawn(source_of(), ANYONE, (3,)), restarts=79)])
     assert asked == [25] * 4  # 2,000 attempts, 80 a group
     assert None not in {of.interval for of in result.evidence}
@@ -129,7 +139,7 @@ def test_evidence_depends_on_no_thread_and_no_other_key():
     similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
     one = drawn(source, similar, (3,))
     (alone,) = measure_keys(source, [one])
-    _, beside = measure_keys(replace(source, threads=3), [drawn(source, ANYONE, (3,)), one])
+    _, beside = measure_keys(replace(source, runtime=Runtime(3)), [drawn(source, ANYONE, (3,)), one])
     assert alone.evidence == beside.evidence
 
 
@@ -138,13 +148,13 @@ def test_a_key_is_paired_with_its_partner_within_each_half():
     partner = drawn(source, ANYONE, (3,))
     family = replace(ANYONE, name="same", compositions=((3, 1),), paired_with="random_3")
     given = partner.groups.members
-    limits = {**source.thresholds.limits, "seed": 3}
+    limits = limits_of(source)
     key = replace(
         drawn(source, replace(family, paired_with=None), (3, 1)),
-        family=family,
-        groups=draw_groups(source.users, family, (3, 1), given=given, **limits),
+        kind=GroupType(family, (3, 1)),
+        groups=draw_groups(source.population.users, family, (3, 1), given=given, **limits),
     )
-    halves = _draw_from_halves(source, [partner, key])
+    halves = draw_from_halves(source, [partner, key])
     assert len(halves["same_3_1"]) == 4
     for before, after in zip(halves["random_3"], halves["same_3_1"], strict=True):
         assert after[:, :3].tolist() == before.tolist()
@@ -155,17 +165,17 @@ def test_a_key_whose_partner_half_of_the_users_cannot_fill_has_no_intervals(capl
     partner = drawn(source, replace(ANYONE, name="crowd", compositions=((30,),)), (30,))
     family = replace(ANYONE, name="pair", compositions=((1, 1),), paired_with="crowd_30")
     pairs = partner.groups.members[:, :1]
-    limits = {**source.thresholds.limits, "seed": 3}
-    paired = draw_groups(source.users, family, (1, 1), given=pairs, **limits)
-    assert _draw_from_halves(source, [partner, DrawnKey(family, paired, paired, 0.5)]) == {}
-    assert "pair_1_1: expected groups of crowd_30 to be paired with, came none" in caplog.text
+    limits = limits_of(source)
+    paired = draw_groups(source.population.users, family, (1, 1), given=pairs, **limits)
+    assert draw_from_halves(source, [partner, DrawnKey(GroupType(family, (1, 1)), paired, paired, 0.5)]) == {}
+    assert "pair_1_1: expected groups of crowd_30 to be paired with, got none" in caplog.text
 
 
 def test_halves_are_drawn_by_what_users_are_compared_by():
     source = source_of()
-    users = binary_histories(source.histories, "pearson")
-    targets = {"similar": Target(0.7), "divergent": Target(0.3)}
-    source = replace(source, users=users, coarse=coarsen(users), thresholds=find_thresholds(users, **targets))
+    users = HistoryUsers.of(source.population.histories, "pearson")
+    population = replace(source.population, users=users, compared=users)
+    source = replace(source, population=population, thresholds=find_thresholds(users, **TARGETS))
     similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
     (result,) = measure_keys(source, [drawn(source, similar, (3,))])
     (of,) = [of for of in result.evidence if (of.measure, of.baseline) == ("similarity", "random")]
@@ -195,14 +205,16 @@ def test_a_half_whose_thresholds_cross_leaves_no_intervals(caplog):
 
 def test_half_of_the_users_are_asked_for_half_of_the_groups_where_a_filter_is_on():
     source = source_of(n_users=41)
-    source.settings["filters"]["disjoint"]["value"] = True
+    source.settings["filters"]["disjoint"] = {"value": True}
     source.settings["filters"]["budget"] = 100
     # Half of the users have room for six.
     family = replace(ANYONE, n_groups=8)
-    limits = {**source.thresholds.limits, "seed": 3}
-    disjoint = draw_kept_groups(source.users, family, (3,), filters=Filters(disjoint=True), **limits)
-    key = DrawnKey(family, disjoint, drawn(source, ANYONE, (3,)).random, 0.5)
-    halves = _draw_from_halves(source, [key])["random_3"]
+    limits = limits_of(source)
+    disjoint = draw_kept_groups(
+        source.population.users, family, (3,), filters=filters_of(disjoint=True), **limits
+    )
+    key = DrawnKey(GroupType(family, (3,)), disjoint, drawn(source, ANYONE, (3,)).random, 0.5)
+    halves = draw_from_halves(source, [key])["random_3"]
     assert [len(members) for members in halves] == [4] * 4
     assert all(len(set(members.ravel())) == members.size for members in halves)
     (result,) = measure_keys(source, [key])
@@ -214,7 +226,7 @@ def test_only_a_half_without_one_group_leaves_no_intervals_where_fewer_will_do(c
     source.settings.update(allow_partial=True, sampling={"max_draws": 12, "max_restarts": 1})
     similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
     keys = [drawn(source, similar, (3,)), drawn(source, replace(ANYONE, name="crowd"), (30,))]
-    halves = _draw_from_halves(source, keys)
+    halves = draw_from_halves(source, keys)
     counts = [len(members) for members in halves["similar_3"]]
     assert 1 <= min(counts) < max(counts) <= 15
     assert list(halves) == ["similar_3"]
@@ -224,11 +236,12 @@ def test_only_a_half_without_one_group_leaves_no_intervals_where_fewer_will_do(c
 def test_intervals_take_off_the_chance_of_as_many_groups_as_each_half_had():
     source = source_of()
     members = drawn(source, ANYONE, (3,)).groups.members
-    tops = np.argsort(source.vectors @ source.encoder.T, axis=1)[:, :20].astype(np.int32)
-    profiles = Profiles.of(source.histories, tops)
-    measures = _measures(source, profiles, members, (3,))
-    halves = [members[:6], members[6:9], members[9:11]]
-    found = _intervals(source, profiles, measures, halves, (3,))
+    population = source.population
+    tops = np.argsort(population.uncentred @ population.encoder.T, axis=1)[:, :20].astype(np.int32)
+    profiles = Profiles.of(population.histories, tops)
+    parts = [members, members[:6], members[6:9], members[9:11]]
+    measures, *of_halves = (measure_members(source, profiles, m, GroupType(ANYONE, (3,))) for m in parts)
+    found = find_intervals(measures, of_halves, 0.5)
     activity = measures["activity"]
     means = np.array([activity[:6].mean(), activity[6:9].mean(), activity[9:11].mean()])
     # 1 / 6, 1 / 3 and 1 / 2 are 1 / 3 on average.
