@@ -24,7 +24,8 @@ from elsa_groups.groups.rejection import NO_FILTERS
 from elsa_groups.groups.sampler import draw_groups
 from elsa_groups.measures.evidence import Comparison
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.model.training import TrainingSettings, train
+from elsa_groups.model.settings import TrainingSettings
+from elsa_groups.model.training import train
 from elsa_groups.similarity.scores import coarsen
 from elsa_groups.similarity.thresholds import find_thresholds
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
@@ -34,6 +34,9 @@ from elsa_groups.base.threads import available_threads
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.model.vectors import unit_rows
 from elsa_groups.similarity.scores import coarsen
+
+if TYPE_CHECKING:
+    from elsa_groups.settings.commands import GenerateSettings
 
 # EchoNest after its default filter.
 _USERS, _ITEMS, _PAIRS = 571_355, 41_140, 33_637_000
@@ -110,16 +113,12 @@ def clock_generate(interactions: Interactions, method: str) -> float:
             return clock(lambda: generate_child(settings, interactions, parent))
 
 
-def _settings(method: str) -> dict[str, Any]:
-    from elsa_groups.settings.schema import conf_dir
-    from hydra import compose, initialize_config_dir
+def _settings(method: str) -> "GenerateSettings":
+    from elsa_groups.cli.composing import compose_settings
 
-    from elsa_groups.settings import schema
-
-    schema.register()
     overrides = ["dataset=EchoNest", f"thresholds.method={method}", f"n_groups={_N_GROUPS}"]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return schema.complete(compose("generate", overrides))
+    settings: GenerateSettings = compose_settings("generate", overrides)
+    return settings
 
 
 @contextmanager

@@ -16,10 +16,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+import pytest
+from mlflow import MlflowClient
+
+from elsa_groups.commands.generate import files
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -66,9 +68,7 @@ class Store:
         return Store.of_sqlite(folder)
 
     @property
-    def client(self) -> "MlflowClient":
-        from mlflow import MlflowClient
-
+    def client(self) -> MlflowClient:
         return MlflowClient(self.uri)
 
     @property
@@ -116,17 +116,18 @@ def kept_process() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
+    """Draw no pictures of groups, which take longest."""
+    patch.setattr(files, "figures_of", lambda *_, **__: [])
+    patch.setattr(files, "draw_histogram", repr)
+    patch.setattr(files, "save_png", lambda text, path: path.write_text(text))
+
+
 def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = None) -> Launch:
     """Launch in this process, which spares what a new one imports; the code is what it would exit with.
 
     Pictures, which take longest and which nobody looks at here, are left undrawn.
     """
-    import pytest
-
-    from elsa_groups.report.figures import histogram as histograms
-    from elsa_groups.report.figures import run as figures
-    from elsa_groups.report.figures import style
-
     out, err = io.StringIO(), io.StringIO()
     code: Any = 0
     with (
@@ -138,9 +139,7 @@ def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = N
         patch.setenv("MLFLOW_TRACKING_URI", store.uri)
         patch.chdir(cwd or store.folder)
         patch.setattr(sys, "argv", [entry_point, *arguments])
-        patch.setattr(figures, "figures_of", lambda *_, **__: [])
-        patch.setattr(histograms, "draw_histogram", repr)
-        patch.setattr(style, "save_png", lambda text, path: path.write_text(text))
+        leave_undrawn(patch)
         try:
             importlib.import_module(f"elsa_groups.cli.{entry_point}").main()
         except SystemExit as end:

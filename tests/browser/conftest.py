@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mlflow
 import pytest
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # Trained so little, few users diverge; one family with subgroups is left.
 SMALL = ["n_groups=20", "~families.divergent", "families.opposing.compositions=[[2,1]]"]
-TRAINED = ["dataset.n_users=200", "dataset.n_items=300", "model.factors=16", "model.epochs=15"]
+DATA = ["dataset.n_users=200", "dataset.n_items=300"]
+TRAINED = [*DATA, "model.factors=16", "model.epochs=15"]
 SETTINGS = {"groups q0.80/0.20 seed 42": (0.8, 0.2), "groups q0.95/0.30 seed 42": (0.95, 0.3)}
 
 
@@ -47,31 +48,21 @@ class Shown:
         return f"{self.store.uri}/#/experiments/0/runs"
 
 
-def _compose(entry_point: str, overrides: list[str]) -> dict[str, Any]:
-    from elsa_groups.settings.schema import conf_dir
-    from hydra import compose, initialize_config_dir
-
-    from elsa_groups.settings import schema
-
-    schema.register()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return schema.complete(compose(entry_point, overrides))
-
-
 def _log_runs() -> tuple[str, str]:
     """Train a small ELSA and draw groups from it by two settings; return the parent's id and name."""
+    from elsa_groups.cli.composing import compose_settings
     from elsa_groups.commands.generate.generate import generate_child
     from elsa_groups.commands.inputs import load_interactions
     from elsa_groups.commands.train import train_parent
     from elsa_groups.tracking.parent import resolve_parent
 
-    settings = _compose("main", TRAINED + SMALL)
-    interactions = load_interactions(settings)
+    settings = compose_settings("train", TRAINED)
+    interactions = load_interactions(settings.dataset, settings.data_dir)
     run = train_parent(settings, interactions, [])
-    parent = resolve_parent(run.run_id, interactions, seed=settings["seed"])
+    parent = resolve_parent(run.run_id, interactions, seed=settings.seed)
     for similar, divergent in SETTINGS.values():
         levels = [f"thresholds.similar.quantile={similar}", f"thresholds.divergent.quantile={divergent}"]
-        generate_child(_compose("main", TRAINED + SMALL + levels), interactions, parent)
+        generate_child(compose_settings("generate", DATA + SMALL + levels), interactions, parent)
     return parent.run_id, parent.name
 
 

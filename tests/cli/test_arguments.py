@@ -232,7 +232,8 @@ def test_choices_in_a_folder_of_the_users_own_are_found(tmp_path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nsampling: {max_draws: 7}\n")
 
-    check_overrides(["--config-dir", str(tmp_path), "experiment=mine"])
+    (job,) = composed(["--config-dir", str(tmp_path), "experiment=mine"]).jobs
+    assert job.settings.sampling.max_draws == 7
     assert "experiment: no mine" in refusal(["experiment=mine"])
 
 

@@ -16,11 +16,8 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.cli.compare import main as compare_main
 from elsa_groups.commands.compare.compare import compare_runs
 from elsa_groups.commands.compare.compare import run as _compare
-from elsa_groups.report.figures import histogram as histograms
-from elsa_groups.report.figures import run as figures
-from elsa_groups.report.figures import style
 
-from ..launches import kept_process
+from ..launches import kept_process, leave_undrawn
 from .conftest import Store
 from .test_faults import run
 
@@ -51,9 +48,7 @@ class Place:
 def generate(*overrides: str) -> None:
     """Draw a few groups, but no pictures of them, which take longest and are of no interest here."""
     with pytest.MonkeyPatch.context() as blind:
-        blind.setattr(figures, "figures_of", lambda *_, **__: [])
-        blind.setattr(histograms, "draw_histogram", repr)
-        blind.setattr(style, "save_png", lambda text, path: path.write_text(text))
+        leave_undrawn(blind)
         run("generate", *FEW, "thresholds.divergent.quantile=0.3", *overrides)
 
 
@@ -181,9 +176,9 @@ def test_a_found_run_that_is_incomplete_is_skipped_and_named(place, capsys, capl
 def test_what_cannot_be_compared_is_refused_by_name_and_leaves_no_run(place, capsys):
     before = len(place.comparisons())
     for given, message in (
-        ({}, "expected one of parent=ID, runs=ID,ID,... and filter=..., came none"),
-        ({"parent": "x", "runs": "y"}, "came parent and runs"),
-        ({"runs": place.runs[0]}, f"at least two complete groups runs, came {place.runs[0]}"),
+        ({}, "expected one of parent=ID, runs=ID,ID,... and filter=..., got none"),
+        ({"parent": "x", "runs": "y"}, "got parent and runs"),
+        ({"runs": place.runs[0]}, f"at least two complete groups runs, got {place.runs[0]}"),
         ({"runs": f"{place.runs[0]},{place.runs[0]}"}, "at least two"),
         ({"runs": f"{place.runs[0]},0123456789abcdef"}, "no run '0123456789abcdef'"),
         ({"runs": f"{place.runs[0]},{place.parent}"}, f"run {place.parent} holds no groups"),
@@ -191,7 +186,7 @@ def test_what_cannot_be_compared_is_refused_by_name_and_leaves_no_run(place, cap
         ({"parent": "newest"}, "give a run id"),
         ({"parent": "models:/nobody/1"}, "no model 'models:/nobody/1'"),
         ({"filter": "nonsense"}, "filter: .*nonsense"),
-        ({"filter": "metrics.`seconds/total` < 0"}, "at least two complete groups runs, came none"),
+        ({"filter": "metrics.`seconds/total` < 0"}, "at least two complete groups runs, got none"),
     ):
         with pytest.raises(InputError, match=message):
             compared(capsys, **given)
@@ -225,7 +220,7 @@ def test_a_comparison_that_fails_ends_as_failed(place, capsys, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("elsa_groups.commands.compare.page.render_comparison", fail)
+    monkeypatch.setattr("elsa_groups.commands.compare.compare.render_comparison", fail)
     with pytest.raises(RuntimeError, match="boom"):
         compared(capsys, runs=",".join(place.runs))
     newest = place.client.search_runs(["0"], order_by=["attributes.start_time DESC"], max_results=1)[0]

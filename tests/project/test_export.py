@@ -96,7 +96,7 @@ def test_what_is_exported_again_is_the_same_but_not_over_it(place, tmp_path):
     name = f"groups_run_id={place.run_id}"
     refused = launch(place.store, "export", name, f"out_dir={place.out}")
     assert refused.code == 1
-    assert refused.err.splitlines()[-1].startswith("error: out_dir: expected a new or empty folder, came one")
+    assert refused.err.splitlines()[-1].startswith("error: out_dir: expected a new or empty folder, got one")
 
     again = launch(place.store, "export", name, "out_dir=again", "group_items.min_members=2", cwd=tmp_path)
     assert again.code == 0, again.err
@@ -122,9 +122,9 @@ def test_a_launched_run_is_told_what_it_exports(place, tmp_path, monkeypatch):
     ("arguments", "code", "message"),
     [
         (["groups_run_id=0123"], 1, "groups: no run '0123' in "),
-        (["formats=[]"], 1, "formats: expected at least one, came none"),
+        (["formats=[]"], 1, "formats: expected at least one, got none"),
         (["group_items.min_members=9"], 1, "group_items.min_members: expected all, or a number from 1 to 3"),
-        (["path=elsewhere"], 4, "Demo: expected options among n_users, n_items, came path; remove them"),
+        (["path=elsewhere"], 4, "path: expected none for Demo, which has no file, got elsewhere"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(place, tmp_path, arguments, code, message):

@@ -19,8 +19,6 @@ import mlflow
 import numpy as np
 import pytest
 import torch
-from elsa_groups.settings.schema import conf_dir
-from hydra import compose, initialize_config_dir
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
@@ -28,10 +26,11 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from elsa_groups import find_groups, load_groups
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError, Killed
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.generate import run as _generate
 from elsa_groups.commands.train import run as _train
-from elsa_groups.settings import schema
+from elsa_groups.tracking.run import check_store
 
 from .conftest import ROOT, Store, free_port, served
 
@@ -46,10 +45,9 @@ SMALL = (
 
 def run(entry_point: str, *overrides: str) -> None:
     """Do in this process what an entry point does between its command line and its exit code."""
-    schema.register()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        data = [] if any(part.startswith("dataset=") for part in overrides) else DATA
-        settings = schema.complete(compose(entry_point, [*data, *overrides]))
+    data = [] if any(part.startswith("dataset=") for part in overrides) else DATA
+    settings = compose_settings(entry_point, [*data, *overrides])
+    check_store()
     TASKS[entry_point](settings, [])
 
 
@@ -199,15 +197,19 @@ def deleted_experiment(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
 
 
 def no_memory(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.groups.sampler.draw_groups", MemoryError("Unable to allocate 74 GiB"))
+    return raising(
+        patch,
+        "elsa_groups.commands.generate.drawing.draw_kept_groups",
+        MemoryError("Unable to allocate 74 GiB"),
+    )
 
 
 def terminated(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.groups.sampler.draw_groups", Killed(143))
+    return raising(patch, "elsa_groups.commands.generate.drawing.draw_kept_groups", Killed(143))
 
 
 def broken_code(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.report.figures.histogram.draw_histogram", ZeroDivisionError("of mine"))
+    return raising(patch, "elsa_groups.commands.generate.files.draw_histogram", ZeroDivisionError("of mine"))
 
 
 def full_disk(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
@@ -261,7 +263,7 @@ FAULTS: list[tuple[Arrange, str | None, type[BaseException], str]] = [
     (no_data, NOT_BEGUN, InputError, "nowhere.csv"),
     (deleted_experiment, NOT_BEGUN, InputError, "experiment old: is deleted; `mlflow experiments restore"),
     (impossible_family, FAILED, InputError, "similar_9: a group could not be completed in 6 attempts"),
-    (thresholds_upside_down, FAILED, InputError, "thresholds: expected similar >= divergent, came similar "),
+    (thresholds_upside_down, FAILED, InputError, "thresholds: expected similar >= divergent, got similar "),
     (no_memory, FAILED, MemoryError, "Unable to allocate 74 GiB"),
     (terminated, KILLED, Killed, "143"),
     (broken_code, FAILED, ZeroDivisionError, "of mine"),
@@ -324,10 +326,9 @@ def environment(place: Place) -> dict[str, str]:
 def test_a_run_killed_between_its_files_is_taken_for_none(place):
     code = (
         "import os, signal, sys\n"
-        "from elsa_groups.cli.lifecycle import schema\n"
         "from elsa_groups.tracking.run import RunHandle\n"
         "RunHandle.mark_tables = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "from elsa_groups.commands.generate.generate import main\n"
+        "from elsa_groups.cli.generate import main\n"
         "main()\n"
     )
     command = [sys.executable, "-c", code, *DATA, *SMALL]
@@ -395,7 +396,7 @@ def outage(new_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> I
                 threads[0].start()
             return drawn
 
-        monkeypatch.setattr("elsa_groups.commands.generate.drawing.draw_all", draw)
+        monkeypatch.setattr("elsa_groups.commands.generate.generate.draw_all", draw)
         return remote
 
     yield go_after_drawing

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elsa_groups.cli.arguments import check_overrides, hydra_arguments
-from elsa_groups.settings import schema
+from elsa_groups.cli.arguments import hydra_arguments
+from elsa_groups.cli.commands import COMMANDS
+from elsa_groups.cli.composing import compose_jobs
 
 from .conftest import ROOT, Store, launch
 
@@ -340,11 +341,10 @@ def documented_commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("command", documented_commands(), ids=" ".join)
 def test_every_command_of_readme_and_docs_composes(command):
-    schema.register()
     if command[0].startswith("PYTHONPATH"):
         name, arguments = command[3].rpartition(".")[2], command[4:]
     else:
         name = command[command.index("-e") + 1] if "-e" in command else "main"
         pairs = [command[i + 1] for i, part in enumerate(command) if part == "-P"]
         arguments = [part for pair in pairs for part in (f"--{pair.split('=', 1)[0]}", pair.split("=", 1)[1])]
-    check_overrides(hydra_arguments(arguments, name), name)
+    assert compose_jobs(hydra_arguments(arguments, COMMANDS[name].settings), COMMANDS[name]).jobs

@@ -100,8 +100,8 @@ def test_a_parent_that_is_not_there_is_reported_once(store):
 @pytest.mark.parametrize(
     ("entry_point", "arguments", "message"),
     [
-        ("main", [], "only generate works with several processes, came main"),
-        ("generate", ["-m", "seed=1,2"], "expected one job, came a multirun"),
+        ("main", [], "only generate works with several processes, got main"),
+        ("generate", ["-m", "seed=1,2"], "expected one job, got a multirun"),
     ],
 )
 def test_what_ranks_cannot_do_is_refused_once(store, entry_point, arguments, message):

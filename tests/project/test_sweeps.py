@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -18,8 +17,8 @@ import mlflow
 import pytest
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.commands.generate import generate
-from elsa_groups.tracking import parent as parents
+from elsa_groups.commands.compare import compare as comparing
+from elsa_groups.commands.generate import drawing, generate
 from elsa_groups.tracking.run import tracked_run
 
 from .conftest import ROOT, Launch, Store
@@ -59,13 +58,12 @@ class Place:
     def sweep(
         self, entry_point: str, *overrides: str, compare: Callable[[list[str]], str] | None = None
     ) -> Launch:
-        stand_in = types.ModuleType("elsa_groups.cli.compare")
-        stand_in.compare_runs = compare or (lambda run_ids: self.compared.append(list(run_ids)) or "0123")
+        stand_in = compare or (lambda run_ids: self.compared.append(list(run_ids)) or "0123")
         task = import_module(f"elsa_groups.cli.{entry_point}").main
         out, err, code = io.StringIO(), io.StringIO(), 0
         with pytest.MonkeyPatch.context() as patch, as_it_was():
             patch.chdir(self.store.folder)
-            patch.setitem(sys.modules, stand_in.__name__, stand_in)
+            patch.setattr(comparing, "compare_runs", stand_in)
             patch.setattr(sys, "argv", [entry_point, "-m", *overrides])
             mlflow.set_tracking_uri(self.store.uri)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -113,19 +111,19 @@ def test_a_sweep_of_train_leaves_runs_of_their_own_that_nobody_compares(place, t
 def test_each_parent_of_a_sweep_is_resolved_once_and_gets_its_own_children(place, trained, monkeypatch):
     ids = [run.info.run_id for run in trained[1]]
     resolved: list[str] = []
-    original = parents.resolve_parent
+    original = generate.resolve_parent
 
     def resolve(reference, interactions, *, seed):
         resolved.append(reference)
         return original(reference, interactions, seed=seed)
 
-    monkeypatch.setattr(parents, "resolve_parent", resolve)
+    monkeypatch.setattr(generate, "resolve_parent", resolve)
     # What the jobs ask for is drawn by a stand-in: only where it goes is looked at here.
     drawn: list[tuple[str, int]] = []
     monkeypatch.setattr(
         generate,
         "generate_child",
-        lambda settings, _, parent, *__: drawn.append((parent.run_id, settings["seed"])),
+        lambda settings, _, parent, *__: drawn.append((parent.run_id, settings.seed)),
     )
     place.sweep("generate", *SMALL, f"parent={ids[0]},newest", "seed=1,2")
     assert drawn == [(ids[0], 1), (ids[0], 2), (ids[1], 1), (ids[1], 2)]
@@ -150,7 +148,7 @@ def test_a_failing_job_loses_no_other_and_is_told_at_the_end(place, failing):
         ["1", "FINISHED", first.info.run_id, "thresholds.similar.value=null"],
         ["2", "FAILED", second.info.run_id, "thresholds.similar.value=0.2"],
     ]
-    reason = "thresholds: expected similar >= divergent, came similar 0.200000"
+    reason = "thresholds: expected similar >= divergent, got similar 0.200000"
     assert lines[start + 3].strip().startswith(reason)
     assert lines[start + 4].split()[:3] == ["3", "FINISHED", third.info.run_id]
     assert "Traceback" not in failing.err
@@ -171,9 +169,9 @@ def test_a_comparison_that_fails_hides_nothing_of_the_jobs(place, failing, monke
         raise InputError("groups: a run is gone")
 
     def draw(settings, _, parent, *__):
-        if settings["seed"] == 2:
+        if settings.seed == 2:
             raise InputError("seed: expected another")
-        with tracked_run(f"seed {settings['seed']}", adopt=False):
+        with tracked_run(f"seed {settings.seed}", adopt=False):
             pass
 
     monkeypatch.setattr(generate, "generate_child", draw)
@@ -211,9 +209,7 @@ def test_an_interrupt_ends_the_job_and_the_sweep_and_starts_no_other(place, fail
     client = place.store.client
     launched = client.create_run("0").info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", launched)
-    monkeypatch.setattr(
-        "elsa_groups.groups.sampler.draw_groups", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
-    )
+    monkeypatch.setattr(drawing, "draw_kept_groups", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
     n_compared = len(place.compared)
     launch = place.sweep("generate", *SMALL, "seed=1,2,3")
     assert launch.code == 130

@@ -21,6 +21,7 @@ from elsa_groups.record.schema import (
     environment_record,
     groups_digest,
     groups_lineage,
+    groups_origin,
     parent_lineage,
     thresholds_record,
 )
@@ -231,9 +232,7 @@ def _parent(interactions):
         interactions=interactions,
         settings={"seed": 1, "model": {"factors": 256}},
         artifacts={"checkpoint.ckpt": "cd" * 32},
-        code=CLEAN,
-        device="cpu",
-        threads=2,
+        environment=environment_record(CLEAN, device="cpu", threads=2),
     )
 
 
@@ -249,18 +248,19 @@ SIMILAR = {"family": "similar", "sizes": [3], "shape": [75, 3], "sha256": "ef" *
 
 
 def _groups(interactions, threads=3):
-    return groups_lineage(
+    origin = groups_origin(
         run_id="child",
         parent=PARENT,
         interactions=interactions,
         users={"n_users": 3, "sha256": "ab" * 32, "n_trained": None, "file_sha256": None},
         thresholds=thresholds_record(Thresholds(0.72, 0.51, "exact", 3, 3), {}),
         settings={"seed": 1},
+    )
+    return groups_lineage(
+        origin,
         groups={"similar_3": SIMILAR},
         artifacts={"groups/similar_3.npy": "01" * 32},
-        code=CLEAN,
-        device="cpu",
-        threads=threads,
+        environment=environment_record(CLEAN, device="cpu", threads=threads),
     )
 
 

@@ -19,7 +19,7 @@ from elsa_groups.data.split import split_users
 from elsa_groups.model.elsa import save_checkpoint
 from elsa_groups.model.training import TrainingSettings, train
 from elsa_groups.record.code import Code
-from elsa_groups.record.schema import parent_lineage
+from elsa_groups.record.schema import environment_record, parent_lineage
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +59,14 @@ def client(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def record_of(run_id: str, interactions: Interactions, artifacts: dict[str, str]) -> dict[str, Any]:
     """The lineage record that a parent of ours has."""
-    made_by = {"code": Code("c0" * 20, b""), "device": "cpu", "threads": 1}
+    environment = environment_record(Code("c0" * 20, b""), device="cpu", threads=1)
     return parent_lineage(
-        run_id=run_id, model_id="m-1", interactions=interactions, settings={}, artifacts=artifacts, **made_by
+        run_id=run_id,
+        model_id="m-1",
+        interactions=interactions,
+        settings={},
+        artifacts=artifacts,
+        environment=environment,
     )
 
 

@@ -20,7 +20,13 @@ from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.record.code import Code
-from elsa_groups.record.schema import groups_digest, groups_lineage, thresholds_record
+from elsa_groups.record.schema import (
+    environment_record,
+    groups_digest,
+    groups_lineage,
+    groups_origin,
+    thresholds_record,
+)
 from elsa_groups.report.tables import members_table, write_parquet
 from elsa_groups.similarity.thresholds import Thresholds
 
@@ -71,13 +77,16 @@ def log_groups(client: MlflowClient, interactions, members, tmp_path) -> Callabl
             groups = Groups(key, users, KEYS[key], Accounting(nothing, nothing, nothing))
             table = members_table(groups, users, interactions.user_ids)
             write_parquet(folder / "groups" / f"{key}.parquet", table)
-        lineage = groups_lineage(
+        origin = groups_origin(
             run_id=run_id,
             parent=PARENT | {"run_id": parent},
             interactions=interactions,
             users={"n_users": 3, "sha256": "ab" * 32, "n_trained": 2, "file_sha256": None},
             thresholds=thresholds_record(Thresholds(0.7, 0.5, "exact", 3, 3), {}),
             settings={"seed": 42},
+        )
+        lineage = groups_lineage(
+            origin,
             groups={
                 key: {
                     "family": FAMILIES[key],
@@ -88,9 +97,7 @@ def log_groups(client: MlflowClient, interactions, members, tmp_path) -> Callabl
                 for key, users in members.items()
             },
             artifacts={f"groups/{path.name}": file_digest(path) for path in (folder / "groups").iterdir()},
-            code=Code(None, b""),
-            device="cpu",
-            threads=1,
+            environment=environment_record(Code(None, b""), device="cpu", threads=1),
         )
         change_files(folder)
         change_lineage(lineage)

@@ -4,6 +4,7 @@ import atexit
 import shutil
 import tempfile
 import typing
+from collections.abc import Callable
 from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from types import GenericAlias
@@ -44,8 +45,7 @@ def settings_of(command: Command, config: DictConfig) -> Any:
     return read_settings(command.settings, plain)
 
 
-@cache
-def _schema_of(kind: Any) -> Any:
+def _make_schema(kind: Any) -> Any:
     """Return a dataclass of the same fields that OmegaConf can fill step by step.
 
     By a frozen one it would make all read-only before a command line has changed anything. Families are
@@ -65,6 +65,9 @@ def _schema_of(kind: Any) -> Any:
     # A dataset's options are taken for those of any dataset.
     bases = tuple(_schema_of(base) for base in kind.__bases__ if is_dataclass(base))
     return make_dataclass(kind.__name__, described, bases=bases, kw_only=True)
+
+
+_schema_of: Callable[[Any], Any] = cache(_make_schema)
 
 
 def _fillable(hint: Any) -> Any:

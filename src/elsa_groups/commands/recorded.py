@@ -30,16 +30,24 @@ def settings_again(lineage: dict[str, Any], *, data_dir: str | None, path: str |
     ------
     InputError
         If the recorded settings are none of the command generate.
+    InputsMissing
+        If a file is given for data that are in none.
     """
     asked = recorded_settings(lineage["settings"])
     if data_dir is not None:
         asked = replace(asked, data_dir=data_dir)
+    if path is not None and not _takes_path(asked.dataset):
+        raise InputsMissing(f"path: expected none for {asked.dataset.name}, which has no file, got {path}")
     given: dict[str, Any] = {} if path is None else {"path": path}
     if getattr(asked.dataset, "urls", None):
         # Whoever made the record must not choose what is fetched here.
         published = yaml.safe_load((conf_dir() / "dataset" / f"{asked.dataset.name}.yaml").read_text("utf-8"))
         given["urls"] = published["urls"]
     return replace(asked, dataset=_changed(asked.dataset, given))
+
+
+def _takes_path(dataset: DatasetSettings) -> bool:
+    return "path" in {field.name for field in fields(dataset)}
 
 
 def _changed(dataset: DatasetSettings, values: dict[str, Any]) -> DatasetSettings:
@@ -67,8 +75,7 @@ def load_again(
         If they cannot be loaded.
     """
     places = asked.dataset, asked.data_dir
-    takes_path = "path" in {field.name for field in fields(asked.dataset)}
-    if takes_path and path is None:
+    if _takes_path(asked.dataset) and path is None:
         places = _find_file(Path(lineage["data"]["source"]["uri"]), asked, data_dir)
     try:
         return load_interactions(*places)

@@ -36,8 +36,8 @@ WRITERS: dict[Format, Callable[[Path, Exported], Counts]] = {
 def run(settings: ExportSettings, _: list[str]) -> None:
     """Export the groups of a run."""
     _tag_launched(settings.groups_run_id)
-    out_dir = _find_out_dir(settings.out_dir)
-    _check_out_dir(out_dir)
+    out_dir = find_out_dir(settings.out_dir)
+    check_out_dir(out_dir)
     groups = load_groups(settings.groups_run_id)
     exported = gather(groups, settings)
     with new_folder(out_dir) as folder:
@@ -48,7 +48,7 @@ def run(settings: ExportSettings, _: list[str]) -> None:
     print(f"exported to: {out_dir}", flush=True)
 
 
-def _find_out_dir(given: str) -> Path:
+def find_out_dir(given: str) -> Path:
     """Return the folder itself: a link to it cannot be replaced by what is written."""
     try:
         return Path(given).expanduser().resolve()
@@ -56,7 +56,8 @@ def _find_out_dir(given: str) -> Path:
         raise InputError(f"out_dir: {given} leads to no folder ({error}); name another") from error
 
 
-def _check_out_dir(out_dir: Path) -> None:
+def check_out_dir(out_dir: Path) -> None:
+    """Refuse a folder that something is in, or that cannot be replaced."""
     if out_dir == Path.cwd():
         got = "the working folder"
     elif out_dir.is_mount():
@@ -80,7 +81,7 @@ def _tag_launched(groups_run_id: str) -> None:
 
 def gather(groups: GroupsRun, settings: ExportSettings) -> Exported:
     """Put together what is exported: groups, and histories of which a part is held out."""
-    min_members = _min_members(settings.group_items.min_members, groups)
+    min_members = min_members_of(settings.group_items.min_members, groups)
     asked = settings_again(groups.lineage, data_dir=settings.data_dir, path=settings.path)
     interactions = _recorded_data(groups, asked, settings)
     # With history=inputs groups were drawn without these very targets; otherwise it would have been these.
@@ -118,7 +119,7 @@ def _recorded_data(groups: GroupsRun, asked: GenerateSettings, settings: ExportS
     return interactions
 
 
-def _min_members(asked: int | str, groups: GroupsRun) -> int | None:
+def min_members_of(asked: int | str, groups: GroupsRun) -> int | None:
     """Return how many members must have an item, None for all of them."""
     if asked == "all":
         return None
