@@ -19,8 +19,9 @@ from scipy.sparse import csr_array
 from elsa_groups.commands.compare.comparison import ComparedRun
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
-from elsa_groups.measures.evidence import compare, find_interval, measures_of
+from elsa_groups.measures.evidence import compare, find_interval
 from elsa_groups.measures.quality import measure_overlap, measure_quality
+from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.recommendations import top_items

@@ -13,10 +13,10 @@ from elsa_groups.measures.evidence import (
     cliffs_delta,
     compare,
     find_interval,
-    measures_of,
     percentile,
 )
 from elsa_groups.measures.quality import Quality, measure_quality
+from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.resampling import random_halves
 from elsa_groups.measures.tastes import Tastes
 

@@ -10,8 +10,9 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from elsa_groups.groups.family import Accounting, Groups
-from elsa_groups.measures.evidence import Comparison, compare, find_interval, measures_of
+from elsa_groups.measures.evidence import Comparison, compare, find_interval
 from elsa_groups.measures.quality import Quality, measure_overlap
+from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.tastes import Tastes
 from elsa_groups.report.tables import Result
 

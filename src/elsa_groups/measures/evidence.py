@@ -7,25 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from elsa_groups.measures.quality import Quality
-from elsa_groups.measures.tastes import Tastes
+from elsa_groups.measures.registry import RATIOS
 
 Floats = NDArray[np.float64]
 Measures = Mapping[str, Floats]
 
 CONFIDENCE = 0.95
-# Measures with a natural zero: counts and overlaps, of which a ratio says something.
-_RATIOS = (
-    "recommendation_overlap_at_20",
-    "recommendation_overlap_at_10",
-    "recommendation_overlap_within",
-    "recommendation_overlap_across",
-    "jaccard",
-    "common_items",
-    "union_items",
-    "activity",
-    "popularity",
-)
 
 
 @dataclass(frozen=True)
@@ -80,25 +67,6 @@ class Comparison:
     ratio: float | None
 
 
-def measures_of(quality: Quality, tastes: Tastes) -> dict[str, Floats]:
-    """Return all measures of the groups of a key by their names, each of shape (n_groups,), float64.
-
-    Of groups with one subgroup, measures within and across are left out, as is what no group has.
-    """
-    several = not np.isnan(quality.across).all()
-    named = {
-        "similarity": quality.similarity,
-        "within": quality.within,
-        "across": quality.across,
-        **vars(tastes),
-    }
-    return {
-        name: values.astype(np.float64)
-        for name, values in named.items()
-        if (several or not name.endswith(("within", "across"))) and not np.isnan(values).all()
-    }
-
-
 def compare(
     measures: Measures, baselines: Mapping[str, Measures], intervals: Mapping[str, Interval]
 ) -> list[Comparison]:
@@ -130,7 +98,7 @@ def _compare(name: str, kind: str, values: Floats, random: Floats, interval: Int
         random_mean=random_mean,
         percentile=percentile(mean, random),
         cliffs_delta=cliffs_delta(values, random),
-        ratio=mean / random_mean if name in _RATIOS and random_mean > 0 else None,
+        ratio=mean / random_mean if name in RATIOS and random_mean > 0 else None,
     )
 
 

@@ -12,6 +12,8 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Te
 
 from elsa_groups import __version__
 from elsa_groups.measures.evidence import Comparison
+from elsa_groups.measures.registry import MEASURES
+from elsa_groups.measures.statistics import columns_of
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import Example
 from elsa_groups.report.tables import Row
@@ -28,24 +30,9 @@ _TO_EACH_OTHER = {
     "band": "in the band of each other",
     "any": "anybody",
 }
-# Heading, name in the row, format.
-_COLUMNS = (
-    ("groups", "groups", "{:,}"),
-    ("mean", "similarity_mean", "{:.3f}"),
-    ("sd", "similarity_std", "{:.3f}"),
-    ("random\nmean", "similarity_random", "{:.3f}"),
-    ("with a\nwrong pair", "wrong_pair_share", "{:.1%}"),
-    ("accepted", "acceptance_rate", "{:.2%}"),
-    ("largest\noverlap", "member_overlap_max", "{:.2f}"),
-    ("users\nreached", "user_coverage", "{:.1%}"),
-    ("restarts", "restarts", "{:,}"),
-    ("duplicates", "duplicates", "{:,}"),
-)
-# Of the evidence, what the page shows: measure, name, format.
-_EVIDENCE = (
-    ("similarity", "similarity", "{:.3f}"),
-    ("recommendation_overlap_at_20", "overlap@20", "{:.3f}"),
-    ("common_items", "common items", "{:.2f}"),
+_COLUMNS = columns_of(
+    *("groups", "similarity_mean", "similarity_std", "similarity_random", "wrong_pair_share"),
+    *("acceptance_rate", "member_overlap_max", "user_coverage", "restarts", "duplicates"),
 )
 
 
@@ -216,13 +203,13 @@ def _evidence(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
     found = {(of.measure, of.baseline): of for of in comparisons}
     return [
         {
-            "name": name,
-            "form": form,
-            "random": found[measure, "random"],
-            "as_active": found[measure, "as_active"],
+            "name": measure.label,
+            "form": measure.format,
+            "random": found[measure.name, "random"],
+            "as_active": found[measure.name, "as_active"],
         }
-        for measure, name, form in _EVIDENCE
-        if (measure, "random") in found
+        for measure in MEASURES
+        if measure.on_page and (measure.name, "random") in found
     ]
 
 

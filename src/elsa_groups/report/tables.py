@@ -12,31 +12,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from elsa_groups.groups.groups import Groups
-from elsa_groups.measures.evidence import Comparison, measures_of
+from elsa_groups.measures.evidence import Comparison
 from elsa_groups.measures.quality import Overlap, Quality
+from elsa_groups.measures.registry import MEASURES, SUMMARISED, Measured, measures_of
+from elsa_groups.measures.statistics import METRICS
 from elsa_groups.measures.tastes import Tastes
 
 Row = dict[str, Any]
 
-# Of a key's row, what is logged as metrics; the rest is in the summary table alone.
-METRICS = (
-    "groups",
-    "similarity_mean",
-    "similarity_std",
-    "similarity_random",
-    "wrong_pair_share",
-    "acceptance_rate",
-    "member_overlap_mean",
-    "member_overlap_max",
-    "user_coverage",
-    "recommendation_overlap_at_20_mean",
-    "common_items_mean",
-    "within_mean",
-    "across_mean",
-)
 # What the summary says of random groups and of intervals; evidence.parquet says it of every measure.
 _INTERVAL = ("low", "high", "standard_error", "effective_groups")
-_SUMMARISED = ("similarity", "recommendation_overlap_at_20", "common_items", "jaccard")
 
 
 @dataclass(frozen=True)
@@ -131,7 +116,7 @@ def summary_row(result: Result) -> Row:
 def _evidence(comparisons: Sequence[Comparison]) -> Row:
     row: Row = {}
     for of in comparisons:
-        if of.measure not in _SUMMARISED:
+        if of.measure not in SUMMARISED:
             continue
         row[f"{of.measure}_{of.baseline}"] = of.random_mean
         if of.baseline == "random":
@@ -198,8 +183,9 @@ def measures_table(result: Result) -> pa.Table:
 
     Columns that no group of the key has, as those across subgroups where there is one, are there and null.
     """
-    quality = {name: values for name, values in vars(result.quality).items()}
-    columns = {"group": np.arange(len(result.groups.members)), **quality, **vars(result.tastes)}
+    measured = Measured(result.quality, result.tastes)
+    columns = {"group": np.arange(len(result.groups.members))}
+    columns |= {measure.name: measure.of(measured) for measure in MEASURES}
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 
 

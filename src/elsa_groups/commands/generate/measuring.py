@@ -24,9 +24,9 @@ from elsa_groups.measures.evidence import (
     activity_difference,
     compare,
     find_interval,
-    measures_of,
 )
 from elsa_groups.measures.quality import measure_overlap, measure_quality
+from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.resampling import match_activity, random_halves, share_of_half
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.recommendations import top_items
