@@ -17,7 +17,7 @@ from elsa_groups.base.philox import stream_key
 from elsa_groups.commands.reproduce.replay import replay_group
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.sampler import draw_groups
-from elsa_groups.measures.quality import measure_quality
+from elsa_groups.measures.similarity import measure_quality
 from elsa_groups.similarity.histories import binary_histories
 from elsa_groups.similarity.scores import fast_dot, reference_similarities
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsa_groups.groups.family import Rule
-from elsa_groups.measures import quality
-from elsa_groups.measures.quality import measure_overlap, measure_quality
+from elsa_groups.measures.overlap import measure_overlap
+from elsa_groups.measures.similarity import measure_quality
 
 # Directions at 0, 60, 120 and 180 degrees; angles of 60, 120 and 180 are similarities 0.75, 0.25 and 0.
 ANGLES = np.deg2rad([0.0, 60.0, 120.0, 180.0])
@@ -170,8 +170,8 @@ def test_overlap_equals_all_pairs_in_plain_python(case, entries, kept, threshold
     size = len(groups[0])
     with pytest.MonkeyPatch.context() as patch:
         # Blocks of a few entries and a short list, so that pairs meet across blocks and the list runs over.
-        patch.setattr(quality, "_ENTRIES_PER_BLOCK", entries)
-        patch.setattr(quality, "TOP_PAIRS", kept)
+        patch.setattr("elsa_groups.measures.overlap._ENTRIES_PER_BLOCK", entries)
+        patch.setattr("elsa_groups.measures.overlap.TOP_PAIRS", kept)
         found = overlap(groups, n_users, threshold)
     pairs = [(a, b, len({*groups[a]} & {*groups[b]})) for a, b in combinations(range(len(groups)), 2)]
     shared = [m for _, _, m in pairs]

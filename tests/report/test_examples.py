@@ -8,9 +8,15 @@ from scipy.sparse import csr_array
 
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.groups.family import Accounting, Family, Groups, Linkage, Rule
-from elsa_groups.measures.quality import measure_quality
+from elsa_groups.measures.similarity import measure_quality
 from elsa_groups.model.embeddings import Embeddings, embed_users
-from elsa_groups.report.examples import GROUPS_SHOWN, ITEMS_SHOWN, MEMBERS_SHOWN, Histories, first_groups
+from elsa_groups.report.examples import (
+    GROUPS_SHOWN,
+    ITEMS_SHOWN,
+    MEMBERS_SHOWN,
+    MemberHistories,
+    first_groups,
+)
 
 # Users 0 to 3 have directions; user 4, between them in the file, has none: places differ from rows.
 HISTORIES = [[0, 1, 2], [0, 1, 3], [6], [1, 2, 4, 5], [2, 3]]
@@ -26,7 +32,7 @@ def histories(names=True):
         "D", csr_array(matrix), tuple("abcde"), tuple(f"item-{i}" for i in range(7)),
         tuple(f"Name {i}" for i in range(7)) if names else None, Source("x", "0" * 64), 1, 1,
     )  # fmt: skip
-    return Histories(data, embed_users(data.matrix, ENCODER, threads=1), ENCODER)
+    return MemberHistories(data, embed_users(data.matrix, ENCODER, threads=1), ENCODER)
 
 
 def family(sizes, within=Rule.similar, across=Rule.divergent):
@@ -92,7 +98,8 @@ def test_the_first_groups_are_shown_and_of_large_ones_the_first_members():
     members = np.array([rng.permutation(20)[:15] for _ in range(9)])
     embeddings = embed_users(matrix, encoder)
     examples = first_groups(
-        groups_of(members, (15,)), family((15,)), Histories(data, embeddings, encoder), embeddings.vectors,
+        groups_of(members, (15,)), family((15,)), MemberHistories(data, embeddings, encoder),
+        embeddings.vectors,
         similar=0.9, divergent=0.1,
     )  # fmt: skip
     assert [example.number for example in examples] == list(range(GROUPS_SHOWN))
@@ -118,7 +125,7 @@ def test_pairs_are_judged_as_quality_counts_them(within, across, unit_rows, simi
         "D", csr_array(np.ones((12, 1), np.float32)), tuple("abcdefghijkl"), ("i",), None,
         Source("x", "0" * 64), 1, 1,
     )  # fmt: skip
-    users = Histories(data, Embeddings(vectors, np.arange(12), 0), np.ones((1, 3), np.float32))
+    users = MemberHistories(data, Embeddings(vectors, np.arange(12), 0), np.ones((1, 3), np.float32))
     examples = first_groups(
         groups_of(members, (3, 2)), family((3, 2), within, across), users, vectors, **limits
     )

@@ -7,7 +7,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.measures.quality import Quality
+from elsa_groups.measures.similarity import Quality
 from elsa_groups.measures.tastes import Tastes
 
 

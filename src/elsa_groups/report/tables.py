@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from elsa_groups.groups.groups import Groups
-from elsa_groups.measures.evidence import Comparison
-from elsa_groups.measures.quality import Overlap, Quality
+from elsa_groups.measures.baselines import BaselineComparison
+from elsa_groups.measures.overlap import Overlap
 from elsa_groups.measures.registry import MEASURES, SUMMARISED, Measured, measures_of
+from elsa_groups.measures.similarity import Quality
 from elsa_groups.measures.statistics import METRICS
 from elsa_groups.measures.tastes import Tastes
 
@@ -44,7 +45,7 @@ class Result:
         What the members of each group have in common.
     random_overlap : NDArray[np.float64], shape (n_random,)
         Recommendation overlap at 20 of the same random groups.
-    evidence : sequence of Comparison
+    evidence : sequence of BaselineComparison
         Every measure beside both kinds of random groups.
     activity_difference : float
         Standardised mean difference of the members' activity from that of users.
@@ -59,7 +60,7 @@ class Result:
     seconds: float
     tastes: Tastes
     random_overlap: NDArray[np.float64]
-    evidence: Sequence[Comparison]
+    evidence: Sequence[BaselineComparison]
     activity_difference: float
     trained_share: float | None = None
 
@@ -71,7 +72,7 @@ def summary_row(result: Result) -> Row:
     ``q05``, ``q50`` and ``q95``. ``<measure>_random`` and ``<measure>_as_active`` are the means of random
     groups of the same size, and of those as active; ``<measure>_percentile`` and ``<measure>_cliffs_delta``
     compare with the former; ``<measure>_low``, ``<measure>_high`` and ``<measure>_effective_groups`` are of
-    the interval (see :mod:`elsa_groups.measures.evidence`). ``pairs_sharing_<m>`` counts the pairs of groups
+    the interval (see :mod:`elsa_groups.measures.jackknife`). ``pairs_sharing_<m>`` counts the pairs of groups
     with exactly m common members. Of all ``candidates``, ``rejected_<name>`` were rejected by a
     filter; ``shortfall`` is how many groups are missing.
     """
@@ -113,7 +114,7 @@ def summary_row(result: Result) -> Row:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _evidence(comparisons: Sequence[Comparison]) -> Row:
+def _evidence(comparisons: Sequence[BaselineComparison]) -> Row:
     row: Row = {}
     for of in comparisons:
         if of.measure not in SUMMARISED:

@@ -19,7 +19,7 @@ from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES, Filters
 from elsa_groups.groups.rejection import NO_FILTERS, draw_kept_groups
 from elsa_groups.groups.sampler import draw_groups
-from elsa_groups.measures.evidence import find_interval
+from elsa_groups.measures.jackknife import find_interval
 from elsa_groups.measures.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity.histories import binary_histories

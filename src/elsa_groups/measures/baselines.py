@@ -1,42 +1,25 @@
-"""How far the groups of a key are from random ones, and how sure that is."""
+"""Random groups, also activity-matched ones, and how far the groups of a type are from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from elsa_groups.base.compiled import compiled
+from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.measures.jackknife import Interval
 from elsa_groups.measures.registry import RATIOS
 
+Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Measures = Mapping[str, Floats]
 
-CONFIDENCE = 0.95
+_CLASSES = 10
 
 
 @dataclass(frozen=True)
-class Interval:
-    """How exactly the mean of a key is known.
-
-    Attributes
-    ----------
-    low, high : float
-        Interval of 95% confidence, from 0 up as all measures are.
-    standard_error : float
-        Of the mean.
-    effective_groups : float
-        As many independent groups would give the same standard error; never more than there are.
-    """
-
-    low: float
-    high: float
-    standard_error: float
-    effective_groups: float
-
-
-@dataclass(frozen=True)
-class Comparison:
+class BaselineComparison:
     """One measure of a key beside one kind of random groups.
 
     Attributes
@@ -67,9 +50,9 @@ class Comparison:
     ratio: float | None
 
 
-def compare(
+def compare_with_baselines(
     measures: Measures, baselines: Mapping[str, Measures], intervals: Mapping[str, Interval]
-) -> list[Comparison]:
+) -> list[BaselineComparison]:
     """Compare every measure of a key with each kind of random groups.
 
     Parameters
@@ -82,15 +65,17 @@ def compare(
         By measure; empty where users were not resampled.
     """
     return [
-        _compare(name, kind, values, random[name], intervals.get(name))
+        _compare_measure(name, kind, values, random[name], intervals.get(name))
         for name, values in measures.items()
         for kind, random in baselines.items()
     ]
 
 
-def _compare(name: str, kind: str, values: Floats, random: Floats, interval: Interval | None) -> Comparison:
+def _compare_measure(
+    name: str, kind: str, values: Floats, random: Floats, interval: Interval | None
+) -> BaselineComparison:
     mean, random_mean = float(values.mean()), float(random.mean())
-    return Comparison(
+    return BaselineComparison(
         measure=name,
         baseline=kind,
         mean=mean,
@@ -130,52 +115,60 @@ def cliffs_delta(values: Floats, others: Floats) -> float:
     return (int(above) - int(below)) / (len(values) * len(others))
 
 
-def find_interval(values: Floats, half_means: Floats, groups_of_half: float, share: float = 0.5) -> Interval:
-    """Return the interval of the mean of a key's groups, users being a sample.
+def match_activity(
+    members: Integers, activity: Integers, *, seed: int, key: str, n_groups: int
+) -> NDArray[np.int64]:
+    """Replace each member by a random user of the same tenth of activity.
 
-    What the mean estimates is what it would be on average, had other users of the same kind been there.
-    Groups drawn from the same users share them, so they are no sample of independent groups. Instead the
-    whole procedure, thresholds included, is repeated on random halves of the users: the mean over a half
-    without replacement varies as the mean over all users does between samples of users. (The variance of a
-    mean over m of N is that of a sample of m times ``1 - m / N``, which is that of a sample of N at
-    m = N / 2.)
+    Users in order of activity, equal ones by row, are cut into ten classes of equal size, or as many as
+    leave a class more users than a group has members. Each member of groups 0, 1, ..., round and round, is
+    replaced by a user drawn uniformly from its class who is not in the new group yet. So the new groups are
+    random but for the activity of who is together.
 
     Parameters
     ----------
-    values : (n_groups,) array
-        Of the groups of the key.
-    half_means : (n_halves,) float64, n_halves >= 2
-        Mean over the groups drawn from each half.
-    groups_of_half : float
-        How many these were, in the harmonic mean over halves. What their chance adds is taken off, and that
-        of all groups is added: the variance of groups over their number.
-    share : float in (0, 1)
-        Of the users in a half. The variance that users make in a sample of m of N is that of all N by
-        ``N / m - 1``.
+    members : (n, size) int64 in [0, n_users)
+        Groups to be matched.
+    activity : (n_users,) int64
+        Items in each user's history.
+    seed : int
+        With the key it fixes every draw.
+    key : str
+        Key of the groups.
+    n_groups : int
+        Random groups wanted.
 
-    Notes
-    -----
-    The quantile is Student's, with degrees of freedom by Satterthwaite's rule for the variance that is left.
-    It is at least that of independent groups.
-
-    References
-    ----------
-    Shao and Wu, "A General Theory for Jackknife Variance Estimation", Annals of Statistics 17, 1989,
-    doi 10.1214/aos/1176347263: the delete-d jackknife. Satterthwaite, "An Approximate Distribution of
-    Estimates of Variance Components", Biometrics Bulletin 2, 1946, doi 10.2307/3002019.
+    Returns
+    -------
+    (n_groups, size) int64
+        Nobody twice in a group.
     """
-    n, of_halves, of_groups = len(values), float(half_means.var(ddof=1)), float(values.var())
-    scale = share / (1.0 - share)
-    variance = scale * max(0.0, of_halves - of_groups / groups_of_half) + of_groups / n
-    freedom = float(len(half_means) - 1)
-    if of_halves > 0.0:
-        freedom *= min(1.0, variance / (scale * of_halves)) ** 2
-    error = variance**0.5
-    reach = float(student.ppf(0.5 + CONFIDENCE / 2, max(1.0, freedom))) * error
-    mean = float(values.mean())
-    # Groups that are all alike say nothing of how many they are worth.
-    effective = max(1.0, of_groups / variance) if of_groups > 0.0 else float(n)
-    return Interval(max(0.0, mean - reach), mean + reach, error, effective)
+    n_users, size = len(activity), members.shape[1]
+    n_classes = max(1, min(_CLASSES, n_users // size))
+    order = np.argsort(activity, kind="stable")
+    starts = np.linspace(0, n_users, n_classes + 1).astype(np.int64)
+    class_of = np.empty(n_users, np.int64)
+    class_of[order] = np.repeat(np.arange(n_classes), np.diff(starts))
+    matched = np.empty((n_groups, size), np.int64)
+    _match(members, class_of, order, starts, stream_key(seed, "activity", key), matched)
+    return matched
+
+
+@compiled()
+def _match(members, class_of, order, starts, key, matched):
+    for g in range(matched.shape[0]):
+        draw = 0
+        for i in range(matched.shape[1]):
+            c = class_of[members[g % members.shape[0], i]]
+            new = False
+            while not new:
+                word = block(draw, g, 0, key)[draw & 3]
+                user = order[starts[c] + uniform_below(word, starts[c + 1] - starts[c], draw, g, key)]
+                draw += 1
+                new = True
+                for j in range(i):
+                    new = new and matched[g, j] != user
+            matched[g, i] = user
 
 
 def activity_difference(activity: NDArray[np.int64], members: NDArray[np.int64]) -> float:
