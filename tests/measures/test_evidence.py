@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.measures.evidence import (
+from elsa_groups.measures.baselines import (
     activity_difference,
     cliffs_delta,
-    compare,
-    find_interval,
-    measures_of,
+    compare_with_baselines,
     percentile,
 )
-from elsa_groups.measures.quality import Quality
-from elsa_groups.measures.resampling import random_halves
+from elsa_groups.measures.jackknife import find_interval, random_halves
+from elsa_groups.measures.registry import measures_of
+from elsa_groups.measures.similarity import Quality
 from elsa_groups.measures.tastes import Tastes
 
 from ..one_by_one import draw_groups, measure_quality
@@ -82,12 +81,14 @@ def test_measures_of_sides_are_there_where_there_are_sides():
 def test_ratios_are_of_counts_and_overlaps_alone():
     measures = _measures(False)
     random = {name: values * 2 for name, values in measures.items()} | {"jaccard": np.zeros(2)}
-    found = {of.measure: of for of in compare(measures, {"random": random}, {})}
+    found = {of.measure: of for of in compare_with_baselines(measures, {"random": random}, {})}
     assert found["common_items"].ratio == pytest.approx(0.5)
     assert found["similarity"].ratio is None
     assert found["jaccard"].ratio is None
     assert {of.interval for of in found.values()} == {None}
-    assert len(compare(measures, {"random": random, "as_active": random}, {})) == 2 * len(measures)
+    assert len(compare_with_baselines(measures, {"random": random, "as_active": random}, {})) == 2 * len(
+        measures
+    )
 
 
 def test_activity_counts_a_member_as_often_as_drawn():

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsa_groups.groups.family import Rule
-from elsa_groups.measures import quality
-from elsa_groups.measures.quality import measure_overlap
+from elsa_groups.measures import overlap as quality
+from elsa_groups.measures.overlap import measure_overlap
 
 from ..one_by_one import measure_quality
 
