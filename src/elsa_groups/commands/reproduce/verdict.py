@@ -44,7 +44,7 @@ class GroupDifference:
     group : int
         Its place among the groups of its type.
     stored, regenerated : tuple of int
-        Members in the stored file and as drawn again, rows of the recorded users.json; negative for users who have none.
+        Members in the file and as drawn again, by recorded row; negative for users who have none.
     position : int
         The first position where they part.
     stored_distance, regenerated_distance : float or None
