@@ -6,6 +6,7 @@ linkage.
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,29 +20,31 @@ def compare(run_id: str, target_ratio: float) -> Iterator[str]:
     from elsa_groups import load_groups
     from elsa_groups.commands.generate.population import choose_users, embed_population
     from elsa_groups.commands.inputs import load_interactions
-    from elsa_groups.settings import schema
+    from elsa_groups.settings.commands import History, HoldoutSettings
+    from elsa_groups.settings.recorded import recorded_settings
     from elsa_groups.similarity.thresholds import find_thresholds
     from elsa_groups.tracking.load import open_record
     from elsa_groups.tracking.parent import recorded_parent
 
     record, groups = open_record(run_id), load_groups(run_id)
-    settings = schema.complete_recorded(record.lineage["settings"])
-    interactions = load_interactions(settings)
+    settings = recorded_settings(record.lineage["settings"])
+    interactions = load_interactions(settings.dataset, settings.data_dir)
     parent = recorded_parent(record, interactions)
     chosen = choose_users(settings, interactions, parent.split, None)
     views = []
-    for history in ("full", "inputs"):
-        asked = settings | {"history": history, "holdout": {"target_ratio": target_ratio}}
+    for history in History:
+        asked = replace(settings, history=history, holdout=HoldoutSettings(target_ratio=target_ratio))
         seen = embed_population(asked, interactions, parent.encoder, chosen, threads=2)
-        limits = find_thresholds(seen.compared, **schema.targets_of(settings), seed=settings["seed"])
+        limits = find_thresholds(
+            seen.compared, settings.thresholds, seed=settings.seed, needs_band=settings.needs_band
+        )
         views.append((seen.embeddings, limits))
         yield f"{history}: similar >= {limits.similar:.4f}, divergent <= {limits.divergent:.4f}"
     yield f"{'key':14} {'full':>7} {'inputs':>7} {'mean fails':>11} {'a join fails':>13}"
     rules = {
-        family.key(sizes): family.within
-        for family in schema.families_of(settings)
-        for sizes in family.compositions
-        if len(sizes) == 1 and family.within != Rule.any and family.linkage == Linkage.mean
+        kind.name: kind.family.within
+        for kind in settings.types
+        if len(kind.sizes) == 1 and kind.family.within != Rule.any and kind.family.linkage == Linkage.mean
     }
     for key, rule in rules.items():
         means, joins, similarity = zip(

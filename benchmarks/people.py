@@ -12,7 +12,8 @@ from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.groups import Groups
 from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.model.training import TrainingSettings, train
+from elsa_groups.model.settings import TrainingSettings
+from elsa_groups.model.training import train
 from elsa_groups.model.vectors import unit_rows
 from elsa_groups.similarity.limits import Method, Target, ThresholdSettings
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds

@@ -19,7 +19,8 @@ from scipy.sparse import csr_array, csr_matrix
 from benchmarks.harness import Absent, Options, Row, alternate, main, seconds
 from benchmarks.people import listeners
 from elsa_groups.data.split import hold_out, split_users
-from elsa_groups.model.training import Trainer, TrainingSettings, evaluate, train
+from elsa_groups.model.settings import TrainingSettings
+from elsa_groups.model.training import Trainer, evaluate, train
 from elsa_groups.model.vectors import unit_rows
 
 VERSION = "0.1.4"
