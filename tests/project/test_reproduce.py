@@ -70,7 +70,7 @@ class Again:
 
     @property
     def unlike(self) -> set[str]:
-        return self.names("input", "threshold", "artifact")
+        return self.names("input", "meaning", "threshold", "artifact")
 
     def entry(self, kind: str, name: str) -> tuple[Any, Any]:
         values = self.content["differences"][kind][name]
@@ -210,8 +210,8 @@ class TestLaunched:
             "mlflow.project.entryPoint": "reproduce",
         }
         assert {name: again.run.data.tags.get(name) for name in tags} == tags
-        assert {key["verdict"] for key in again.content["keys"].values()} == {"identical"}
-        assert len(again.content["keys"]) == 8
+        assert {key["verdict"] for key in again.content["group_types"].values()} == {"identical"}
+        assert len(again.content["group_types"]) == 8
         assert again.unlike == set()
         # The clone has the commit that drew the groups, and none of its changes that are not committed.
         assert again.names("environment") <= {"environment.code.dirty", "code.diff"}
@@ -237,7 +237,7 @@ class TestUnchanged:
         elsewhere.mkdir()
         again = recorded.reproduce("strict=true", cwd=elsewhere)
         assert (again.code, again.verdict) == (0, "identical"), again.launch.err
-        assert list(again.content["keys"]) == KEYS
+        assert list(again.content["group_types"]) == KEYS
         assert again.unlike | again.names("environment") == set()
         assert list(elsewhere.iterdir()) == []
 
@@ -338,17 +338,17 @@ class TestFiles:
         np.save(path, members)
         again = recorded.reproduce()
         assert (again.code, again.verdict) == (3, "different")
-        key = again.content["keys"]["similar_2"]
+        key = again.content["group_types"]["similar_2"]
         assert (key["verdict"], key["n_differing"]) == ("different", 1)
         (group,) = key["groups"]
-        assert (group["group"], group["recorded"], group["regenerated"]) == (7, [was[0], other], was)
-        assert (group["positions"], group["replay"]["explained"]) == ([1], False)
-        assert group["replay"]["position"] == 1
-        assert again.content["keys"]["opposing_2_1"]["verdict"] == "identical"
+        assert (group["group"], group["stored"], group["regenerated"]) == (7, [was[0], other], was)
+        assert group["position"] == 1
+        assert group["regenerated_distance"] >= 0
+        assert again.content["group_types"]["opposing_2_1"]["verdict"] == "identical"
         # What was drawn again is what the record has: it is the stored file that changed.
-        assert again.unlike == {"stored groups/similar_2.npy", "stored members of similar_2"}
+        assert again.unlike == {"stored groups/similar_2.npy"}
         assert again.entry("artifact", "stored groups/similar_2.npy") == (before, sha256(path))
-        assert f"group 7: recorded [{was[0]}, {other}], regenerated {was}" in again.launch.out
+        assert f"group 7: stored [{was[0]}, {other}], regenerated {was}" in again.launch.out
         assert again.error.startswith(f"error: groups of run {recorded.run_id} came out different")
         assert again.run.info.status == "FAILED"
 
@@ -358,9 +358,8 @@ class TestFiles:
         path.unlink() if content is None else path.write_bytes(content)
         again = recorded.reproduce()
         assert (again.code, again.verdict) == (3, "different")
-        assert "similar_2: different, none stored" in again.launch.out
-        assert again.unlike == {"stored groups/similar_2.npy", "stored members of similar_2"}
-        assert again.entry("artifact", "stored members of similar_2")[1] is None
+        assert "similar_2: different, no readable file is stored" in again.launch.out
+        assert again.unlike == {"stored groups/similar_2.npy"}
 
     @pytest.mark.parametrize("dtype", ["float64", "int32"])
     def test_an_array_of_another_type_is_named_and_its_members_are_compared_if_whole(self, recorded, dtype):
@@ -369,11 +368,10 @@ class TestFiles:
         again = recorded.reproduce()
         whole = dtype == "int32"
         assert (again.code, again.verdict) == ((0, "identical") if whole else (3, "different"))
-        members = set() if whole else {"stored members of similar_2"}
-        assert again.unlike == {"stored groups/similar_2.npy"} | members
+        assert again.unlike == {"stored groups/similar_2.npy"}
 
     def test_other_changed_files_are_named_and_fail_only_if_strict(self, recorded):
-        names = ["groups/similar_2.parquet", "groups/summary.json", "report.html", "thresholds.json"]
+        names = ["groups/similar_2_measures.parquet", "groups/summary.json", "report.html", "thresholds.json"]
         for name in names:
             with (recorded.files / name).open("ab") as file:
                 file.write(b"\n")
@@ -499,7 +497,7 @@ class TestData:
         assert {"data.source.sha256", "data.digest", "data.users_digest"} <= again.names("input")
         assert not {"data.n_items", "data.items_digest"} & again.names("input")
         assert f"data.users on one side only: recorded ['{gone}'], present [] (input)" in again.launch.out
-        assert again.content["keys"]["similar_2"]["verdict"] == "different"
+        assert again.content["group_types"]["similar_2"]["verdict"] == "different"
 
     def test_the_same_rows_of_other_users_are_different(self, recorded, tmp_path):
         changed = tmp_path / EVENTS
@@ -507,7 +505,7 @@ class TestData:
         write_events(changed, [(f"x{user}", item) for user, item in histories()])
         again = recorded.reproduce(f"path={changed}")
         assert (again.code, again.verdict) == (3, "different")
-        assert {entry["verdict"] for entry in again.content["keys"].values()} == {"different"}
+        assert {entry["verdict"] for entry in again.content["group_types"].values()} == {"different"}
         assert "data.users_digest" in again.names("input")
 
     def test_a_dropped_user_with_whom_an_item_goes_is_named_though_nothing_can_be_drawn(
@@ -525,7 +523,7 @@ class TestData:
         assert again.entry("input", "data.users on one side only") == ([gone], [])
         assert item in again.entry("input", "data.items on one side only")[0]
         assert again.entry("input", "data.source.sha256") == (sha256(recorded.data), sha256(changed))
-        assert again.content["keys"] == {}
+        assert again.content["group_types"] == {}
 
     def test_a_changed_file_that_gives_another_pair_is_named(self, recorded, tmp_path):
         pairs = histories()
@@ -588,14 +586,23 @@ class TestSettings:
         path = recorded.checkpoint.with_name("users.json")
         path.write_text(json.dumps(json.loads(path.read_text())[::-1]))
         again = recorded.reproduce()
-        assert (again.code, again.verdict) == (0, "identical")
-        assert again.unlike == {"stored order of users.json"}
+        assert (again.code, again.verdict) == (3, "different")
+        assert again.names("meaning") == again.unlike == {"stored order of users.json"}
+
+    @pytest.mark.parametrize("name", ["similar_2_ids.npy", "similar_2.parquet"])
+    def test_a_changed_file_that_says_who_the_members_are_is_different(self, recorded, name):
+        with (recorded.files / "groups" / name).open("ab") as file:
+            file.write(b"\n")
+        again = recorded.reproduce()
+        assert (again.code, again.verdict) == (3, "different")
+        assert again.names("meaning") == again.unlike == {f"stored groups/{name}"}
+        assert again.content["group_types"]["similar_2"]["verdict"] == "identical"
 
     def test_families_and_keys_that_were_added_or_taken_out_are_different(self, recorded):
         recorded.edit("settings", "families", "similar", "compositions", value=[[3]])
         again = recorded.reproduce()
         assert (again.code, again.verdict) == (3, "different")
-        assert {key: entry["verdict"] for key, entry in again.content["keys"].items()} == {
+        assert {key: entry["verdict"] for key, entry in again.content["group_types"].items()} == {
             "similar_2": "different",
             "opposing_2_1": "identical",
             "similar_3": "different",
@@ -619,7 +626,9 @@ class TestSettings:
         again = recorded.reproduce()
         # What is stored and what is drawn agree, but neither is what was recorded.
         assert (again.code, again.verdict) == (3, "different")
-        assert again.unlike == {"stored members of similar_2"}
+        faults = ["stored members are not those recorded", "regenerated members are not those recorded"]
+        assert again.content["group_types"]["similar_2"]["faults"] == faults
+        assert again.unlike == set()
 
     @pytest.mark.parametrize("settings", [{"seed": 42}, {"dataset": {"name": "Nowhere"}}, {"seed": "x"}])
     def test_settings_that_are_none_are_an_error_that_says_so(self, recorded, settings):
@@ -662,28 +671,18 @@ class TestThresholds:
         drawn.edit("settings", "thresholds", "similar", "value", value=value)
         return value
 
-    def test_a_group_that_a_threshold_moved_by_5e_7_turns_is_equivalent(self, at_a_pair):
+    @pytest.mark.parametrize("by", [5e-7, 2e-5])
+    def test_a_group_that_a_moved_threshold_turns_is_different_by_as_much(self, at_a_pair, by):
         drawn, group = at_a_pair
-        value = self._move(drawn, 5e-7)
-        again = drawn.reproduce()
-        assert (again.code, again.verdict) == (0, "equivalent")
-        key = again.content["keys"]["similar_2"]
-        assert (key["verdict"], key["n_differing"], key["groups"][0]["group"]) == ("equivalent", 1, group)
-        assert key["margin"] == pytest.approx(5e-7, abs=1e-12)
-        assert again.names("input") == {"settings.thresholds.similar.value in config.yaml"}
-        assert again.entry("threshold", "thresholds.similar") == (pytest.approx(value - 5e-7), value)
-        assert "by decisions within 5.0e-07 of a threshold" in again.launch.out
-        assert again.run.info.status == "FINISHED"
-
-    def test_a_group_that_a_threshold_moved_by_2e_5_turns_is_different(self, at_a_pair):
-        drawn, group = at_a_pair
-        self._move(drawn, 2e-5)
+        value = self._move(drawn, by)
         again = drawn.reproduce()
         assert (again.code, again.verdict) == (3, "different")
-        differing = {g["group"]: g["replay"] for g in again.content["keys"]["similar_2"]["groups"]}
+        differing = {g["group"]: g for g in again.content["group_types"]["similar_2"]["groups"]}
         assert differing[group]["position"] == 1
-        assert differing[group]["margin"] == pytest.approx(2e-5, abs=1e-12)
-        assert "they part at position 1, decisions up to 2.0e-05 off" in again.launch.out
+        assert differing[group]["stored_distance"] == pytest.approx(-by, abs=1e-12)
+        assert differing[group]["regenerated_distance"] >= 0
+        assert again.names("input") == {"settings.thresholds.similar.value in config.yaml"}
+        assert again.entry("threshold", "thresholds.similar") == (pytest.approx(value - by), value)
 
     def test_a_threshold_moved_where_no_decision_lies_leaves_groups_identical(self, recorded):
         moved = recorded.lineage["thresholds"]["similar"] + 5e-7

@@ -56,12 +56,12 @@ class TestGroupTypes:
         assert found.faults == ("stored members are not those recorded", "1 of 75 groups differ")
         (group,) = found.groups
         assert (group.group, group.position) == (7, 2)
-        assert (group.recorded, group.regenerated) == ((21, 22, 1023), (21, 22, 23))
-        assert (group.recorded_distance, group.regenerated_distance) == (0.25, -1e-7)
+        assert (group.stored, group.regenerated) == ((21, 22, 1023), (21, 22, 23))
+        assert (group.stored_distance, group.regenerated_distance) == (0.25, -1e-7)
         assert found.text().splitlines() == [
             "k: different, stored members are not those recorded; 1 of 75 groups differ",
-            "  group 7: recorded [21, 22, 1023], regenerated [21, 22, 23]; they part at position 2:"
-            " recorded user 1023 (+2.5e-01 from the limit), regenerated user 23 (-1.0e-07 from the limit)",
+            "  group 7: stored [21, 22, 1023], regenerated [21, 22, 23]; they part at position 2:"
+            " stored user 1023 (+2.5e-01 from the limit), regenerated user 23 (-1.0e-07 from the limit)",
         ]
 
     def test_groups_drawn_otherwise_are_different_however_near_the_limit(self):
@@ -71,7 +71,7 @@ class TestGroupTypes:
 
         assert found.verdict == Verdict.different
         assert found.faults == ("regenerated members are not those recorded", "1 of 75 groups differ")
-        assert found.groups[0].recorded_distance == 0.0
+        assert found.groups[0].stored_distance == 0.0
 
     def test_both_sides_alike_but_not_as_recorded_are_different(self):
         found = _judge(_record(k=_members()), _with(_members(), 3), _with(_members(), 3))
@@ -166,10 +166,10 @@ class TestReproduction:
                     "groups": [
                         {
                             "group": 1,
-                            "recorded": [3, 4, 1005],
+                            "stored": [3, 4, 1005],
                             "regenerated": [3, 4, 5],
                             "position": 2,
-                            "recorded_distance": 0.25,
+                            "stored_distance": 0.25,
                             "regenerated_distance": -1e-7,
                         }
                     ],

@@ -82,7 +82,7 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
 def compare_files(
     what: str, recorded: Mapping[str, str], present: Mapping[str, str], meanings: Collection[str] = ()
 ) -> tuple[Difference, ...]:
-    """List the files whose digests differ; ``what`` names the side, ``meanings`` those that say who is who."""
+    """List the files whose digests differ on a side; those in ``meanings`` say who is who."""
     return tuple(
         Difference(
             f"{what} {path}",
@@ -142,8 +142,8 @@ def compare_beside(record: "Record", stored: Path, interactions: "Interactions")
             found += compare_ids(what, stored_now, ids)
         else:
             name = f"order of {what}.json"
-            digests = record.lineage["data"][f"{what}_digest"], order_digest(stored_now)
-            found += compare_files("stored", *({name: digest} for digest in digests), {name})
+            recorded = record.lineage["data"][f"{what}_digest"]
+            found += compare_files("stored", {name: recorded}, {name: order_digest(stored_now)}, {name})
     try:
         config = yaml.safe_load((stored / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

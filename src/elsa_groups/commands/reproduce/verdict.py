@@ -43,20 +43,20 @@ class GroupDifference:
     ----------
     group : int
         Its place among the groups of its type.
-    recorded, regenerated : tuple of int
-        Members, rows of the recorded users.json; negative for users who have none.
+    stored, regenerated : tuple of int
+        Members in the file and as drawn again, by recorded row; negative for users who have none.
     position : int
         The first position where they part.
-    recorded_distance, regenerated_distance : float or None
+    stored_distance, regenerated_distance : float or None
         By how much the similarity of the user there is above the limit that decides, below it if negative;
         see :func:`~elsa_groups.commands.reproduce.distance.distance_to_limit`.
     """
 
     group: int
-    recorded: tuple[int, ...]
+    stored: tuple[int, ...]
     regenerated: tuple[int, ...]
     position: int
-    recorded_distance: float | None
+    stored_distance: float | None
     regenerated_distance: float | None
 
     def text(self) -> str:
@@ -64,12 +64,12 @@ class GroupDifference:
         candidates = [
             f"{what} user {members[self.position]} ({_by(distance)})"
             for what, members, distance in (
-                ("recorded", self.recorded, self.recorded_distance),
+                ("stored", self.stored, self.stored_distance),
                 ("regenerated", self.regenerated, self.regenerated_distance),
             )
         ]
         return (
-            f"  group {self.group}: recorded {list(self.recorded)}, regenerated {list(self.regenerated)};"
+            f"  group {self.group}: stored {list(self.stored)}, regenerated {list(self.regenerated)};"
             f" they part at position {self.position}: {', '.join(candidates)}"
         )
 
@@ -188,11 +188,11 @@ def _fault(what: str, members: Members | None, shape: Any, digest: str) -> str |
 
 
 def _difference(
-    name: str, group: int, recorded: Members, regenerated: Members, distance: Distance
+    name: str, group: int, stored: Members, regenerated: Members, distance: Distance
 ) -> GroupDifference:
-    position = int(np.flatnonzero(recorded != regenerated)[0])
-    before, now = (distance(name, members, position) for members in (recorded, regenerated))
-    sides = tuple(recorded.tolist()), tuple(regenerated.tolist())
+    position = int(np.flatnonzero(stored != regenerated)[0])
+    before, now = (distance(name, members, position) for members in (stored, regenerated))
+    sides = tuple(stored.tolist()), tuple(regenerated.tolist())
     return GroupDifference(group, *sides, position, before, now)
 
 
