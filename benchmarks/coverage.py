@@ -22,7 +22,7 @@ from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import NAMES
 from elsa_groups.groups.rejection import NO_FILTERS
 from elsa_groups.groups.sampler import draw_groups
-from elsa_groups.measures.evidence import Comparison
+from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.training import train
@@ -76,7 +76,7 @@ def settings_of(seed: int, halves: int) -> dict[str, Any]:
 
 def measure_sample(
     population: Population, users: NDArray[np.int64], *, n_groups: int, halves: int, seed: int
-) -> dict[str, list[Comparison]]:
+) -> dict[str, list[BaselineComparison]]:
     """Draw and measure groups of some users of the population as a run does; return the evidence by key."""
     histories = population.histories[users]
     embeddings = embed_users(histories, population.encoder, threads=1)

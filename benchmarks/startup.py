@@ -50,7 +50,7 @@ def until(store: str, arguments: tuple[str, ...], words: str) -> None:
                 process.kill()
                 return
     if words or process.returncode:
-        raise AssertionError(f"{command}: expected {words!r}, came {said}")
+        raise AssertionError(f"{command}: expected {words!r}, got {said}")
 
 
 CASES = (startup,)

@@ -20,14 +20,16 @@ from elsa_groups.commands.compare.comparison import ComparedRun
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
 from elsa_groups.groups.groups import Accounting, Groups
-from elsa_groups.measures.evidence import compare, find_interval, measures_of
-from elsa_groups.measures.quality import measure_overlap
+from elsa_groups.measures.baselines import compare_with_baselines
+from elsa_groups.measures.jackknife import find_interval
+from elsa_groups.measures.overlap import measure_overlap
+from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.recommendations import top_items
 from elsa_groups.record.schema import data_record
 from elsa_groups.report.cautions import Caution
-from elsa_groups.report.examples import Histories, first_groups
+from elsa_groups.report.examples import MemberHistories, first_groups
 from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result, summary_row
 from elsa_groups.similarity.limits import Limits
@@ -219,10 +221,12 @@ def _page_parts() -> dict[str, Any]:
         measures = measures_of(quality, tastes)
         random = {name: values / 2 for name, values in measures.items()}
         intervals = {"similarity": find_interval(quality.similarity, np.array([0.6, 0.7]), n_groups)}
-        evidence[groups.key] = compare(measures, {"random": random, "as_active": random}, intervals)
+        evidence[groups.key] = compare_with_baselines(
+            measures, {"random": random, "as_active": random}, intervals
+        )
         told = (tastes, np.zeros(2), evidence[groups.key], 0.1)
         rows.append(summary_row(Result(groups, quality, overlap, np.array([0.5, 0.75]), 1.5, *told)))
-        histories = Histories(data, embeddings, encoder)
+        histories = MemberHistories(data, embeddings, encoder)
         examples[groups.key] = first_groups(
             groups, family, histories, VectorUsers(histories.embeddings.vectors), Limits(**limits)
         )

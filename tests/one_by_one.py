@@ -12,7 +12,7 @@ from elsa_groups.groups import diagnosis, rejection, sampler
 from elsa_groups.groups.family import Family, GroupType
 from elsa_groups.groups.filters import NO_FILTERS, Filters
 from elsa_groups.groups.groups import Groups
-from elsa_groups.measures import quality
+from elsa_groups.measures import similarity as quality
 from elsa_groups.similarity import thresholds
 from elsa_groups.similarity.history_users import HistoryUsers
 from elsa_groups.similarity.limits import BandTarget, Limits, Method, ThresholdSettings

@@ -96,7 +96,7 @@ def test_torchrun_says_who_is_who(monkeypatch):
         monkeypatch.setattr("torch.cuda.device_count", lambda found=found: found)
         assert launched_ranks("auto").device == device
         assert launched_ranks("cpu").device == "cpu"
-    with pytest.raises(InputError, match="a device for each of 2 ranks of this machine, came 0"):
+    with pytest.raises(InputError, match="a device for each of 2 ranks of this machine, got 0"):
         launched_ranks("cuda")
 
 

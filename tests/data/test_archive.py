@@ -67,7 +67,7 @@ def test_members_beside_come_along_where_there_are_any(tmp_path: Path) -> None:
 def test_a_wrong_member_of_the_published_archive_is_refused(tmp_path: Path, archive: str) -> None:
     path = write_archive(tmp_path / archive, {"raw.tsv": CONTENT})
     published = Published(archive, "raw.tsv", (), md5(path.read_bytes()), md5(b"other"))
-    with pytest.raises(InputError, match=f"expected raw.tsv with md5 {md5(b'other')}, came {md5(CONTENT)}"):
+    with pytest.raises(InputError, match=f"expected raw.tsv with md5 {md5(b'other')}, got {md5(CONTENT)}"):
         find_raw(tmp_path, published)
     assert files_in(tmp_path) == [archive]
 
@@ -97,7 +97,7 @@ def test_a_damaged_archive_leaves_nothing_and_says_what_to_do(
 
 def test_an_archive_without_the_member_is_an_error(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.zip", {"titles": b"t"})
-    with pytest.raises(InputError, match=r"a.zip: expected a member raw.tsv, came none; replace it"):
+    with pytest.raises(InputError, match=r"a.zip: expected a member raw.tsv, got none; replace it"):
         find_raw(tmp_path, Published("a.zip", "raw.tsv", beside=("titles",)))
     assert files_in(tmp_path) == ["a.zip"]
 
@@ -107,7 +107,7 @@ def test_a_link_in_an_archive_is_not_followed(tmp_path: Path) -> None:
         link = tarfile.TarInfo("raw.tsv")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
         tar.addfile(link)
-    with pytest.raises(InputError, match=r"expected a member raw.tsv, came none"):
+    with pytest.raises(InputError, match=r"expected a member raw.tsv, got none"):
         find_raw(tmp_path, Published("a.tar.gz", "raw.tsv"))
 
 
@@ -132,7 +132,7 @@ def test_a_named_raw_file_may_have_any_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["nowhere.tsv", "."])
 def test_a_path_that_is_no_file_is_an_error(tmp_path: Path, path: str) -> None:
     with pytest.raises(
-        InputError, match=r"path: expected a raw file or an archive, came .*, which is no file"
+        InputError, match=r"path: expected a raw file or an archive, got .*, which is no file"
     ):
         find_raw(tmp_path, Published("a.zip", "raw.tsv"), tmp_path / path)
 

@@ -146,7 +146,7 @@ def test_a_complete_or_overlong_part_is_settled(tmp_path: Path, site: Site, part
 def test_a_wrong_checksum_removes_the_part(tmp_path: Path, site: Site) -> None:
     site.content = b"something else"
     came = hashlib.md5(b"something else").hexdigest()
-    with pytest.raises(InputError, match=f"expected md5 {MD5}, came {came}"):
+    with pytest.raises(InputError, match=f"expected md5 {MD5}, got {came}"):
         fetch(tmp_path, f"{site.url}/file")
     assert list(tmp_path.iterdir()) == []
 

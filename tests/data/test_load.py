@@ -95,7 +95,7 @@ def test_nothing_left_says_counts_and_what_to_lower(
 
 def test_a_table_without_rows_is_an_error_about_the_file(tmp_path: Path) -> None:
     path = write_table(tmp_path, "user,item\n")
-    with pytest.raises(InputError, match=r"came none .read/rows 0.*check the file"):
+    with pytest.raises(InputError, match=r"got none .read/rows 0.*check the file"):
         load("Custom", tmp_path, **EVERYTHING, path=path)
 
 
@@ -108,12 +108,10 @@ def test_thresholds_must_be_counts(tmp_path: Path, name: str, value: object) -> 
 
 def test_unknown_dataset_and_option_name_the_known(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match="expected one of LastFM1k, EchoNest, MovieLens, Custom, Demo, came 'X'"
+        InputError, match="expected one of LastFM1k, EchoNest, MovieLens, Custom, Demo, got 'X'"
     ):
         load("X", tmp_path, **EVERYTHING)
-    with pytest.raises(
-        InputError, match="Demo: expected options among n_users, n_items, came colour; remove"
-    ):
+    with pytest.raises(InputError, match="Demo: expected options among n_users, n_items, got colour; remove"):
         load("Demo", tmp_path, **EVERYTHING, colour="red")
 
 

@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.measures.evidence import (
+from elsa_groups.measures.baselines import (
     activity_difference,
     cliffs_delta,
-    compare,
-    find_interval,
-    measures_of,
+    compare_with_baselines,
     percentile,
 )
-from elsa_groups.measures.quality import Quality
-from elsa_groups.measures.resampling import random_halves
+from elsa_groups.measures.jackknife import find_interval, random_halves
+from elsa_groups.measures.registry import measures_of
+from elsa_groups.measures.similarity import Quality
 from elsa_groups.measures.tastes import Tastes
 
 from ..one_by_one import draw_groups, measure_quality
@@ -32,36 +31,17 @@ def test_dominance_and_percentile_are_plain_counts(values, others):
     assert percentile(values[0], np.array(others)) == pytest.approx(100 * below / len(others))
 
 
-def test_an_interval_worked_by_hand():
-    values = np.array([0.1, 0.3, 0.5, 0.7])  # population variance 0.05, mean 0.4
-    halves = np.array([0.2, 0.4, 0.6])  # variance 0.04
-    found = find_interval(values, halves, groups_of_half=4)
-    assert found.standard_error == pytest.approx(0.2)
-    reach = 4.302653 * 0.2  # Student's 0.975 quantile, two degrees of freedom
-    assert (found.low, found.high) == (0.0, pytest.approx(0.4 + reach, abs=1e-6))
-    assert found.effective_groups == pytest.approx(0.05 / 0.04)
-
-
 def test_the_chance_of_fewer_groups_is_taken_off():
     rng = np.random.default_rng(0)
     values = rng.normal(10.0, 1.0, 4_000)
-    variance = values.var()
+    variance = values.var(ddof=1)
     halves = np.array([9.9, 10.0, 10.1])  # variance 0.01
     found = find_interval(values, halves, groups_of_half=200)
-    left = 0.01 - variance * (1 / 200 - 1 / 4_000)
+    taken_off = variance * (1 / 200 - 1 / 4_000)
+    left = 0.01 - taken_off
     assert found.standard_error == pytest.approx(left**0.5)
-    freedom = 2 * (left / 0.01) ** 2
-    reach = student.ppf(0.975, freedom) * left**0.5 if freedom >= 1 else student.ppf(0.975, 1) * left**0.5
-    assert found.high - values.mean() == pytest.approx(reach)
-
-
-def test_an_interval_is_never_narrower_than_that_of_independent_groups():
-    values = np.array([0.0, 1.0] * 50)
-    found = find_interval(values, np.full(5, 0.5), groups_of_half=100)
-    assert found.standard_error == pytest.approx(0.05)
-    assert found.effective_groups == pytest.approx(100.0)
-    alike = find_interval(np.full(3, 0.25), np.full(5, 0.25), groups_of_half=3)
-    assert (alike.low, alike.high, alike.effective_groups) == (0.25, 0.25, 3.0)
+    freedom = left**2 / (0.01**2 / 2 + taken_off**2 / 3_999)
+    assert found.high - values.mean() == pytest.approx(student.ppf(0.975, max(1.0, freedom)) * left**0.5)
 
 
 def _measures(several: bool):
@@ -82,12 +62,14 @@ def test_measures_of_sides_are_there_where_there_are_sides():
 def test_ratios_are_of_counts_and_overlaps_alone():
     measures = _measures(False)
     random = {name: values * 2 for name, values in measures.items()} | {"jaccard": np.zeros(2)}
-    found = {of.measure: of for of in compare(measures, {"random": random}, {})}
+    found = {of.measure: of for of in compare_with_baselines(measures, {"random": random}, {})}
     assert found["common_items"].ratio == pytest.approx(0.5)
     assert found["similarity"].ratio is None
     assert found["jaccard"].ratio is None
     assert {of.interval for of in found.values()} == {None}
-    assert len(compare(measures, {"random": random, "as_active": random}, {})) == 2 * len(measures)
+    assert len(compare_with_baselines(measures, {"random": random, "as_active": random}, {})) == 2 * len(
+        measures
+    )
 
 
 def test_activity_counts_a_member_as_often_as_drawn():
@@ -133,12 +115,12 @@ def test_intervals_hold_what_other_users_give_in_95_of_100_samples(unit_rows, ru
 
 
 def test_the_variance_of_a_part_of_the_users_is_scaled_to_all_of_them():
-    values, means = np.array([1.0, 3.0]), np.array([1.0, 2.0, 3.0])  # both of variance 1
-    # (1 - 1 / 5) * (0.2 / 0.8) + 1 / 2
+    values, means = np.array([1.0, 3.0]), np.array([1.0, 2.0, 3.0])  # of variance 2 and 1
     found = find_interval(values, means, groups_of_half=5, share=0.2)
-    assert found.standard_error == pytest.approx(0.7**0.5)
-    # More than the variance that was estimated, of three halves, which has two degrees of freedom.
-    assert found.high - 2.0 == pytest.approx(4.302653 * 0.7**0.5, rel=1e-6)
+    # A fifth against the other four: 0.25 * 1 + (1 / 2 - 0.25 / 5) * 2
+    assert found.standard_error == pytest.approx(1.15**0.5)
+    freedom = 1.15**2 / (0.25**2 / 2 + 0.9**2 / 1)
+    assert found.high - 2.0 == pytest.approx(student.ppf(0.975, freedom) * 1.15**0.5)
 
 
 def test_means_of_parts_of_the_users_foretell_how_means_of_all_vary():

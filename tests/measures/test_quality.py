@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsa_groups.groups.family import Rule
-from elsa_groups.measures import quality
-from elsa_groups.measures.quality import measure_overlap
+from elsa_groups.measures import overlap as quality
+from elsa_groups.measures.overlap import measure_overlap
 
 from ..one_by_one import measure_quality
 
@@ -210,11 +210,11 @@ def test_the_list_of_pairs_is_cut_by_group_number_among_equals():
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([[0, 4]], r"rows in \[0, 4\), came 0 to 4"),
-        ([[-1, 2]], r"rows in \[0, 4\), came -1 to 2"),
-        ([[0, 1], [2, 2]], "nobody twice in a group, came group 1"),
-        ([[0]], r"two or more, came shape \(1, 1\)"),
-        (np.empty((0, 3)), r"two or more, came shape \(0, 3\)"),
+        ([[0, 4]], r"rows in \[0, 4\), got 0 to 4"),
+        ([[-1, 2]], r"rows in \[0, 4\), got -1 to 2"),
+        ([[0, 1], [2, 2]], "nobody twice in a group, got group 1"),
+        ([[0]], r"two or more, got shape \(1, 1\)"),
+        (np.empty((0, 3)), r"two or more, got shape \(0, 3\)"),
     ],
 )
 def test_members_that_would_be_misread_are_refused(members, message):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elsa_groups.measures.resampling import match_activity, random_halves
+from elsa_groups.measures.baselines import match_activity
+from elsa_groups.measures.jackknife import random_halves
 
 
 def test_halves_are_half_of_the_users_without_replacement():

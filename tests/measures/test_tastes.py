@@ -81,5 +81,5 @@ def test_tastes_worked_by_hand():
 
 
 def test_top_items_of_other_users_are_refused():
-    with pytest.raises(ValueError, match=r"top: expected shape \(2, 20\), came \(3, 20\)"):
+    with pytest.raises(ValueError, match=r"top: expected shape \(2, 20\), got \(3, 20\)"):
         Profiles.of(csr_array(np.ones((2, 3), np.float32)), np.zeros((3, 20), np.int32))

@@ -145,17 +145,17 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "nothing": ({"epoch": 3}, "came none; there is no tensors"),
+    "nothing": ({"epoch": 3}, "got none; there is no tensors"),
     "other shape": ({"W": torch.ones(4, 6), "b": torch.ones(3)}, r"none; there is W \(4, 6\), b \(3,\)"),
-    "integers": ({"W": torch.ones(6, 4, dtype=torch.int64)}, "came none"),
+    "integers": ({"W": torch.ones(6, 4, dtype=torch.int64)}, "got none"),
     "several": ({"W": torch.ones(6, 4), "m": {"v": torch.ones(6, 4)}}, r"several \(W, m.v\)"),
     "own of other items": (
         {"model_state_dict": {"encoder": torch.ones(7, 4)}},
-        r"6 items x 4 factors, came none; there is model_state_dict.encoder \(7, 4\)",
+        r"6 items x 4 factors, got none; there is model_state_dict.encoder \(7, 4\)",
     ),
     "own of other items beside another": (
         {"model_state_dict": {"encoder": torch.ones(7, 4), "W": torch.ones(6, 4)}},
-        "came none",
+        "got none",
     ),
     "own not finite": (
         {"model_state_dict": {"encoder": torch.full((6, 4), float("nan"))}},

@@ -109,7 +109,7 @@ def test_unit_rows_of_any_scale_have_norm_one(scale: float) -> None:
 
 def test_unfit_item_vectors_are_refused(histories: Callable[..., csr_array]) -> None:
     matrix, encoder = histories(10, 20), _encoder(20)
-    with pytest.raises(InputError, match=r"each of the 20 items of the data, came shape \(19, 8\)"):
+    with pytest.raises(InputError, match=r"each of the 20 items of the data, got shape \(19, 8\)"):
         embed_users(matrix, encoder[:-1])
     encoder[3, 2] = np.nan
     with pytest.raises(InputError, match="NaN or infinity in 1 of 20 rows"):

@@ -44,7 +44,7 @@ def test_checkerboard_is_continued(checkerboard: Callable[..., csr_array]) -> No
 
 def test_top_k_refuses_other_items_and_empty_rankings() -> None:
     matrix = csr_array(np.ones((2, 3), np.float32))
-    with pytest.raises(InputError, match="each of the 3 items of the histories, came 4"):
+    with pytest.raises(InputError, match="each of the 3 items of the histories, got 4"):
         top_k(np.ones((4, 2), np.float32), matrix, 1)
     with pytest.raises(InputError, match=r"k: expected .* came 0"):
         top_k(np.ones((3, 2), np.float32), matrix, 0)
@@ -81,7 +81,7 @@ def test_padding_is_no_hit() -> None:
 def test_nobody_with_targets_is_an_error() -> None:
     targets = csr_array((2, 3), dtype=np.float32)
     for metric in (ndcg_at_k, recall_at_k):
-        with pytest.raises(InputError, match="at least one user with a held-out item, came none among 2"):
+        with pytest.raises(InputError, match="at least one user with a held-out item, got none among 2"):
             metric(np.zeros((2, 1), np.int64), targets)
 
 

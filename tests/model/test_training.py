@@ -104,7 +104,7 @@ def test_training_that_diverges_is_an_error(learning_rate: float, board: csr_arr
 def test_empty_part_of_the_split_is_named(part: str, board: csr_array) -> None:
     thirds = dict(zip(("train", "val", "test"), np.split(np.arange(180), 3), strict=True))
     split = Split(**{**thirds, part: np.empty(0, np.int64)})
-    with pytest.raises(InputError, match=f"came none in {part}"):
+    with pytest.raises(InputError, match=f"got none in {part}"):
         train(board, split, settings=SETTINGS, seed=0)
 
 
@@ -131,7 +131,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: present["mps"])
     assert find_device("auto").type == find_device("cpu").type == "cpu"
     for name in ("cuda", "mps", "tpu"):
-        with pytest.raises(InputError, match=rf"present here \(cpu\) or auto, came {name}"):
+        with pytest.raises(InputError, match=rf"present here \(cpu\) or auto, got {name}"):
             find_device(name)
     present["mps"] = True
     assert find_device("auto").type == find_device("mps").type == "mps"

@@ -257,7 +257,7 @@ FAULTS: list[tuple[Arrange, str | None, type[BaseException], str]] = [
     (no_checkpoint, NOT_BEGUN, InputError, "has no artifact checkpoint.ckpt under "),
     (flipped_byte, NOT_BEGUN, InputError, "is not the one that was logged (recorded sha256 "),
     (damaged_record, NOT_BEGUN, InputError, "is a required property; restore it, or train again"),
-    (code_in_the_checkpoint, NOT_BEGUN, InputError, "came one that needs pickle, which can run code"),
+    (code_in_the_checkpoint, NOT_BEGUN, InputError, "got one that needs pickle, which can run code"),
     (weights_that_are_no_numbers, NOT_BEGUN, InputError, "finite"),
     (items_in_another_order, NOT_BEGUN, InputError, "items.json of run "),
     (no_data, NOT_BEGUN, InputError, "nowhere.csv"),

@@ -10,8 +10,11 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from elsa_groups.groups.groups import Accounting, Groups
-from elsa_groups.measures.evidence import Comparison, compare, find_interval, measures_of
-from elsa_groups.measures.quality import Quality, measure_overlap
+from elsa_groups.measures.baselines import BaselineComparison, compare_with_baselines
+from elsa_groups.measures.jackknife import find_interval
+from elsa_groups.measures.overlap import measure_overlap
+from elsa_groups.measures.registry import measures_of
+from elsa_groups.measures.similarity import Quality
 from elsa_groups.measures.tastes import Tastes
 from elsa_groups.report.tables import Result
 
@@ -68,7 +71,7 @@ def make_tastes(n_groups: int, quality: Quality, rng: np.random.Generator) -> Ta
     )
 
 
-def make_evidence(quality: Quality, tastes: Tastes) -> list[Comparison]:
+def make_evidence(quality: Quality, tastes: Tastes) -> list[BaselineComparison]:
     """Return evidence where random groups measure half as much, and halves of users a tenth more or less."""
     measures = measures_of(quality, tastes)
     random = {name: values / 2 for name, values in measures.items()}
@@ -76,7 +79,7 @@ def make_evidence(quality: Quality, tastes: Tastes) -> list[Comparison]:
         name: find_interval(values, values.mean() * np.array([0.9, 1.0, 1.1]), len(values))
         for name, values in measures.items()
     }
-    return compare(measures, {"random": random, "as_active": random}, intervals)
+    return compare_with_baselines(measures, {"random": random, "as_active": random}, intervals)
 
 
 def written(figure: Figure) -> list[tuple[Text, Bbox]]:

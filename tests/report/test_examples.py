@@ -10,7 +10,13 @@ from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.model.embeddings import Embeddings, embed_users
-from elsa_groups.report.examples import GROUPS_SHOWN, ITEMS_SHOWN, MEMBERS_SHOWN, Histories, first_groups
+from elsa_groups.report.examples import (
+    GROUPS_SHOWN,
+    ITEMS_SHOWN,
+    MEMBERS_SHOWN,
+    MemberHistories,
+    first_groups,
+)
 
 from ..one_by_one import measure_quality
 
@@ -28,7 +34,7 @@ def histories(names=True):
         "D", csr_array(matrix), tuple("abcde"), tuple(f"item-{i}" for i in range(7)),
         tuple(f"Name {i}" for i in range(7)) if names else None, Source("x", "0" * 64), 1, 1,
     )  # fmt: skip
-    return Histories(data, embed_users(data.matrix, ENCODER, threads=1), ENCODER)
+    return MemberHistories(data, embed_users(data.matrix, ENCODER, threads=1), ENCODER)
 
 
 def family(sizes, within=Rule.similar, across=Rule.divergent):
@@ -94,7 +100,7 @@ def test_the_first_groups_are_shown_and_of_large_ones_the_first_members():
     members = np.array([rng.permutation(20)[:15] for _ in range(9)])
     embeddings = embed_users(matrix, encoder)
     examples = first_groups(
-        groups_of(members, (15,)), family((15,)), Histories(data, embeddings, encoder), embeddings.vectors,
+        groups_of(members, (15,)), family((15,)), MemberHistories(data, embeddings, encoder), embeddings.vectors,
         similar=0.9, divergent=0.1,
     )  # fmt: skip
     assert [example.number for example in examples] == list(range(GROUPS_SHOWN))
@@ -120,7 +126,7 @@ def test_pairs_are_judged_as_quality_counts_them(within, across, unit_rows, simi
         "D", csr_array(np.ones((12, 1), np.float32)), tuple("abcdefghijkl"), ("i",), None,
         Source("x", "0" * 64), 1, 1,
     )  # fmt: skip
-    users = Histories(data, Embeddings(vectors, np.arange(12), 0), np.ones((1, 3), np.float32))
+    users = MemberHistories(data, Embeddings(vectors, np.arange(12), 0), np.ones((1, 3), np.float32))
     examples = first_groups(
         groups_of(members, (3, 2)), family((3, 2), within, across), users, vectors, **limits
     )

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from elsa_groups.groups.groups import Accounting, Groups
-from elsa_groups.measures.quality import Quality, measure_overlap
+from elsa_groups.measures.overlap import measure_overlap
+from elsa_groups.measures.similarity import Quality
 from elsa_groups.report.tables import (
     Result,
     closing_table,

@@ -11,7 +11,7 @@ from elsa_groups.tracking import compared
 @pytest.mark.parametrize(
     ("given", "code", "expected"),
     [
-        ({"condition": "seed = 1"}, INVALID_PARAMETER_VALUE, "filter: no; came seed = 1"),
+        ({"condition": "seed = 1"}, INVALID_PARAMETER_VALUE, "filter: no; got seed = 1"),
         ({"condition": "seed = 1"}, TEMPORARILY_UNAVAILABLE, "tracking store sqlite:///here.db: no"),
         ({"parent": "0123"}, INVALID_PARAMETER_VALUE, "tracking store sqlite:///here.db: no"),
     ],

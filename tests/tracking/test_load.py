@@ -241,9 +241,9 @@ def test_a_run_of_another_kind_is_refused_with_where_to_look(client, tags, expec
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"schema_version": 2}, "expected schema_version 1, came 2"),
-        ({"kind": "odd"}, "expected kind elsa or groups, came 'odd'"),
-        ({"run_id": "another"}, "came another; it is another run's"),
+        ({"schema_version": 2}, "expected schema_version 1, got 2"),
+        ({"kind": "odd"}, "expected kind elsa or groups, got 'odd'"),
+        ({"run_id": "another"}, "got another; it is another run's"),
         ({"settings": 3}, "lineage.json: $.settings: 3 is not of type 'object'"),
     ],
 )
@@ -269,7 +269,7 @@ def test_an_array_that_needs_pickle_is_refused_unread(log_groups, tmp_path):
         change_files=overwrite(name, path.read_bytes()),
         change_lineage=lambda lineage: lineage["artifacts"].update({name: file_digest(path)}),
     )
-    assert f"{name}: expected an array, came Object arrays cannot be loaded" in refusal(run_id)
+    assert f"{name}: expected an array, got Object arrays cannot be loaded" in refusal(run_id)
 
 
 @pytest.mark.parametrize("rows", [np.arange(3), np.zeros((2, 2)), np.zeros((0, 2), np.int32)])
@@ -281,7 +281,7 @@ def test_an_array_that_holds_no_rows_of_users_is_refused(log_groups, tmp_path, r
         change_files=overwrite(name, path.read_bytes()),
         change_lineage=lambda lineage: lineage["artifacts"].update({name: file_digest(path)}),
     )
-    assert f"{name}: expected rows of int64, came {rows.dtype} {rows.shape}" in refusal(run_id)
+    assert f"{name}: expected rows of int64, got {rows.dtype} {rows.shape}" in refusal(run_id)
 
 
 def test_a_file_that_is_no_table_of_groups_is_refused(log_groups, tmp_path):
@@ -357,7 +357,7 @@ def test_nothing_is_found_where_there_is_no_experiment(client):
 
 
 def test_a_name_with_a_quote_is_refused(client):
-    with pytest.raises(InputError, match=r"without quotes, came x' or"):
+    with pytest.raises(InputError, match=r"without quotes, got x' or"):
         find_groups(dataset="x' or tags.a = '1")
 
 

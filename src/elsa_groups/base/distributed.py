@@ -165,7 +165,7 @@ def _has_cuda(device: str, on_machine: int) -> bool:
     found = torch.cuda.device_count()
     if device == "cuda" and found < on_machine:
         raise InputError(
-            f"device=cuda: expected a device for each of {on_machine} ranks of this machine, came {found};"
+            f"device=cuda: expected a device for each of {on_machine} ranks of this machine, got {found};"
             " start fewer ranks, or use device=cpu"
         )
     return found >= on_machine

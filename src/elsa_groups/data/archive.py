@@ -117,7 +117,7 @@ def find_given(folder: Path, path: str | Path, names: Sequence[str], beside: Seq
     given = Path(path).expanduser()
     if not given.is_file():
         raise InputError(
-            f"path: expected a raw file or an archive, came {given}, which is no file; correct it"
+            f"path: expected a raw file or an archive, got {given}, which is no file; correct it"
         )
     if not given.name.endswith(_ARCHIVE_ENDINGS):
         return given
@@ -172,7 +172,7 @@ def extract(
                     break
             if not found.intersection(required):
                 raise InputError(
-                    f"{archive}: expected a member {' or '.join(required)}, came none; replace it"
+                    f"{archive}: expected a member {' or '.join(required)}, got none; replace it"
                 )
     except _UNREADABLE as error:
         raise InputError(
@@ -202,7 +202,7 @@ def _copy(member: IO[bytes], part: Path, archive: Path, name: str, md5: str | No
     with part.open("xb") as out:
         shutil.copyfileobj(member, out, 1 << 20)
     if md5 is not None and (came := file_digest(part, "md5")) != md5:
-        raise InputError(f"{archive}: expected {name} with md5 {md5}, came {came}; replace the archive")
+        raise InputError(f"{archive}: expected {name} with md5 {md5}, got {came}; replace the archive")
 
 
 def _trusted_md5s(archive: Path, published: Published) -> dict[str, str]:

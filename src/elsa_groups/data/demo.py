@@ -42,7 +42,7 @@ def read_demo(folder: Path, *, n_users: int = 1000, n_items: int = 2000) -> Read
     for name, size in (("n_users", n_users), ("n_items", n_items)):
         if isinstance(size, bool) or not isinstance(size, int) or size < _FEWEST[name]:
             raise InputError(
-                f"{name}: expected an integer of at least {_FEWEST[name]}, came {size!r}; raise it"
+                f"{name}: expected an integer of at least {_FEWEST[name]}, got {size!r}; raise it"
             )
     settings = json.dumps([VERSION, _SEED, n_users, n_items, len(GENRES), _LOYALTY, _MIXED_EVERY])
     source = Source("generated:Demo", hashlib.sha256(settings.encode()).hexdigest())

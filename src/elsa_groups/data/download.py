@@ -63,7 +63,7 @@ def download(urls: Sequence[str], target: Path, *, md5: str | None, instead: str
         reasons.append(f"cannot write there: {error.strerror}")
     if not target.is_file():
         raise InputError(
-            f"{target.name}: expected in {target.parent}, came nothing, and it could not be downloaded "
+            f"{target.name}: expected in {target.parent}, got nothing, and it could not be downloaded "
             f"({'; '.join(reasons)}); get {target.name} and put it, or {instead} out of it, into the folder "
             f"{target.parent} by hand"
         )
@@ -124,7 +124,7 @@ class _Part:
         came = file_digest(self.path, "md5")
         if came != self.md5:
             self.remove()
-            raise ValueError(f"expected md5 {self.md5}, came {came}")
+            raise ValueError(f"expected md5 {self.md5}, got {came}")
 
 
 def _complete(url: str, part: _Part) -> None:

@@ -75,13 +75,13 @@ def mismatched_songs(path: Path) -> tuple[str, ...]:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(
-            f"exclude_mismatches: expected the file sid_mismatches.txt, came {path} ({error.strerror}); "
+            f"exclude_mismatches: expected the file sid_mismatches.txt, got {path} ({error.strerror}); "
             "give its path, or null to keep all songs"
         ) from error
     songs = sorted(set(re.findall(r"^ERROR: <(SO\w+) TR\w+>", text, flags=re.MULTILINE)))
     if not songs:
         raise InputError(
-            f"exclude_mismatches: expected lines like 'ERROR: <SO... TR...> ...', came none in {path}; "
+            f"exclude_mismatches: expected lines like 'ERROR: <SO... TR...> ...', got none in {path}; "
             "give the path of sid_mismatches.txt, or null to keep all songs"
         )
     return tuple(songs)

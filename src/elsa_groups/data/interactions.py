@@ -62,9 +62,9 @@ class Interactions:
         """Check what the constructor promises about shapes."""
         expected = (len(self.user_ids), len(self.item_ids))
         if self.matrix.shape != expected:
-            raise ValueError(f"matrix: expected shape {expected} to match the ids, came {self.matrix.shape}")
+            raise ValueError(f"matrix: expected shape {expected} to match the ids, got {self.matrix.shape}")
         if self.item_names is not None and len(self.item_names) != len(self.item_ids):
-            raise ValueError(f"item_names: expected {len(self.item_ids)} names, came {len(self.item_names)}")
+            raise ValueError(f"item_names: expected {len(self.item_ids)} names, got {len(self.item_names)}")
 
     @property
     def n_users(self) -> int:

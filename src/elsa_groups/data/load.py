@@ -68,7 +68,7 @@ def load(
     }
     for name, value in thresholds.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(f"{name}: expected an integer of at least 0, came {value!r}; correct it")
+            raise InputError(f"{name}: expected an integer of at least 0, got {value!r}; correct it")
     folder = Path(data_dir).expanduser() / dataset
     reading = reader(folder, **options)
     pairs = _filtered(dataset, reading, folder / "cache", thresholds)
@@ -89,14 +89,14 @@ def load(
 def _reader_of(dataset: str, options: Mapping[str, object]) -> Callable[..., Reading]:
     if dataset not in READERS:
         raise InputError(
-            f"dataset: expected one of {', '.join(READERS)}, came {dataset!r}; choose one of them"
+            f"dataset: expected one of {', '.join(READERS)}, got {dataset!r}; choose one of them"
         )
     reader = READERS[dataset]
     known = [name for name in inspect.signature(reader).parameters if name != "folder"]
     unknown = [name for name in options if name not in known]
     if unknown:
         raise InputError(
-            f"{dataset}: expected options among {', '.join(known)}, came {', '.join(unknown)}; remove them"
+            f"{dataset}: expected options among {', '.join(known)}, got {', '.join(unknown)}; remove them"
         )
     return reader
 
@@ -128,14 +128,14 @@ def _read_beside_digest(reading: Reading) -> Pairs:
 def _nothing_left(dataset: str, counts: Mapping[str, int], thresholds: Mapping[str, int]) -> str:
     came = ", ".join(f"{name} {value:,}" for name, value in counts.items() if not name.startswith("kept/"))
     if not counts["dropped/user_below_minimum"] + counts["dropped/item_below_minimum"]:
-        return f"{dataset}: expected pairs of a user and an item, came none ({came}); check the file"
+        return f"{dataset}: expected pairs of a user and an item, got none ({came}); check the file"
     # if no user has enough items, lowering the other threshold cannot help
     lower = [name for name, value in thresholds.items() if value > 1]
     if not counts["dropped/item_below_minimum"]:
         lower = ["min_user_interactions"]
     settings = " and ".join(f"{name}={value}" for name, value in thresholds.items())
     return (
-        f"{dataset}: expected pairs to be left by {settings}, came none ({came}); lower {' or '.join(lower)}"
+        f"{dataset}: expected pairs to be left by {settings}, got none ({came}); lower {' or '.join(lower)}"
     )
 
 

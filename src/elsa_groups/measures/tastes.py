@@ -57,7 +57,7 @@ class Profiles:
     def of(cls, histories: csr_array, top: NDArray[np.int32]) -> "Profiles":
         """Take users as the rows of their histories, (n_users, n_items), indices sorted, and of ``top``."""
         if top.shape != (histories.shape[0], TOP):
-            raise ValueError(f"top: expected shape {(histories.shape[0], TOP)}, came {top.shape}")
+            raise ValueError(f"top: expected shape {(histories.shape[0], TOP)}, got {top.shape}")
         activity = np.diff(histories.indptr).astype(np.int64)
         n_users_of = np.bincount(histories.indices, minlength=histories.shape[1])
         # One entry more, for empty histories at the end.

@@ -200,7 +200,7 @@ def read_checkpoint(path: Path, n_items: int, factors: int) -> NDArray[np.float3
         there = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items()) or "no tensors"
         how_many = f"several ({', '.join(expected)})" if own is None and expected else "none"
         raise InputError(
-            f"checkpoint {path}: expected one matrix of {n_items} items x {factors} factors, came "
+            f"checkpoint {path}: expected one matrix of {n_items} items x {factors} factors, got "
             f"{how_many}; there is {there}. Use the checkpoint of these data with this filter and its factors"
         )
     vectors = matrix.to(torch.float32 if matrix is own else torch.float64).contiguous().numpy()
@@ -215,13 +215,11 @@ def _load_without_pickle(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise InputError(f"{expected}, came {error.strerror}; check the path") from error
+        raise InputError(f"{expected}, got {error.strerror}; check the path") from error
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
-            raise InputError(
-                f"{expected}, came one that needs pickle, which can run code; {again}"
-            ) from error
-        raise InputError(f"{expected}, came something else; {again}") from error
+            raise InputError(f"{expected}, got one that needs pickle, which can run code; {again}") from error
+        raise InputError(f"{expected}, got something else; {again}") from error
     except (
         OSError,
         RuntimeError,
@@ -233,7 +231,7 @@ def _load_without_pickle(path: Path) -> object:
         TypeError,
         struct.error,
     ) as error:
-        raise InputError(f"{expected}, came something else or a part of it; {again}") from error
+        raise InputError(f"{expected}, got something else or a part of it; {again}") from error
 
 
 def _named_tensors(content: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:

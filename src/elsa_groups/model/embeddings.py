@@ -163,7 +163,7 @@ def check_item_order(matrix: csr_array, encoder: NDArray[np.float32], *, seed: i
     if not order.loss < ORDER_RATIO * min(order.shuffled_losses):
         raise InputError(
             f"encoder: expected its rows in the order of the {len(encoder)} items of the data, with a loss "
-            f"clearly below that of shuffled rows, came {order.loss:.3f} against "
+            f"clearly below that of shuffled rows, got {order.loss:.3f} against "
             f"{min(order.shuffled_losses):.3f}; use a checkpoint trained on these data with sorted item ids "
             "and the same filter, or train one here"
         )

@@ -39,10 +39,10 @@ def top_k(encoder: NDArray[np.float32], matrix_rows: csr_array, k: int) -> NDArr
     """
     n, n_items = matrix_rows.shape
     if k < 1:
-        raise InputError(f"k: expected the length of a ranking, at least 1, came {k}; ask for 1 or more")
+        raise InputError(f"k: expected the length of a ranking, at least 1, got {k}; ask for 1 or more")
     if encoder.shape[0] != n_items:
         raise InputError(
-            f"encoder: expected one row for each of the {n_items} items of the histories, came "
+            f"encoder: expected one row for each of the {n_items} items of the histories, got "
             f"{encoder.shape[0]}; use the checkpoint that was trained on these data"
         )
     ranking = np.empty((n, k), np.int64)
@@ -109,7 +109,7 @@ def _target_counts(targets: csr_array) -> NDArray[np.int64]:
     n_targets = np.diff(targets.indptr).astype(np.int64)
     if not n_targets.any():
         raise InputError(
-            f"targets: expected at least one user with a held-out item, came none among {len(n_targets)}; "
+            f"targets: expected at least one user with a held-out item, got none among {len(n_targets)}; "
             "enlarge val_ratio and test_ratio or keep users with longer histories"
         )
     return n_targets

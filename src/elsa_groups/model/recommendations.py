@@ -68,7 +68,7 @@ def top_items(
     """
     n_items = histories.shape[1]
     if k < 1:
-        raise InputError(f"k: expected the length of a ranking, at least 1, came {k}; ask for 1 or more")
+        raise InputError(f"k: expected the length of a ranking, at least 1, got {k}; ask for 1 or more")
     check_item_vectors(encoder, n_items)
     users = np.arange(len(vectors)) if users is None else users
     rows = np.ascontiguousarray(encoder, np.float32)

@@ -178,7 +178,7 @@ def find_device(name: str) -> torch.device:
         return torch.device(here[0])
     if name not in here:
         raise InputError(
-            f"device: expected one that is present here ({', '.join(here)}) or auto, came {name}; "
+            f"device: expected one that is present here ({', '.join(here)}) or auto, got {name}; "
             "choose another, or install a torch that supports it"
         )
     return torch.device(name)
@@ -189,7 +189,7 @@ def _check_parts(split: Split) -> None:
     for part in ("train", "val", "test"):
         if len(getattr(split, part)) == 0:
             raise InputError(
-                f"split: expected users in train, val and test, came none in {part}; "
+                f"split: expected users in train, val and test, got none in {part}; "
                 "change val_ratio or test_ratio, or keep more users"
             )
 

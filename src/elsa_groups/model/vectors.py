@@ -23,13 +23,13 @@ def check_item_vectors(vectors: NDArray[np.floating], n_items: int, *, name: str
     """
     if vectors.ndim != 2 or len(vectors) != n_items:
         raise InputError(
-            f"{name}: expected one row for each of the {n_items} items of the data, came shape "
+            f"{name}: expected one row for each of the {n_items} items of the data, got shape "
             f"{vectors.shape}; use the checkpoint that was trained on these data with the same filter"
         )
     n_bad = n_items - int(np.isfinite(vectors).all(axis=1).sum())
     if n_bad:
         raise InputError(
-            f"{name}: expected finite item vectors, came NaN or infinity in {n_bad} of {n_items} rows; "
+            f"{name}: expected finite item vectors, got NaN or infinity in {n_bad} of {n_items} rows; "
             "train again with a smaller learning rate or take another checkpoint"
         )
 

@@ -216,11 +216,11 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
 
     kind = lineage.get("kind") if isinstance(lineage, dict) else None
     if kind not in ("elsa", "groups"):
-        raise ValueError(f"{LINEAGE}: expected kind elsa or groups, came {kind!r}")
+        raise ValueError(f"{LINEAGE}: expected kind elsa or groups, got {kind!r}")
     # Before anything else: another version may look otherwise.
     if lineage.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(
-            f"{LINEAGE}: expected schema_version {SCHEMA_VERSION}, came {lineage.get('schema_version')!r};"
+            f"{LINEAGE}: expected schema_version {SCHEMA_VERSION}, got {lineage.get('schema_version')!r};"
             " use the release of elsa-groups that wrote it"
         )
     schema = json.loads(files("elsa_groups.record").joinpath("lineage.schema.json").read_text("utf-8"))

@@ -74,7 +74,7 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleGroup:
     """One group.
 
     Attributes
@@ -99,7 +99,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Histories:
+class MemberHistories:
     """Users as a reader knows them: by the items of their histories.
 
     Attributes
@@ -162,10 +162,10 @@ class Histories:
 def first_groups(
     groups: Groups,
     family: Family,
-    histories: Histories,
+    histories: MemberHistories,
     users: Users,
     limits: Limits,
-) -> tuple[Example, ...]:
+) -> tuple[ExampleGroup, ...]:
     """Describe the first groups of a key by number; whatever their number, two are looked at.
 
     Parameters
@@ -174,7 +174,7 @@ def first_groups(
         The groups of a key.
     family : Family
         Its rules.
-    histories : Histories
+    histories : MemberHistories
         Their members.
     users : Users
         What they are compared by.
@@ -192,10 +192,10 @@ def _describe(
     members: NDArray[np.int64],
     subgroups: NDArray[np.int64],
     family: Family,
-    histories: Histories,
+    histories: MemberHistories,
     users: Users,
     limits: Limits,
-) -> Example:
+) -> ExampleGroup:
     rows, shown = histories.embeddings.rows, members[:MEMBERS_SHOWN]
     described = tuple(
         Member(
@@ -208,11 +208,11 @@ def _describe(
         for position, member in enumerate(shown)
     )
     pairs = _judge(shown, subgroups, family, users, limits)
-    return Example(number, len(members), described, tuple(_shared(members, subgroups, histories)), pairs)
+    return ExampleGroup(number, len(members), described, tuple(_shared(members, subgroups, histories)), pairs)
 
 
 def _shared(
-    members: NDArray[np.int64], subgroups: NDArray[np.int64], histories: Histories
+    members: NDArray[np.int64], subgroups: NDArray[np.int64], histories: MemberHistories
 ) -> Iterator[Shared]:
     parts: list[tuple[int | None, NDArray[np.int64]]] = [(None, members)]
     if subgroups[-1]:

@@ -11,9 +11,11 @@ import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
-from elsa_groups.measures.evidence import Comparison
+from elsa_groups.measures.baselines import BaselineComparison
+from elsa_groups.measures.registry import MEASURES
+from elsa_groups.measures.statistics import columns_of
 from elsa_groups.report.cautions import Caution, signed
-from elsa_groups.report.examples import Example
+from elsa_groups.report.examples import ExampleGroup
 from elsa_groups.report.tables import Row
 
 # PNG bytes, which base64 makes a third more of: a page of any run stays below 3 MB.
@@ -28,24 +30,9 @@ _TO_EACH_OTHER = {
     "band": "in the band of each other",
     "any": "anybody",
 }
-# Heading, name in the row, format.
-_COLUMNS = (
-    ("groups", "groups", "{:,}"),
-    ("mean", "similarity_mean", "{:.3f}"),
-    ("sd", "similarity_std", "{:.3f}"),
-    ("random\nmean", "similarity_random", "{:.3f}"),
-    ("with a\nwrong pair", "wrong_pair_share", "{:.1%}"),
-    ("accepted", "acceptance_rate", "{:.2%}"),
-    ("largest\noverlap", "member_overlap_max", "{:.2f}"),
-    ("users\nreached", "user_coverage", "{:.1%}"),
-    ("restarts", "restarts", "{:,}"),
-    ("duplicates", "duplicates", "{:,}"),
-)
-# Of the evidence, what the page shows: measure, name, format.
-_EVIDENCE = (
-    ("similarity", "similarity", "{:.3f}"),
-    ("recommendation_overlap_at_20", "overlap@20", "{:.3f}"),
-    ("common_items", "common items", "{:.2f}"),
+_COLUMNS = columns_of(
+    *("groups", "similarity_mean", "similarity_std", "similarity_random", "wrong_pair_share"),
+    *("acceptance_rate", "member_overlap_max", "user_coverage", "restarts", "duplicates"),
 )
 
 
@@ -75,8 +62,8 @@ def render_page(
     rows: Sequence[Row],
     cautions: Sequence[Caution],
     pictures: Sequence[Picture],
-    evidence: Mapping[str, Sequence[Comparison]],
-    examples: Mapping[str, Sequence[Example]],
+    evidence: Mapping[str, Sequence[BaselineComparison]],
+    examples: Mapping[str, Sequence[ExampleGroup]],
 ) -> str:
     """Return the page as HTML, the same for the same arguments.
 
@@ -92,9 +79,9 @@ def render_page(
         What a reader must be told first.
     pictures : sequence of Picture
         Figures, embedded as long as they are below ``PICTURES_UP_TO`` bytes together.
-    evidence : mapping of str to sequence of Comparison
+    evidence : mapping of str to sequence of BaselineComparison
         Measures beside random groups, by key; the page shows the foremost.
-    examples : mapping of str to sequence of Example
+    examples : mapping of str to sequence of ExampleGroup
         Groups to judge, by key.
 
     Notes
@@ -211,18 +198,18 @@ def _rule(sizes: Sequence[int], *, within: str, across: str, linkage: str) -> st
     return ", ".join([f"{_sizes(sizes)} members", *asked, *by])
 
 
-def _evidence(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+def _evidence(comparisons: Sequence[BaselineComparison]) -> list[dict[str, Any]]:
     """Return what the page shows of a key: for each measure its name, its format, and both comparisons."""
     found = {(of.measure, of.baseline): of for of in comparisons}
     return [
         {
-            "name": name,
-            "form": form,
-            "random": found[measure, "random"],
-            "as_active": found[measure, "as_active"],
+            "name": measure.label,
+            "form": measure.format,
+            "random": found[measure.name, "random"],
+            "as_active": found[measure.name, "as_active"],
         }
-        for measure, name, form in _EVIDENCE
-        if (measure, "random") in found
+        for measure in MEASURES
+        if measure.on_page and (measure.name, "random") in found
     ]
 
 

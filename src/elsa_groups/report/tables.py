@@ -12,31 +12,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from elsa_groups.groups.groups import Groups
-from elsa_groups.measures.evidence import Comparison, measures_of
-from elsa_groups.measures.quality import Overlap, Quality
+from elsa_groups.measures.baselines import BaselineComparison
+from elsa_groups.measures.overlap import Overlap
+from elsa_groups.measures.registry import MEASURES, SUMMARISED, Measured, measures_of
+from elsa_groups.measures.similarity import Quality
+from elsa_groups.measures.statistics import METRICS
 from elsa_groups.measures.tastes import Tastes
 
 Row = dict[str, Any]
 
-# Of a key's row, what is logged as metrics; the rest is in the summary table alone.
-METRICS = (
-    "groups",
-    "similarity_mean",
-    "similarity_std",
-    "similarity_random",
-    "wrong_pair_share",
-    "acceptance_rate",
-    "member_overlap_mean",
-    "member_overlap_max",
-    "user_coverage",
-    "recommendation_overlap_at_20_mean",
-    "common_items_mean",
-    "within_mean",
-    "across_mean",
-)
 # What the summary says of random groups and of intervals; evidence.parquet says it of every measure.
 _INTERVAL = ("low", "high", "standard_error", "effective_groups")
-_SUMMARISED = ("similarity", "recommendation_overlap_at_20", "common_items", "jaccard")
 
 
 @dataclass(frozen=True)
@@ -59,7 +45,7 @@ class Result:
         What the members of each group have in common.
     random_overlap : NDArray[np.float64], shape (n_random,)
         Recommendation overlap at 20 of the same random groups.
-    evidence : sequence of Comparison
+    evidence : sequence of BaselineComparison
         Every measure beside both kinds of random groups.
     activity_difference : float
         Standardised mean difference of the members' activity from that of users.
@@ -74,7 +60,7 @@ class Result:
     seconds: float
     tastes: Tastes
     random_overlap: NDArray[np.float64]
-    evidence: Sequence[Comparison]
+    evidence: Sequence[BaselineComparison]
     activity_difference: float
     trained_share: float | None = None
 
@@ -86,7 +72,7 @@ def summary_row(result: Result) -> Row:
     ``q05``, ``q50`` and ``q95``. ``<measure>_random`` and ``<measure>_as_active`` are the means of random
     groups of the same size, and of those as active; ``<measure>_percentile`` and ``<measure>_cliffs_delta``
     compare with the former; ``<measure>_low``, ``<measure>_high`` and ``<measure>_effective_groups`` are of
-    the interval (see :mod:`elsa_groups.measures.evidence`). ``pairs_sharing_<m>`` counts the pairs of groups
+    the interval (see :mod:`elsa_groups.measures.jackknife`). ``pairs_sharing_<m>`` counts the pairs of groups
     with exactly m common members. Of all ``candidates``, ``rejected_<name>`` were rejected by a
     filter; ``shortfall`` is how many groups are missing.
     """
@@ -128,10 +114,10 @@ def summary_row(result: Result) -> Row:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _evidence(comparisons: Sequence[Comparison]) -> Row:
+def _evidence(comparisons: Sequence[BaselineComparison]) -> Row:
     row: Row = {}
     for of in comparisons:
-        if of.measure not in _SUMMARISED:
+        if of.measure not in SUMMARISED:
             continue
         row[f"{of.measure}_{of.baseline}"] = of.random_mean
         if of.baseline == "random":
@@ -198,8 +184,9 @@ def measures_table(result: Result) -> pa.Table:
 
     Columns that no group of the key has, as those across subgroups where there is one, are there and null.
     """
-    quality = {name: values for name, values in vars(result.quality).items()}
-    columns = {"group": np.arange(len(result.groups.members)), **quality, **vars(result.tastes)}
+    measured = Measured(result.quality, result.tastes)
+    columns = {"group": np.arange(len(result.groups.members))}
+    columns |= {measure.name: measure.of(measured) for measure in MEASURES}
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 
 

@@ -58,7 +58,7 @@ def find_records(*, parent: str | None = None, condition: str | None = None) -> 
         found = list(runs_newest_first(MlflowClient(), " and ".join(conditions)))
     except MlflowException as error:
         if condition is not None and error.error_code == _NOT_UNDERSTOOD:
-            raise InputError(f"filter: {first_line(error)}; came {condition}") from error
+            raise InputError(f"filter: {first_line(error)}; got {condition}") from error
         store = without_password(mlflow.get_tracking_uri())
         raise InputError(f"tracking store {store}: {first_line(error)}") from error
     records = []

@@ -246,7 +246,7 @@ def find_groups(
     """
     wanted = {KIND: "groups", DATASET: dataset, PARENT: parent}
     if odd := [value for value in wanted.values() if value and "'" in value]:
-        raise InputError(f"find_groups: expected a name or a run id without quotes, came {odd[0]}")
+        raise InputError(f"find_groups: expected a name or a run id without quotes, got {odd[0]}")
     tags = [f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value is not None]
     condition = " and ".join([*tags, "attributes.status = 'FINISHED'"])
     with _open_store(tracking_uri) as client:
@@ -320,7 +320,7 @@ def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
     try:
         lineage: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{what}: {LINEAGE}: expected JSON, came {error}; draw the groups again") from error
+        raise InputError(f"{what}: {LINEAGE}: expected JSON, got {error}; draw the groups again") from error
     try:
         check_lineage(lineage)
     except ValueError as error:
@@ -328,7 +328,7 @@ def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
     for name, expected in (("kind", "groups"), ("run_id", artifacts.run_id)):
         if lineage[name] != expected:
             raise InputError(
-                f"{what}: {LINEAGE}: expected {name} {expected}, came {lineage[name]}; it is another run's"
+                f"{what}: {LINEAGE}: expected {name} {expected}, got {lineage[name]}; it is another run's"
             )
     return lineage
 
@@ -364,7 +364,7 @@ def _load(key: str, files: RecordedFiles) -> UserGroups:
         ids = table["user_id"].combine_chunks()
         user_ids = np.array(ids.dictionary.to_pylist(), np.str_)[ids.indices.to_numpy()]
     except (pa.ArrowException, KeyError, AttributeError) as error:
-        raise files.refusal(f"{name}: expected a table of groups, came {first_line(error)}") from error
+        raise files.refusal(f"{name}: expected a table of groups, got {first_line(error)}") from error
     if different:
         raise files.refusal(f"{name}: its column {different[0]} is not that of groups/{key}.npy")
     return UserGroups(key, group["family"], sizes, members, user_ids.reshape(members.shape))
@@ -376,9 +376,9 @@ def read_members(name: str, recorded: str, files: RecordedFiles) -> NDArray[np.i
     try:
         members: NDArray[np.int64] = np.load(path, allow_pickle=False)
     except ValueError as error:
-        raise files.refusal(f"{name}: expected an array, came {first_line(error)}") from error
+        raise files.refusal(f"{name}: expected an array, got {first_line(error)}") from error
     if members.dtype != np.int64 or members.ndim != 2:
-        raise files.refusal(f"{name}: expected rows of int64, came {members.dtype} {members.shape}")
+        raise files.refusal(f"{name}: expected rows of int64, got {members.dtype} {members.shape}")
     files.check(f"members in {name}", recorded, array_digest(members))
     return members
 

@@ -309,7 +309,7 @@ def _read_json(artifacts: RunArtifacts, name: str, folder: Path, kind: type[Any]
         content = error
     if not isinstance(content, kind):
         raise InputError(
-            f"parent: {name} of run {artifacts.run_id} is damaged: expected a JSON {kind.__name__}, came"
+            f"parent: {name} of run {artifacts.run_id} is damaged: expected a JSON {kind.__name__}, got"
             f" {content!s:.60}; restore it, or train again"
         )
     return content

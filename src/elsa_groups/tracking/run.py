@@ -430,7 +430,7 @@ def launched_run() -> RunHandle | None:
         run = MlflowClient().get_run(run_id)
     except MlflowException as error:
         raise InputError(
-            f"MLFLOW_RUN_ID: expected a run of {store_uri()}, came {run_id} ({first_line(error)}); unset it"
+            f"MLFLOW_RUN_ID: expected a run of {store_uri()}, got {run_id} ({first_line(error)}); unset it"
         ) from error
     is_free = run.info.status == "RUNNING" and KIND not in run.data.tags
     return RunHandle(run_id, run.info.experiment_id) if is_free else None

@@ -46,12 +46,12 @@ def read_split(artifacts: RunArtifacts, n_users: int, *, path: str = SPLIT) -> S
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"parent: {path} of run {artifacts.run_id}: expected rows of {', '.join(_PARTS)}, came {error!r}"
+            f"parent: {path} of run {artifacts.run_id}: expected rows of {', '.join(_PARTS)}, got {error!r}"
         ) from error
     rows = np.concatenate(list(parts.values()))
     if not np.array_equal(np.sort(rows), np.arange(n_users)):
         raise InputError(
-            f"parent: {path} of run {artifacts.run_id}: expected each of {n_users:,} users in one part, came"
+            f"parent: {path} of run {artifacts.run_id}: expected each of {n_users:,} users in one part, got"
             f" {len(rows):,} rows of {len(np.unique(rows)):,} users; restore it, or train again"
         )
     return Split(**parts)

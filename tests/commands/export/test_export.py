@@ -87,7 +87,7 @@ def test_a_folder_with_files_or_a_file_is_refused(tmp_path):
     (tmp_path / "full" / "mine").write_text("")
     for place in (tmp_path / "full", tmp_path / "full" / "mine"):
         with pytest.raises(
-            InputError, match=r"out_dir: expected a new or empty folder, came .*; name another"
+            InputError, match=r"out_dir: expected a new or empty folder, got .*; name another"
         ):
             check_out_dir(place)
     check_out_dir(tmp_path / "new" / "er")
@@ -115,11 +115,11 @@ def test_a_place_that_leads_nowhere_is_refused(tmp_path, monkeypatch, given):
 
 def test_folders_that_cannot_be_replaced_are_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"came the working folder, {tmp_path}; name another"):
+    with pytest.raises(InputError, match=rf"got the working folder, {tmp_path}; name another"):
         check_out_dir(find_out_dir("."))
     monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
     (tmp_path / "disk").mkdir()
-    with pytest.raises(InputError, match=rf"came a mount point, {tmp_path}/disk; name another"):
+    with pytest.raises(InputError, match=rf"got a mount point, {tmp_path}/disk; name another"):
         check_out_dir(find_out_dir("disk"))
 
 

@@ -19,7 +19,7 @@ from elsa_groups.commands.generate.measuring import (
 from elsa_groups.commands.generate.population import Chosen, Population
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
-from elsa_groups.measures.evidence import find_interval
+from elsa_groups.measures.jackknife import find_interval
 from elsa_groups.measures.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity.history_users import HistoryUsers

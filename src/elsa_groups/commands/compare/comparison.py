@@ -15,8 +15,9 @@ from elsa_groups.commands.compare.variation import (
     order_of_runs,
     say_value,
 )
+from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.cautions import Caution
-from elsa_groups.report.tables import METRICS, Row, mlflow_table, shorten
+from elsa_groups.report.tables import Row, mlflow_table, shorten
 
 # Logged of each key, but no measure of what a setting does.
 _COUNTS = ("groups", "similarity_std")
@@ -26,8 +27,8 @@ _LABEL_LENGTH = 24
 COLUMNS_UP_TO = 4
 _TERMINAL_WIDTH = 100
 _TERMINAL_METRICS = (
-    ("similarity", "similarity_mean", "{:.3f}"),
-    ("wrong pair", "wrong_pair_share", "{:.1%}"),
+    ("similarity", STATISTIC["similarity_mean"]),
+    ("wrong pair", STATISTIC["wrong_pair_share"]),
 )
 
 
@@ -207,11 +208,13 @@ def comparison_table(comparison: Comparison) -> str:
     keys = [shorten(key, 20) for key in comparison.keys]
     room = max(1, (_TERMINAL_WIDTH - 20) // 8)
     shown = comparison.runs[:room]
-    for title, metric, form in _TERMINAL_METRICS:
+    for title, statistic in _TERMINAL_METRICS:
         rows = [[title, *(str(n + 1) for n in range(len(shown)))]]
         for name, key in zip(keys, comparison.keys, strict=True):
-            values = [run.value(key, metric) for run in shown]
-            rows.append([name, *("-" if value is None else form.format(value) for value in values)])
+            values = [run.value(key, statistic.name) for run in shown]
+            rows.append(
+                [name, *("-" if value is None else statistic.format.format(value) for value in values)]
+            )
         tables.append(_aligned(rows))
     if len(shown) < len(comparison.runs):
         tables.append(f"{len(comparison.runs) - len(shown)} more runs are in comparison.csv")

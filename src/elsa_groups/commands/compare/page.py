@@ -11,6 +11,7 @@ from elsa_groups.commands.compare.comparison import (
     comparison_cautions,
 )
 from elsa_groups.commands.compare.variation import say_value
+from elsa_groups.measures.statistics import METRICS, columns_of
 from elsa_groups.report.page import Picture, fitting, open_template
 from elsa_groups.report.tables import shorten
 
@@ -18,20 +19,6 @@ from elsa_groups.report.tables import shorten
 ROWS_UP_TO = 100
 # Letters of a value, in the table and above it.
 _VALUE_LENGTH, _LONGEST = 28, 70
-# Metric, heading, format; others go by their name.
-_COLUMNS = (
-    ("similarity_mean", "mean", "{:.3f}"),
-    ("similarity_random", "random\nmean", "{:.3f}"),
-    ("wrong_pair_share", "with a\nwrong pair", "{:.1%}"),
-    ("acceptance_rate", "accepted", "{:.2%}"),
-    ("member_overlap_mean", "mean\noverlap", "{:.4f}"),
-    ("member_overlap_max", "largest\noverlap", "{:.2f}"),
-    ("user_coverage", "users\nreached", "{:.1%}"),
-    ("recommendation_overlap_at_20_mean", "top 20\nshared", "{:.3f}"),
-    ("common_items_mean", "common\nitems", "{:.2f}"),
-    ("within_mean", "within", "{:.3f}"),
-    ("across_mean", "across", "{:.3f}"),
-)
 _FORMAT = "{:.4g}"
 
 
@@ -77,7 +64,7 @@ def render_comparison(
 
 def _columns_of(comparison: Comparison, key: str) -> list[tuple[str, str, str]]:
     """Return metric, heading and format of what some run has of a key."""
-    known = {metric: (metric, heading, form) for metric, heading, form in _COLUMNS}
+    known = {metric: (metric, heading, form) for heading, metric, form in columns_of(*METRICS)}
     return [
         known.get(metric, (metric, metric.replace("_", "_\u200b"), _FORMAT))
         for metric in comparison.metrics

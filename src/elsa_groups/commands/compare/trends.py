@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from elsa_groups.commands.compare.comparison import Comparison
 from elsa_groups.commands.compare.variation import Varying, say_value
+from elsa_groups.measures.statistics import STATISTICS
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (
     BLUE,
@@ -34,21 +35,11 @@ FIGURES_UP_TO = 4
 # Rows of runs that one still looks at.
 DOTS_UP_TO = 40
 NAMES = {
-    "similarity_mean": "mean similarity",
-    "similarity_random": "mean of random groups",
-    "wrong_pair_share": "groups with a wrong pair",
-    "acceptance_rate": "candidates accepted",
-    "member_overlap_mean": "mean overlap",
-    "member_overlap_max": "largest overlap",
-    "user_coverage": "users reached",
-    "recommendation_overlap_at_20_mean": "top 20 shared",
-    "common_items_mean": "items in common",
-    "within_mean": "within subgroups",
-    "across_mean": "across subgroups",
+    **{statistic.name: statistic.label for statistic in STATISTICS if statistic.metric},
     "threshold/similar": "similar threshold",
     "threshold/divergent": "divergent threshold",
 }
-_SHARES = ("wrong_pair_share", "acceptance_rate", "user_coverage")
+_SHARES = tuple(statistic.name for statistic in STATISTICS if statistic.is_share)
 # Falls by orders of magnitude.
 _MAGNITUDES = ("acceptance_rate",)
 # The baseline is the same whatever is set, but for the size of groups.

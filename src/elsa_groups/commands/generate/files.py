@@ -27,7 +27,7 @@ from elsa_groups.record.schema import (
     thresholds_record,
 )
 from elsa_groups.report.cautions import Caution, find_cautions
-from elsa_groups.report.examples import Histories, first_groups
+from elsa_groups.report.examples import MemberHistories, first_groups
 from elsa_groups.report.figures.histogram import count_result, describe_histogram, draw_histogram
 from elsa_groups.report.figures.run import figures_of, save_pictures
 from elsa_groups.report.figures.style import save_png
@@ -168,7 +168,7 @@ def _render(generation: Generation, origin: dict[str, Any], rows: list[Row], pic
     drawn, parent = generation.drawn, generation.parent
     family_of = {kind.name: kind.family for kind in generation.settings.types}
     seen = replace(generation.interactions, matrix=drawn.population.histories)
-    histories = Histories(seen, drawn.embeddings, parent.encoder)
+    histories = MemberHistories(seen, drawn.embeddings, parent.encoder)
     users, limits = drawn.population.users, drawn.thresholds.limits
     return render_page(
         origin | {"environment": {"code": generation.code.as_dict()}},

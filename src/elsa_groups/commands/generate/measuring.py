@@ -18,16 +18,16 @@ from elsa_groups.groups.family import GroupType, find_partners
 from elsa_groups.groups.groups import Groups, first_subgroups
 from elsa_groups.groups.rejection import draw_kept_groups
 from elsa_groups.groups.sampler import Law
-from elsa_groups.measures.evidence import (
-    Interval,
+from elsa_groups.measures.baselines import (
     Measures,
     activity_difference,
-    compare,
-    find_interval,
-    measures_of,
+    compare_with_baselines,
+    match_activity,
 )
-from elsa_groups.measures.quality import measure_overlap, measure_quality
-from elsa_groups.measures.resampling import match_activity, random_halves, share_of_half
+from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, random_halves, share_of_half
+from elsa_groups.measures.overlap import measure_overlap
+from elsa_groups.measures.registry import measures_of
+from elsa_groups.measures.similarity import measure_quality
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.recommendations import top_items
 from elsa_groups.report.tables import Result
@@ -250,6 +250,8 @@ def _measure_key(
     measures = measures_of(quality, tastes)
     random, matched = (measure_members(source, profiles, m, anyone) for m in (key.random.members, as_active))
     of_halves = [measure_members(source, profiles, members, anyone) for members in halves or []]
+    if of_halves and len(groups.members) == 1:
+        log.warning("no intervals of %s: %s", groups.key, ONE_GROUP)
     intervals = find_intervals(measures, of_halves, share_of_half(users.n_users))
     return Result(
         groups=groups,
@@ -263,7 +265,7 @@ def _measure_key(
         seconds=key.seconds,
         tastes=tastes,
         random_overlap=random["recommendation_overlap_at_20"],
-        evidence=compare(measures, {"random": random, "as_active": matched}, intervals),
+        evidence=compare_with_baselines(measures, {"random": random, "as_active": matched}, intervals),
         activity_difference=activity_difference(profiles.activity, groups.members),
     )
 
@@ -284,9 +286,10 @@ def find_intervals(measures: Measures, of_halves: list[Measures], share: float) 
         return {}
     counts = [Fraction(len(next(iter(half.values())))) for half in of_halves]
     groups_of_half = float(harmonic_mean(counts))
-    return {
+    found = {
         name: find_interval(
             values, np.array([half[name].mean() for half in of_halves]), groups_of_half, share
         )
         for name, values in measures.items()
     }
+    return {name: interval for name, interval in found.items() if interval is not None}

@@ -121,7 +121,7 @@ def count_similarities(
     """
     for name, values in (("similarities", similarities), ("random_similarities", random_similarities)):
         if not len(values):
-            raise ValueError(f"{name}: expected at least one group, came none")
+            raise ValueError(f"{name}: expected at least one group, got none")
     inside, between = _defined(within), _defined(across)
     edges = _edges(np.concatenate([similarities, random_similarities, inside, between, [similar, divergent]]))
     return Histogram(

@@ -1,0 +1,210 @@
+"""Everything that is measured of a group. To add a measure: a function, and an entry here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsa_groups.measures.similarity import Quality
+from elsa_groups.measures.tastes import Tastes
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the functions of measures take: both parts of what was found of the groups of a type."""
+
+    quality: Quality
+    tastes: Tastes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One number of each group, and how it is told.
+
+    Attributes
+    ----------
+    name : str
+        In files and metrics.
+    label, heading : str
+        Beside a chart; above a column, where it may break. The heading is the label unless it is given.
+    definition : str
+        What it is, as in docs/evidence.md.
+    format : str
+        Of its mean.
+    of : callable
+        Returns it for each group, shape (n_groups,), NaN where it is undefined.
+    ratio : bool
+        Whether it has a natural zero, so that a ratio of means says something.
+    metric : bool
+        Whether its mean is logged to MLflow, as ``<key>/<name>_mean``.
+    interval_in_summary : bool
+        Whether the summary has its comparison with random groups and its interval.
+    on_page : bool
+        Whether the page shows its comparison with random groups.
+    by_subgroups : bool
+        Whether it is left out of groups with a single subgroup.
+    compared : bool
+        Whether it is compared with random groups; the others are only a column of the measures.
+    """
+
+    name: str
+    label: str
+    heading: str = ""
+    definition: str
+    format: str
+    of: Callable[[Measured], NDArray[np.float64] | NDArray[np.int64]]
+    ratio: bool = False
+    metric: bool = False
+    interval_in_summary: bool = False
+    on_page: bool = False
+    by_subgroups: bool = False
+    compared: bool = True
+
+
+MEASURES = (
+    Measure(
+        name="similarity",
+        label="similarity",
+        heading="mean",
+        definition="(1 + cosine) / 2, mean over the pairs of members",
+        format="{:.3f}",
+        of=attrgetter("quality.similarity"),
+        metric=True,
+        interval_in_summary=True,
+        on_page=True,
+    ),
+    Measure(
+        name="within",
+        label="within subgroups",
+        heading="within",
+        definition="similarity, mean over the pairs inside subgroups",
+        format="{:.3f}",
+        of=attrgetter("quality.within"),
+        metric=True,
+        by_subgroups=True,
+    ),
+    Measure(
+        name="across",
+        label="across subgroups",
+        heading="across",
+        definition="similarity, mean over the pairs between subgroups",
+        format="{:.3f}",
+        of=attrgetter("quality.across"),
+        metric=True,
+        by_subgroups=True,
+    ),
+    Measure(
+        name="wrong_pairs",
+        label="wrong pairs",
+        definition="pairs on the wrong side of the threshold of their rule; not compared with random groups",
+        format="{:.2f}",
+        of=attrgetter("quality.wrong_pairs"),
+        compared=False,
+    ),
+    Measure(
+        name="recommendation_overlap_at_20",
+        label="overlap@20",
+        heading="top 20\nshared",
+        definition="of the first 20 items that the parent recommends to each member, own history left out:"
+        " the share that two members have in common, mean over the pairs",
+        format="{:.3f}",
+        of=attrgetter("tastes.recommendation_overlap_at_20"),
+        ratio=True,
+        metric=True,
+        interval_in_summary=True,
+        on_page=True,
+    ),
+    Measure(
+        name="recommendation_overlap_at_10",
+        label="overlap@10",
+        definition="the same of the first 10",
+        format="{:.3f}",
+        of=attrgetter("tastes.recommendation_overlap_at_10"),
+        ratio=True,
+    ),
+    Measure(
+        name="recommendation_overlap_within",
+        label="overlap@20 within subgroups",
+        definition="that at 20, over the pairs inside subgroups",
+        format="{:.3f}",
+        of=attrgetter("tastes.recommendation_overlap_within"),
+        ratio=True,
+        by_subgroups=True,
+    ),
+    Measure(
+        name="recommendation_overlap_across",
+        label="overlap@20 across subgroups",
+        definition="that at 20, over the pairs between subgroups",
+        format="{:.3f}",
+        of=attrgetter("tastes.recommendation_overlap_across"),
+        ratio=True,
+        by_subgroups=True,
+    ),
+    Measure(
+        name="jaccard",
+        label="Jaccard index of histories",
+        definition="items that two histories have in common by items of either, mean over the pairs:"
+        " similarity that no model has seen",
+        format="{:.3f}",
+        of=attrgetter("tastes.jaccard"),
+        ratio=True,
+        interval_in_summary=True,
+    ),
+    Measure(
+        name="common_items",
+        label="common items",
+        heading="common\nitems",
+        definition="items in every member's history",
+        format="{:.2f}",
+        of=attrgetter("tastes.common_items"),
+        ratio=True,
+        metric=True,
+        interval_in_summary=True,
+        on_page=True,
+    ),
+    Measure(
+        name="union_items",
+        label="items of anybody",
+        definition="items in anybody's history",
+        format="{:.2f}",
+        of=attrgetter("tastes.union_items"),
+        ratio=True,
+    ),
+    Measure(
+        name="activity",
+        label="activity",
+        definition="items in a history, mean over the members",
+        format="{:.1f}",
+        of=attrgetter("tastes.activity"),
+        ratio=True,
+    ),
+    Measure(
+        name="popularity",
+        label="popularity",
+        definition="of the users that can be drawn, how many have an item: mean over the items of a history,"
+        " then over the members",
+        format="{:.1f}",
+        of=attrgetter("tastes.popularity"),
+        ratio=True,
+    ),
+)
+RATIOS = frozenset(measure.name for measure in MEASURES if measure.ratio)
+SUMMARISED = frozenset(measure.name for measure in MEASURES if measure.interval_in_summary)
+
+
+def measures_of(quality: Quality, tastes: Tastes) -> dict[str, NDArray[np.float64]]:
+    """Return all measures of the groups of a key by their names, each of shape (n_groups,), float64.
+
+    Of groups with one subgroup, measures within and across are left out, as is what no group has.
+    """
+    several, measured = not np.isnan(quality.across).all(), Measured(quality, tastes)
+    named = {m.name: m.of(measured) for m in MEASURES if m.compared and (several or not m.by_subgroups)}
+    return {name: values.astype(np.float64) for name, values in named.items() if not np.isnan(values).all()}
+
+
+def docs_table() -> str:
+    """Return the table of measures of docs/evidence.md."""
+    rows = [f"| `{measure.name}` | {measure.definition} |" for measure in MEASURES]
+    return "\n".join(["| measure | definition |", "|---|---|", *rows])
