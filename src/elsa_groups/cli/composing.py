@@ -127,7 +127,7 @@ def _compose(arguments: list[str], command: Command, search: list[str]) -> Compo
 
 
 def _check_model(runtime: DictConfig) -> None:
-    """Refuse a model that has no file: a dataset need not have one, and Hydra leaves out a mistyped one too."""
+    """Refuse a model that has no file: as a dataset need not have one, Hydra passes over a mistyped one."""
     choice, folders = runtime.choices.get("model"), [Path(each.path) for each in runtime.config_sources]
     if choice in (None, runtime.choices.get("dataset")):
         return
