@@ -38,7 +38,9 @@ def test_a_dataset_without_a_model_of_its_own_is_trained_by_the_defaults() -> No
 
 @pytest.mark.parametrize("command", ["train", "main"])
 def test_a_mistyped_model_is_refused(command: str) -> None:
-    with pytest.raises(InputError, match=r"model: expected one of Demo, .*, got LastFM1K; choose one of them"):
+    with pytest.raises(
+        InputError, match=r"model: expected one of Demo, .*, got LastFM1K; choose one of them"
+    ):
         compose_settings(command, ["model=LastFM1K"])
 
 
