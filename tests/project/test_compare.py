@@ -16,6 +16,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.cli.compare import main as compare_main
 from elsa_groups.commands.compare.compare import compare_runs
 from elsa_groups.commands.compare.compare import run as _compare
+from elsa_groups.settings.commands import CompareSettings
 
 from ..launches import kept_process, leave_undrawn
 from .conftest import Store
@@ -84,7 +85,7 @@ def _store(place: Place, _no_ambient_tracking: None, monkeypatch: pytest.MonkeyP
 
 def compared(capsys, **given: str) -> tuple[str, str]:
     """Compare as the entry point does; return the id of the comparison run and all that was printed."""
-    _compare({"parent": None, "runs": None, "filter": None} | given, [])
+    _compare(CompareSettings(**given), [])
     out = capsys.readouterr().out
     title, _, run_id = out.strip().splitlines()[-1].partition(": ")
     assert title == "comparison run"

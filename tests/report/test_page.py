@@ -324,7 +324,7 @@ def test_evidence_is_shown_with_its_intervals_where_there_are_any(page_parts):
         ):
             of, line = found[measure], next(shown)
             mean = f"{of.mean:.{digits}f}"
-            if measure == "similarity":
+            if of.interval is not None:
                 mean += f" ({of.interval.low:.3f}–{of.interval.high:.3f})"
             random = f"{of.random_mean:.{digits}f}"
             delta = f"{of.cliffs_delta:+.2f}".replace("+0.00", "0.00").replace("-", "−")

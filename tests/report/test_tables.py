@@ -77,7 +77,8 @@ def test_a_row_holds_statistics_worked_by_hand():
     row = summary_row(of)
     # Random groups measure half of each group: 0.05, 0.15, 0.25, 0.35.
     # Halves of 0.36, 0.4, 0.44 differ less than independent groups would: those decide.
-    reach = 4.302653 * (0.05 / 4) ** 0.5
+    # Their variance is 0.2 / 3, by n - 1, and Student's quantile that of three degrees of freedom.
+    reach = 3.182446 * (0.2 / 3 / 4) ** 0.5
     expected = {
         "groups": 4,
         "size": 3,

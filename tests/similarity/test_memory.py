@@ -11,9 +11,14 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from elsa_groups.similarity.limits import Target
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.similarity.limits import Method, Target, ThresholdSettings
+from elsa_groups.similarity.thresholds import find_thresholds
+from elsa_groups.similarity.vector_users import VectorUsers
 
-from ..one_by_one import find_thresholds
+ASKED = ThresholdSettings(
+    method=Method.exact, similar=Target(0.9), divergent=Target(0.1), exact_budget=1e13, sampled_pairs=1000
+)
 
 def resident(name):
     line = next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(name))
@@ -24,7 +29,7 @@ def users(n):
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 def sweep(vectors):
-    find_thresholds(vectors, similar=Target(0.9), divergent=Target(0.1), method="exact", threads=2)
+    find_thresholds(VectorUsers(vectors), ASKED, seed=0, runtime=Runtime(threads=2))
 
 sweep(users(2000))
 vectors = users(int(sys.argv[1]))
