@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elsa_groups.commands.reproduce.regenerate import in_recorded_rows, read_members, rows_by_id
+from elsa_groups.commands.reproduce.regenerate import in_recorded_rows, read_all_members, rows_by_id
 
 
 def test_rows_are_those_of_the_same_users_and_users_without_one_are_told_apart():
@@ -29,7 +29,7 @@ def test_members_that_are_gone_or_unreadable_are_left_out(tmp_path, content):
     if content is not None:
         (tmp_path / "groups" / "c_2.npy").write_bytes(content)
 
-    found = read_members(tmp_path, {"groups": {"a_2": {}, "b_2": {}, "c_2": {}}})
+    found = read_all_members(tmp_path, {"groups": {"a_2": {}, "b_2": {}, "c_2": {}}})
 
     assert {name: array.tolist() for name, array in found.items()} == {"a_2": [[0, 1]]}
     assert found["a_2"].dtype == np.int64

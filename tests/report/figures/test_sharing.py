@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binom
 
 from elsa_groups.report.figures.sharing import (
+    count_pairs_sharing,
     count_participation,
-    count_shared,
     describe_participation,
     describe_shared,
     draw_participation,
@@ -21,7 +21,7 @@ FOUR = [[0, 1, 2], [1, 2, 5], [5, 6, 7], [2, 1, 0]]
 
 
 def test_pairs_are_counted_by_shared_members_in_the_columns_of_their_key():
-    shared = count_shared([make_result(members=FOUR), make_result("similar_5", 20, n_users=12)])
+    shared = count_pairs_sharing([make_result(members=FOUR), make_result("similar_5", 20, n_users=12)])
 
     assert shared.columns == ["1", "2", "3", "4", "5"]
     assert shared.pairs[0].tolist() == [1, 2, 1, -1, -1]
@@ -32,7 +32,7 @@ def test_pairs_are_counted_by_shared_members_in_the_columns_of_their_key():
 def test_the_last_column_counts_all_that_share_more():
     members = [list(range(12)), list(range(12)), [*range(3, 12), 20, 21, 22], [0, *range(30, 41)]]
 
-    shared = count_shared([make_result("large_12", members=members), make_result()])
+    shared = count_pairs_sharing([make_result("large_12", members=members), make_result()])
 
     # 12 members once and 9 twice; one member twice.
     assert shared.columns[-1] == "8+"
@@ -41,7 +41,7 @@ def test_the_last_column_counts_all_that_share_more():
 
 
 def test_cells_show_counts_coloured_by_share():
-    shared = count_shared([make_result(members=FOUR), make_result("similar_5", 20, n_users=12)])
+    shared = count_pairs_sharing([make_result(members=FOUR), make_result("similar_5", 20, n_users=12)])
 
     (axes,) = draw_shared(shared).axes
 
@@ -58,8 +58,8 @@ def test_cells_show_counts_coloured_by_share():
 def test_alt_text_of_shared_members():
     apart = make_result(members=[[0, 1, 2], [3, 4, 5]])
 
-    assert describe_shared(count_shared([apart])).endswith("for similar_3: no pair shares any.")
-    said = describe_shared(count_shared([make_result(members=FOUR), apart]))
+    assert describe_shared(count_pairs_sharing([apart])).endswith("for similar_3: no pair shares any.")
+    said = describe_shared(count_pairs_sharing([make_result(members=FOUR), apart]))
     assert "Of similar_3 66.67% of the pairs share one or more" in said
     assert said.endswith("the most members that a pair of any key shares are 3.")
 

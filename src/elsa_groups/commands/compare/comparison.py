@@ -66,8 +66,8 @@ class ComparedRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Groups runs in the order of their settings, and where they differ; made by :func:`compare`.
+class RunsComparison:
+    """Groups runs in the order of their settings, and where they differ; made by :func:`compare_groups_runs`.
 
     Attributes
     ----------
@@ -127,15 +127,15 @@ class Comparison:
         return tuple(first.values())
 
 
-def compare(runs: Sequence[ComparedRun]) -> Comparison:
+def compare_groups_runs(runs: Sequence[ComparedRun]) -> RunsComparison:
     """Order runs by the settings that differ, and say where they differ; the order given is of no effect."""
     by_name = sorted(runs, key=lambda run: (run.name, run.run_id))
     settings = find_variation([run.lineage for run in by_name]).settings
     ordered = tuple(by_name[position] for position in order_of_runs(settings, len(by_name)))
-    return Comparison(ordered, find_variation([run.lineage for run in ordered]))
+    return RunsComparison(ordered, find_variation([run.lineage for run in ordered]))
 
 
-def comparison_cautions(comparison: Comparison) -> tuple[Caution, ...]:
+def comparison_cautions(comparison: RunsComparison) -> tuple[Caution, ...]:
     """Return what a reader must know before looking at settings: that data or model are not the same."""
     found = []
     if runs := _apart(comparison.variation, "data.digest"):
@@ -161,7 +161,7 @@ def _apart(variation: Variation, name: str) -> str:
     return " and of ".join(said)
 
 
-def comparison_csv(comparison: Comparison) -> str:
+def comparison_csv(comparison: RunsComparison) -> str:
     """Return one line a run and key: which, the settings that differ, thresholds and metrics.
 
     Columns: ``run_id``, ``run_name``, ``key``, ``conf.<path>``, ``threshold/similar``,
@@ -180,7 +180,7 @@ def comparison_csv(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def settings_table(comparison: Comparison) -> dict[str, list[Any]]:
+def settings_table(comparison: RunsComparison) -> dict[str, list[Any]]:
     """Return MLflow's table of one row a run: all that differs between their records."""
     variation = comparison.variation
     entries = [Varying(f"conf.{entry.name}", entry.values) for entry in variation.settings]
@@ -192,7 +192,7 @@ def settings_table(comparison: Comparison) -> dict[str, list[Any]]:
     return mlflow_table(rows)
 
 
-def comparison_table(comparison: Comparison) -> str:
+def comparison_table(comparison: RunsComparison) -> str:
     """Return the comparison as plain tables for the terminal, about 100 columns wide.
 
     First the runs with some of the settings that differ, then keys against as many runs as fit.

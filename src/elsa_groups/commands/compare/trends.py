@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from elsa_groups.commands.compare.comparison import Comparison
+from elsa_groups.commands.compare.comparison import RunsComparison
 from elsa_groups.commands.compare.variation import Varying, say_value
 from elsa_groups.measures.statistics import STATISTICS
 from elsa_groups.report.figures.run import RunFigure
@@ -63,7 +63,7 @@ class Look:
     marker: str
 
 
-def looks_of(comparison: Comparison) -> dict[str, Look]:
+def looks_of(comparison: RunsComparison) -> dict[str, Look]:
     """Return the look of each key; families that ask for nothing are grey."""
     families = list(dict.fromkeys(comparison.families.values()))
     asking = [family for family in families if not _asks_nothing(comparison, family)]
@@ -78,12 +78,12 @@ def looks_of(comparison: Comparison) -> dict[str, Look]:
     return looks
 
 
-def _asks_nothing(comparison: Comparison, family: str) -> bool:
+def _asks_nothing(comparison: RunsComparison, family: str) -> bool:
     rules = [run.lineage["settings"].get("families", {}).get(family) for run in comparison.runs]
     return all(rule is None or rule.get("within") == rule.get("across") == "any" for rule in rules)
 
 
-def metric_figures(comparison: Comparison) -> list[RunFigure]:
+def metric_figures(comparison: RunsComparison) -> list[RunFigure]:
     """Return a figure for each numeric setting that some runs differ in alone; or one with a row each run.
 
     Numeric settings that change along with another one, as both quantiles may, are told by its figure.
@@ -104,7 +104,7 @@ def metric_figures(comparison: Comparison) -> list[RunFigure]:
     return figures
 
 
-def _moving_along(comparison: Comparison, setting: Varying) -> list[Varying]:
+def _moving_along(comparison: RunsComparison, setting: Varying) -> list[Varying]:
     """Return the other numeric settings that say the same of every run: one value each for one of this."""
     return [
         other
@@ -117,7 +117,7 @@ def _moving_along(comparison: Comparison, setting: Varying) -> list[Varying]:
     ]
 
 
-def _drawn(comparison: Comparison) -> list[str]:
+def _drawn(comparison: RunsComparison) -> list[str]:
     """Return the metrics that have a panel: those that some key has."""
     return [
         metric
@@ -128,7 +128,7 @@ def _drawn(comparison: Comparison) -> list[str]:
 
 
 @default_settings()
-def draw_trend(comparison: Comparison, setting: Varying) -> "Figure":
+def draw_trend(comparison: RunsComparison, setting: Varying) -> "Figure":
     """Draw a panel for each metric over a setting: a line for each key, and for each value of the others."""
     from matplotlib.ticker import MaxNLocator
 
@@ -163,7 +163,7 @@ def _draw_line(axes: "Axes", points: list[tuple[float, float]], look: Look, mark
         )  # fmt: skip
 
 
-def _say_settings(comparison: Comparison, setting: Varying, *, has_markers: bool) -> str:
+def _say_settings(comparison: RunsComparison, setting: Varying, *, has_markers: bool) -> str:
     """Name the setting of the horizontal axis, those that move along with it, and those of the markers."""
     along = [other.short for other in _moving_along(comparison, setting)]
     said = "\nand with it ".join([setting.name, *along])
@@ -173,7 +173,7 @@ def _say_settings(comparison: Comparison, setting: Varying, *, has_markers: bool
     return said
 
 
-def _value(comparison: Comparison, run: int, key: str, metric: str) -> float | None:
+def _value(comparison: RunsComparison, run: int, key: str, metric: str) -> float | None:
     compared = comparison.runs[run]
     limits = compared.limits
     return limits[metric] if metric in limits else compared.value(key, metric)
@@ -184,13 +184,13 @@ def _lines(metric: str, looks: dict[str, Look]) -> dict[str, Look]:
     return {"": Look(INK, "solid", "o")} if metric.startswith("threshold/") else looks
 
 
-def _apart(comparison: Comparison, setting: Varying) -> list[Varying]:
+def _apart(comparison: RunsComparison, setting: Varying) -> list[Varying]:
     """Return the other settings that differ and do not move along, each told once."""
     along = {setting.name, *(other.name for other in _moving_along(comparison, setting))}
     return [other for other in comparison.told_settings if other.name not in along]
 
 
-def _others(comparison: Comparison, setting: Varying) -> dict[str, list[int]]:
+def _others(comparison: RunsComparison, setting: Varying) -> dict[str, list[int]]:
     """Group runs by the values of all settings that stay apart, written in short."""
     groups: dict[str, list[int]] = {}
     for run in range(len(comparison.runs)):
@@ -239,7 +239,7 @@ def _marker_legend(markers: dict[str, str]) -> "list[Artist]":
     ]
 
 
-def describe_trend(comparison: Comparison, setting: Varying) -> str:
+def describe_trend(comparison: RunsComparison, setting: Varying) -> str:
     """Say in words and numbers what :func:`draw_trend` shows: ends of the longest of the lines of a key."""
     low, high = (say_value(end(setting.values)) for end in (min, max))
     # Between runs that differ in anything else, too, no line is drawn.
@@ -259,7 +259,7 @@ def describe_trend(comparison: Comparison, setting: Varying) -> str:
 
 
 @default_settings()
-def draw_runs(comparison: Comparison) -> "Figure":
+def draw_runs(comparison: RunsComparison) -> "Figure":
     """Draw a panel for each metric with a row for each run, in which every key has a mark."""
     metrics = _drawn(comparison)
     n_runs = len(comparison.runs)
@@ -305,7 +305,7 @@ def _dot_legend(looks: dict[str, Look]) -> "list[Artist]":
     ]
 
 
-def describe_runs(comparison: Comparison) -> str:
+def describe_runs(comparison: RunsComparison) -> str:
     """Say in words and numbers what :func:`draw_runs` shows."""
     means = []
     for key in comparison.keys:

@@ -47,7 +47,7 @@ def feasibility_row(of: Feasibility) -> Row:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def metrics_of(row: Row) -> dict[str, float]:
+def feasibility_metrics(row: Row) -> dict[str, float]:
     """Return the metrics of a key by their full names, ``<key>/<name>``."""
     return {f"{row['key']}/{name}": float(row[name]) for name in METRICS if name in row}
 

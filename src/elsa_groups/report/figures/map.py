@@ -57,7 +57,7 @@ class UserMap:
 
 
 @dataclass(frozen=True)
-class Example:
+class MapExample:
     """Some groups of a key.
 
     Attributes
@@ -111,18 +111,18 @@ def map_users(vectors: NDArray[np.float32]) -> UserMap:
     return UserMap(positions.round(6) + 0.0, (shares[0], shares[1] if dim > 1 else 0.0))
 
 
-def choose_examples(results: Sequence[Result]) -> list[Example]:
+def choose_examples(results: Sequence[Result]) -> list[MapExample]:
     """Take the first three groups of the first key of each family."""
-    firsts: dict[str, Example] = {}
+    firsts: dict[str, MapExample] = {}
     for result in results:
         groups = result.groups
-        example = Example(groups.key, groups.members[: len(_MARKS)], groups.subgroup_of_position)
+        example = MapExample(groups.key, groups.members[: len(_MARKS)], groups.subgroup_of_position)
         firsts.setdefault(groups.family, example)
     return list(firsts.values())
 
 
 @default_settings()
-def draw_map(users: UserMap, examples: Sequence[Example]) -> "Figure":
+def draw_map(users: UserMap, examples: Sequence[MapExample]) -> "Figure":
     """Draw a map for each example, a mark for each of its members, lines from the middle of the group.
 
     Users behind are dots, or cells by their number where they are many. Members of the first subgroup have
@@ -153,7 +153,7 @@ def draw_map(users: UserMap, examples: Sequence[Example]) -> "Figure":
     return figure
 
 
-def _explain_marks(examples: Sequence[Example]) -> "list[Artist]":
+def _explain_marks(examples: Sequence[MapExample]) -> "list[Artist]":
     """Name groups and subgroups by their numbers, as tables do."""
     from matplotlib.lines import Line2D
 
@@ -197,7 +197,7 @@ def _draw_group(
         )  # fmt: skip
 
 
-def describe_map(users: UserMap, examples: Sequence[Example]) -> str:
+def describe_map(users: UserMap, examples: Sequence[MapExample]) -> str:
     """Say in words and numbers what :func:`draw_map` shows."""
     keys = ", ".join(example.key for example in examples)
     drawn = f" with up to {len(_MARKS)} groups each of {keys} drawn over it" if keys else ""

@@ -12,8 +12,8 @@ from elsa_groups.report.figures.map import choose_examples, describe_map, draw_m
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
 from elsa_groups.report.figures.recommendation_overlap import count_overlaps, describe_overlaps, draw_overlaps
 from elsa_groups.report.figures.sharing import (
+    count_pairs_sharing,
     count_participation,
-    count_shared,
     describe_participation,
     describe_shared,
     draw_participation,
@@ -112,7 +112,7 @@ def _figures_of_keys(
         yield RunFigure.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
     overlaps = count_overlaps(results)
     yield RunFigure.of("recommendation_overlap", draw_overlaps(overlaps), describe_overlaps(overlaps))
-    shared = count_shared(results)
+    shared = count_pairs_sharing(results)
     yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
     keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]
     yield RunFigure.of("participation", draw_participation(keys), describe_participation(keys, n_users))

@@ -77,7 +77,7 @@ class SharedMembers:
         return shares
 
 
-def count_shared(results: Sequence[Result]) -> SharedMembers:
+def count_pairs_sharing(results: Sequence[Result]) -> SharedMembers:
     """Count pairs of groups by the members that they share, for one key or more."""
     sizes = [result.groups.members.shape[1] for result in results]
     n_columns = min(max(sizes), _COLUMNS)
