@@ -17,7 +17,8 @@ from elsa_groups.commands.compare.variation import (
 )
 from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.cautions import Caution
-from elsa_groups.report.tables import Row, mlflow_table, shorten
+from elsa_groups.report.tables import Row, mlflow_table
+from elsa_groups.report.text_tables import aligned, shorten
 
 # Logged of each key, but no measure of what a setting does.
 _COUNTS = ("groups", "similarity_std")
@@ -204,7 +205,7 @@ def comparison_table(comparison: RunsComparison) -> str:
         for n, run in enumerate(comparison.runs)
     ]
     tables = [f"{caution.title}: {caution.text}" for caution in comparison_cautions(comparison)]
-    tables.append(_aligned([head, *lines], left=1 + len(settings)))
+    tables.append("\n".join(aligned([head, *lines], left=(0, len(head) - 2, len(head) - 1))))
     keys = [shorten(key, 20) for key in comparison.keys]
     room = max(1, (_TERMINAL_WIDTH - 20) // 8)
     shown = comparison.runs[:room]
@@ -215,19 +216,7 @@ def comparison_table(comparison: RunsComparison) -> str:
             rows.append(
                 [name, *("-" if value is None else statistic.format.format(value) for value in values)]
             )
-        tables.append(_aligned(rows))
+        tables.append("\n".join(aligned(rows)))
     if len(shown) < len(comparison.runs):
         tables.append(f"{len(comparison.runs) - len(shown)} more runs are in comparison.csv")
     return "\n\n".join(tables)
-
-
-def _aligned(lines: Sequence[Sequence[str]], left: int | None = None) -> str:
-    """Align columns to the right; the first one, and those from ``left`` on, to the left."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 or (left is not None and column >= left) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )

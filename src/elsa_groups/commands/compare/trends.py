@@ -23,7 +23,7 @@ from elsa_groups.report.figures.style import (
     say_keys,
     settle,
 )
-from elsa_groups.report.tables import shorten
+from elsa_groups.report.text_tables import shorten
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from elsa_groups.commands.feasibility.assessment import Estimate, Feasibility
 from elsa_groups.commands.feasibility.loosening import Looser
-from elsa_groups.report.tables import Row, closing_table
+from elsa_groups.report.tables import Row
+from elsa_groups.report.text_tables import closing_table
 
 # Of a key's row, what is logged as metrics.
 METRICS = ("starting_share", "completing_share", "expected_draws", "log10_distinct_groups")

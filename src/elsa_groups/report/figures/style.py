@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from elsa_groups.report.tables import shorten
+from elsa_groups.report.text_tables import shorten
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
