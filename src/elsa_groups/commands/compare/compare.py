@@ -152,7 +152,7 @@ def _write(folder: Path, comparison: RunsComparison, agreements: dict[str, Agree
 
 
 def _write_figures(
-    folder: Path, comparison: RunsComparison, agreements: "dict[str, Agreement]"
+    folder: Path, comparison: RunsComparison, agreements: dict[str, Agreement]
 ) -> list[Picture]:
     figures = metric_figures(comparison)
     if agreements:

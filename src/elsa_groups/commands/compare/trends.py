@@ -1,7 +1,13 @@
 """Metrics of several runs: over each numeric setting that differs, or run by run where none does."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from elsa_groups.commands.compare.comparison import RunsComparison
 from elsa_groups.commands.compare.variation import Varying, say_value
@@ -24,11 +30,6 @@ from elsa_groups.report.figures.style import (
     settle,
 )
 from elsa_groups.report.text_tables import shorten
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # A figure for each of the first of them; the tables have all.
 FIGURES_UP_TO = 4
@@ -128,10 +129,8 @@ def _drawn(comparison: RunsComparison) -> list[str]:
 
 
 @default_settings()
-def draw_trend(comparison: RunsComparison, setting: Varying) -> "Figure":
+def draw_trend(comparison: RunsComparison, setting: Varying) -> Figure:
     """Draw a panel for each metric over a setting: a line for each key, and for each value of the others."""
-    from matplotlib.ticker import MaxNLocator
-
     metrics = [*_drawn(comparison), *comparison.runs[0].limits]
     figure, panels = new_figure(
         shorten(f"Over {setting.name}", 60), len(metrics), columns=_COLUMNS, panel_height=1.35
@@ -155,7 +154,7 @@ def draw_trend(comparison: RunsComparison, setting: Varying) -> "Figure":
     return figure
 
 
-def _draw_line(axes: "Axes", points: list[tuple[float, float]], look: Look, marker: str) -> None:
+def _draw_line(axes: Axes, points: list[tuple[float, float]], look: Look, marker: str) -> None:
     if points:
         axes.plot(
             *zip(*sorted(points), strict=True), color=look.color, linestyle=look.line, linewidth=1.3,
@@ -206,10 +205,8 @@ def _markers(others: dict[str, list[int]]) -> dict[str, str]:
     return dict(zip(others, _MARKERS, strict=False))
 
 
-def _scale_values(axes: "Axes", which: Literal["x", "y"], metric: str) -> None:
+def _scale_values(axes: Axes, which: Literal["x", "y"], metric: str) -> None:
     """Scale the axis that a metric is read from."""
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-
     axis = axes.xaxis if which == "x" else axes.yaxis
     if metric in _MAGNITUDES:
         axes.set(**{f"{which}scale": "log"})
@@ -221,18 +218,14 @@ def _scale_values(axes: "Axes", which: Literal["x", "y"], metric: str) -> None:
         axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 
-def _key_legend(looks: dict[str, Look]) -> "list[Artist]":
-    from matplotlib.lines import Line2D
-
+def _key_legend(looks: dict[str, Look]) -> list[Artist]:
     return [
         Line2D([], [], color=look.color, linestyle=look.line, linewidth=1.3, label=shorten(key, 20))
         for key, look in looks.items()
     ]
 
 
-def _marker_legend(markers: dict[str, str]) -> "list[Artist]":
-    from matplotlib.lines import Line2D
-
+def _marker_legend(markers: dict[str, str]) -> list[Artist]:
     return [
         Line2D([], [], color=INK, linestyle="none", marker=marker, markersize=4, label=shorten(values, 22))
         for values, marker in markers.items()
@@ -259,7 +252,7 @@ def describe_trend(comparison: RunsComparison, setting: Varying) -> str:
 
 
 @default_settings()
-def draw_runs(comparison: RunsComparison) -> "Figure":
+def draw_runs(comparison: RunsComparison) -> Figure:
     """Draw a panel for each metric with a row for each run, in which every key has a mark."""
     metrics = _drawn(comparison)
     n_runs = len(comparison.runs)
@@ -288,9 +281,7 @@ def draw_runs(comparison: RunsComparison) -> "Figure":
     return figure
 
 
-def _dot_legend(looks: dict[str, Look]) -> "list[Artist]":
-    from matplotlib.lines import Line2D
-
+def _dot_legend(looks: dict[str, Look]) -> list[Artist]:
     return [
         Line2D(
             [],
