@@ -7,27 +7,29 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
-from benchmarks.people import TARGETS, Vectors
-from elsa_groups.commands.generate.measuring import DrawnKey, Source, measure_keys
+from benchmarks.people import Vectors
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.cli.composing import compose_settings
+from elsa_groups.commands.generate.measuring import DrawnFrom, DrawnKey, measure_keys
+from elsa_groups.commands.generate.population import Chosen, Population
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
-from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.filters import NAMES
-from elsa_groups.groups.rejection import NO_FILTERS
-from elsa_groups.groups.sampler import draw_groups
+from elsa_groups.groups.candidates import Lookup
+from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
+from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.training import train
-from elsa_groups.similarity.scores import coarsen
+from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.similarity.thresholds import find_thresholds
+from elsa_groups.similarity.vector_users import VectorUsers
 
 POPULATION, TRAINED_ON = 20_000, 1_000
 MEASURES = ("similarity", "recommendation_overlap_at_20", "common_items", "jaccard", "activity")
@@ -42,72 +44,62 @@ Found = dict[tuple[str, str], tuple[float, float, float, float, float]]
 
 
 @dataclass(frozen=True)
-class Population:
+class Generated:
     """Generated listeners, and item vectors trained on a few of them: the model stays, the users change."""
 
     histories: csr_array
     encoder: Vectors
 
 
-def demo_population(n_users: int = POPULATION) -> Population:
+def demo_population(n_users: int = POPULATION) -> Generated:
     """Generate listeners and train on the first thousand."""
     data = load("Demo", Path(), min_user_interactions=5, min_item_interactions=5, n_users=n_users)
     few = min(TRAINED_ON, n_users)
     split = split_users(few, val_ratio=0.1, test_ratio=0.1, seed=42)
     settings = TrainingSettings(factors=64, epochs=20, batch_size=64, learning_rate=0.003, patience=3)
     encoder = train(data.matrix[:few], split, settings=settings, seed=42, device="cpu").encoder
-    return Population(data.matrix, encoder)
+    return Generated(data.matrix, encoder)
 
 
-def settings_of(seed: int, halves: int) -> dict[str, Any]:
+def settings_of(seed: int, halves: int) -> GenerateSettings:
     """Return what measuring needs of the settings."""
-    targets = {name: {"quantile": t.quantile, "value": t.value} for name, t in TARGETS.items()}
-    off = {name: {"value": getattr(NO_FILTERS, name), "scope": "history"} for name in NAMES}
-    return {
-        "seed": seed,
-        "thresholds": {"method": "exact", "sampled_pairs": 1_000_000, **targets},
-        "sampling": {"max_draws": 1000, "max_restarts": 10_000},
-        "overlap": {"threshold": 0.3},
-        "filters": {"budget": 1, **off},
-        "evidence": {"halves": halves},
-        "families": {},
-    }
+    asked = ["dataset=Demo", "thresholds.method=exact", f"seed={seed}", f"evidence.halves={halves}"]
+    settings: GenerateSettings = compose_settings("generate", asked)
+    return settings
 
 
 def measure_sample(
-    population: Population, users: NDArray[np.int64], *, n_groups: int, halves: int, seed: int
+    generated: Generated, rows: NDArray[np.int64], *, n_groups: int, halves: int, seed: int
 ) -> dict[str, list[BaselineComparison]]:
-    """Draw and measure groups of some users of the population as a run does; return the evidence by key."""
-    histories = population.histories[users]
-    embeddings = embed_users(histories, population.encoder, threads=1)
-    thresholds = find_thresholds(embeddings.vectors, **TARGETS, method="exact")
-    source = Source(
-        settings_of(seed, halves), embeddings.vectors, embeddings.vectors, coarsen(embeddings.vectors),
-        histories, population.encoder, thresholds, 1,
+    """Draw and measure groups of some users as a run does; return the evidence by key."""
+    settings, runtime = settings_of(seed, halves), Runtime()
+    histories = generated.histories[rows]
+    embeddings = embed_users(histories, generated.encoder, threads=1)
+    users, chosen = VectorUsers(embeddings.vectors), Chosen(embeddings.rows, embeddings.rows)
+    population = Population(
+        embeddings, users, users, embeddings.vectors, histories, None, chosen, generated.encoder,
+        Lookup(histories[embeddings.rows]),
     )  # fmt: skip
+    thresholds = find_thresholds(users, settings.thresholds, seed=seed, runtime=runtime)
     keys = []
     for name, sizes, within, across in KINDS:
-        family = Family(name, (sizes,), within, across, Linkage.mean, n_groups)
-        anyone = replace(family, within=Rule.any, across=Rule.any)
-        groups, random = (
-            draw_groups(
-                embeddings.vectors, rules, sizes, similar=thresholds.similar, divergent=thresholds.divergent,
-                seed=seed, stream=stream,
-            )
-            for rules, stream in ((family, "groups"), (anyone, "baseline"))
-        )  # fmt: skip
-        keys.append(DrawnKey(family, groups, random, 0.0))
+        kind = GroupType(Family(name, (sizes,), within, across, Linkage.mean, n_groups), sizes)
+        law = Law(thresholds.limits, seed)
+        groups = draw_groups(users, kind, law)
+        random = draw_groups(users, kind.without_rules, replace(law, stream="baseline"))
+        keys.append(DrawnKey(kind, groups, random, 0.0))
+    source = DrawnFrom(settings, population, thresholds, runtime)
     return {result.groups.key: list(result.evidence) for result in measure_keys(source, keys)}
 
 
 def repeat(
-    population: Population, *, n_users: int, n_groups: int, halves: int, repeats: int
+    generated: Generated, *, n_users: int, n_groups: int, halves: int, repeats: int
 ) -> Iterator[Found]:
     """Yield mean, low, high, standard error and effective groups by key and measure, each of other users."""
     rng = np.random.default_rng(0)
     for seed in tqdm(range(repeats), "samples of users", disable=None):
-        users = np.sort(rng.choice(population.histories.shape[0], n_users, replace=False))
-        evidence = measure_sample(population, users, n_groups=n_groups, halves=halves, seed=seed)
+        users = np.sort(rng.choice(generated.histories.shape[0], n_users, replace=False))
+        evidence = measure_sample(generated, users, n_groups=n_groups, halves=halves, seed=seed)
         found: Found = {}
         for key, comparisons in evidence.items():
             for of in comparisons:

@@ -3,25 +3,26 @@
 import numpy as np
 
 from benchmarks.harness import Options, Row, clock, main, seconds
-from benchmarks.people import KEYS, generated_users, thresholds_of
+from benchmarks.people import KEYS, SEED, generated_users, thresholds_of
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import available_threads
 from elsa_groups.commands.feasibility.assessment import Effort, assess_key
-from elsa_groups.similarity.thresholds import sample_similarities
+from elsa_groups.similarity.sampling import sample_similarities
+from elsa_groups.similarity.vector_users import VectorUsers
 
 
 def feasibility_20_000(options: Options) -> list[Row]:
     """Assess every key of the seed's families that has rules."""
     n_users, threads = 2_000 if options.quick else 20_000, available_threads()
-    vectors, activity = generated_users(n_users), np.ones(n_users, np.int64)
-    limits = thresholds_of(vectors, threads=threads).limits
+    users, activity = VectorUsers(generated_users(n_users)), np.ones(n_users, np.int64)
+    runtime = Runtime(threads)
+    limits = thresholds_of(users, runtime).limits
     effort = Effort(200, hard_restarts=10, completing_share=0.5, max_draws=1000, max_restarts=10_000)
 
     def assess(n_keys: int) -> None:
-        ordered = np.sort(sample_similarities(vectors, 1_000_000, seed=0, threads=threads))
-        for family, sizes in KEYS[:n_keys]:
-            assess_key(
-                vectors, family, sizes, activity, **limits, seed=42, effort=effort, ordered=ordered
-            )  # fmt: skip
+        ordered = np.sort(sample_similarities(users, 1_000_000, seed=0, runtime=runtime))
+        for kind in KEYS[:n_keys]:
+            assess_key(users, kind, limits, activity, seed=SEED, effort=effort, ordered=ordered)
 
     assess(1)
     took = clock(lambda: assess(len(KEYS)))

@@ -1,28 +1,42 @@
 """Drawing groups until filters have kept as many as wanted."""
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.sparse import csr_array
 
 from benchmarks.harness import Options, Row, alternate, main, seconds
-from benchmarks.people import FAMILIES, generated_users, thresholds_of
+from benchmarks.people import KEYS, SEED, generated_users, thresholds_of
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import available_threads
-from elsa_groups.groups.family import Groups
-from elsa_groups.groups.filters import Filters, Lookup
-from elsa_groups.groups.rejection import NO_FILTERS, draw_kept_groups
+from elsa_groups.groups.candidates import Lookup
+from elsa_groups.groups.filters import (
+    NO_FILTERS,
+    CommonItemsScope,
+    DistinctFirst,
+    Filters,
+    MaxMemberOverlap,
+    MaxPairSimilarity,
+    MaxParticipation,
+    MaxRecommendationOverlap,
+    MinCommonItems,
+    MinHistory,
+    MinPairSimilarity,
+    NoDuplicates,
+)
+from elsa_groups.groups.groups import Groups
+from elsa_groups.groups.rejection import draw_kept_groups
+from elsa_groups.groups.sampler import Law
+from elsa_groups.similarity.vector_users import VectorUsers
 
 ALL_BUT_DISJOINT = Filters(
-    min_history=20,
-    min_pair_similarity=0.55,
-    max_pair_similarity=0.99,
-    min_common_items=2,
-    common_items_scope="half",
-    max_recommendation_overlap=0.8,
-    no_duplicates=True,
-    distinct_first=True,
-    max_participation=5,
-    max_member_overlap=0.34,
+    min_history=MinHistory(20),
+    min_pair_similarity=MinPairSimilarity(0.55),
+    max_pair_similarity=MaxPairSimilarity(0.99),
+    min_common_items=MinCommonItems(2, CommonItemsScope.half),
+    max_recommendation_overlap=MaxRecommendationOverlap(0.8),
+    no_duplicates=NoDuplicates(True),
+    distinct_first=DistinctFirst(True),
+    max_participation=MaxParticipation(5),
+    max_member_overlap=MaxMemberOverlap(0.34),
 )
 _N_ITEMS, _MEAN_HISTORY, _TOP = 13_794, 150, 20
 
@@ -41,14 +55,12 @@ def generated_tastes(n_users: int) -> Lookup:
 
 def all_filters_20_000(options: Options) -> list[Row]:
     n_users, n_groups, threads = 20_000, 1_000 if options.quick else 10_000, available_threads()
-    vectors, lookup = generated_users(n_users), generated_tastes(n_users)
-    limits = thresholds_of(vectors, threads=threads)
+    users, lookup = VectorUsers(generated_users(n_users)), generated_tastes(n_users)
+    runtime = Runtime(threads)
+    law = Law(thresholds_of(users, runtime).limits, SEED)
 
     def draw(filters: Filters, count: int = n_groups) -> Groups:
-        return draw_kept_groups(
-            vectors, replace(FAMILIES[0], n_groups=count), (3,), filters=filters, lookup=lookup, seed=42,
-            similar=limits.similar, divergent=limits.divergent, threads=threads,
-        )  # fmt: skip
+        return draw_kept_groups(users, KEYS[0].asking_for(count), law, filters, lookup, runtime=runtime)
 
     draw(ALL_BUT_DISJOINT, 10)
     timing = alternate(lambda: draw(ALL_BUT_DISJOINT), lambda: draw(NO_FILTERS), rounds=3)

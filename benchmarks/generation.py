@@ -5,7 +5,9 @@ import torch
 from benchmarks import plain
 from benchmarks.harness import Options, Row, alternate, main, seconds
 from benchmarks.people import KEYS, Vectors, draw_keys, generated_users, real_users, thresholds_of
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import available_threads
+from elsa_groups.similarity.vector_users import VectorUsers
 
 
 def generation_notebook_size(options: Options) -> list[Row]:
@@ -25,17 +27,17 @@ def _compare(
     whose: str, vectors: Vectors, n_groups: int, n_plain: int, options: Options, *, at_least: float
 ) -> Row:
     """Compare seconds a group: ours over many groups, the loops over as many or fewer."""
-    threads = available_threads()
-    thresholds = thresholds_of(vectors, threads=threads)
-    draw_keys(vectors[:100], thresholds_of(vectors[:100], threads=1), 1, threads=1)
+    runtime, few = Runtime(available_threads()), VectorUsers(vectors[:100])
+    thresholds = thresholds_of(VectorUsers(vectors), runtime)
+    draw_keys(few, thresholds_of(few, runtime), 1, runtime)
     matrices: list[torch.Tensor] = []
 
     def loops() -> None:
-        limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
-        plain.draw_all(matrices[0], KEYS, n_plain, **limits)
+        plain.draw_all(matrices[0], KEYS, n_plain, thresholds.limits)
 
     def ours() -> None:
-        draw_keys(vectors, thresholds, n_groups, threads=threads)
+        # Made anew, so that rows are rounded to 8 bits within the time.
+        draw_keys(VectorUsers(vectors), thresholds, n_groups, runtime)
 
     first = alternate(
         ours, lambda: matrices.append(plain.similarity_matrix(torch.from_numpy(vectors))), rounds=1

@@ -15,13 +15,15 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from benchmarks.harness import Absent, Options, Row, clock, forget_peak, main, peak_memory, seconds
-from benchmarks.people import FAMILIES, Vectors, listeners, thresholds_of, trained_encoder
+from benchmarks.people import FAMILIES, SEED, Vectors, listeners, thresholds_of, trained_encoder
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import available_threads
-from elsa_groups.groups.family import Linkage
-from elsa_groups.groups.sampler import draw_groups
+from elsa_groups.groups.family import GroupType, Linkage
+from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.similarity.scores import coarsen
+from elsa_groups.similarity.limits import Method
 from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.vector_users import VectorUsers
 
 VERSION = "0.0.3"
 N_GROUPS = 1000
@@ -40,11 +42,11 @@ def groups_by_grouprec(options: Options) -> list[Row]:
     python = grouprec_python()
     vectors = embed_users(interactions.matrix, trained_encoder(interactions)).vectors
     theirs = run_grouprec(python, interactions.matrix)
-    threads = available_threads()
-    found = thresholds_of(vectors, method="auto", threads=threads)
+    runtime = Runtime(available_threads())
+    found = thresholds_of(VectorUsers(vectors), runtime, Method.auto)
     ways: dict[str, Callable[[], None]] = {
-        "thresholds found, exactly": lambda: thresholds_to_groups(vectors, threads=threads),
-        "thresholds given, as grouprec's are": lambda: draw_both(vectors, found, threads=threads),
+        "thresholds found, exactly": lambda: thresholds_to_groups(vectors, runtime),
+        "thresholds given, as grouprec's are": lambda: draw_both(VectorUsers(vectors), found, runtime),
     }
     taken = {way: seconds_of_all(result) for way, result in theirs.items()}
     best, other = sorted(taken, key=lambda way: taken[way])
@@ -68,26 +70,17 @@ def groups_by_grouprec(options: Options) -> list[Row]:
     return rows
 
 
-def thresholds_to_groups(vectors: Vectors, *, threads: int) -> None:
+def thresholds_to_groups(vectors: Vectors, runtime: Runtime) -> None:
     """Find the thresholds at the default quantiles, and draw groups of both kinds."""
-    draw_both(vectors, thresholds_of(vectors, method="auto", threads=threads), threads=threads)
+    users = VectorUsers(vectors)
+    draw_both(users, thresholds_of(users, runtime, Method.auto), runtime)
 
 
-def draw_both(vectors: Vectors, found: Thresholds, *, threads: int) -> None:
+def draw_both(users: VectorUsers, found: Thresholds, runtime: Runtime) -> None:
     """Draw groups of both kinds."""
-    coarse = coarsen(vectors)
     for family in KINDS:
-        draw_groups(
-            vectors,
-            family,
-            (SIZE,),
-            similar=found.similar,
-            divergent=found.divergent,
-            seed=42,
-            coarse=coarse,
-            n_groups=N_GROUPS,
-            threads=threads,
-        )
+        kind = GroupType(family, (SIZE,))
+        draw_groups(users, kind, Law(found.limits, SEED), n_groups=N_GROUPS, runtime=runtime)
 
 
 def run_grouprec(python: Path, matrix: csr_array) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from elsa_groups.groups.family import Family, Rule
+from elsa_groups.groups.family import GroupType, Rule
+from elsa_groups.similarity.limits import Limits
 
 MAX_DRAWS = 1000
 
@@ -15,19 +16,16 @@ def similarity_matrix(vectors: Tensor) -> Tensor:
     return (vectors @ vectors.T + 1) / 2
 
 
-def draw(
-    matrix: Tensor, family: Family, sizes: Sequence[int], *, similar: float, divergent: float
-) -> list[int]:
+def draw(matrix: Tensor, kind: GroupType, limits: Limits) -> list[int]:
     """Draw one group, subgroup after subgroup, by mean linkage; start over until one is complete."""
     while True:
-        subgroups = _attempt(matrix, family, sizes, similar, divergent)
+        subgroups = _attempt(matrix, kind, limits)
         if subgroups is not None:
             return [user for subgroup in subgroups for user in subgroup]
 
 
-def _attempt(
-    matrix: Tensor, family: Family, sizes: Sequence[int], similar: float, divergent: float
-) -> list[list[int]] | None:
+def _attempt(matrix: Tensor, kind: GroupType, limits: Limits) -> list[list[int]] | None:
+    family, sizes = kind.family, kind.sizes
     subgroups: list[list[int]] = [[] for _ in sizes]
     subgroups[0].append(random.randrange(len(matrix)))
     others = list(set(range(len(matrix))) - set(subgroups[0]))
@@ -38,7 +36,7 @@ def _attempt(
         user = random.choice(others)
         rules = [family.within if s == turn else family.across for s in range(len(sizes))]
         if all(
-            _agrees(matrix, subgroup, user, rule, similar, divergent)
+            _agrees(matrix, subgroup, user, rule, limits)
             for subgroup, rule in zip(subgroups, rules, strict=True)
         ):
             subgroups[turn].append(user)
@@ -49,27 +47,14 @@ def _attempt(
     return None
 
 
-def _agrees(
-    matrix: Tensor, subgroup: list[int], user: int, rule: Rule, similar: float, divergent: float
-) -> bool:
+def _agrees(matrix: Tensor, subgroup: list[int], user: int, rule: Rule, limits: Limits) -> bool:
     if not subgroup or rule == Rule.any:
         return True
     mean = matrix[subgroup, user].mean()
-    return bool(mean >= similar if rule == Rule.similar else mean <= divergent)
+    return bool(mean >= limits.similar if rule == Rule.similar else mean <= limits.divergent)
 
 
-def draw_all(
-    matrix: Tensor,
-    keys: Sequence[tuple[Family, Sequence[int]]],
-    n_groups: int,
-    *,
-    similar: float,
-    divergent: float,
-) -> list[list[int]]:
-    """Draw groups of several keys."""
+def draw_all(matrix: Tensor, kinds: Sequence[GroupType], n_groups: int, limits: Limits) -> list[list[int]]:
+    """Draw groups of several types."""
     random.seed(0)
-    return [
-        draw(matrix, family, sizes, similar=similar, divergent=divergent)
-        for family, sizes in keys
-        for _ in range(n_groups)
-    ]
+    return [draw(matrix, kind, limits) for kind in kinds for _ in range(n_groups)]

@@ -5,21 +5,25 @@ import json
 import sys
 import time
 
-from benchmarks.people import TARGETS, draw_keys, generated_users
+from benchmarks.people import draw_keys, generated_users, thresholds_of
 from elsa_groups.base.distributed import launched_ranks
-from elsa_groups.similarity.thresholds import find_thresholds
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.similarity.limits import Method
+from elsa_groups.similarity.vector_users import VectorUsers
 
 
 def main() -> None:
     ranks = launched_ranks()
-    vectors = generated_users(int(sys.argv[1]))
+    vectors, runtime = generated_users(int(sys.argv[1])), Runtime(ranks=ranks)
     with ranks.joined():
         taken, digest = [], ""
         for _ in range(3):
             ranks.wait()
             started = time.perf_counter()
-            thresholds = find_thresholds(vectors, **TARGETS, method="exact", threads=1, ranks=ranks)
-            groups = draw_keys(vectors, thresholds, 1000, threads=1, ranks=ranks)
+            # Made anew, as what users are compared by is prepared once for each process.
+            users = VectorUsers(vectors)
+            thresholds = thresholds_of(users, runtime, Method.exact)
+            groups = draw_keys(users, thresholds, 1000, runtime)
             taken.append(time.perf_counter() - started)
             text = repr((thresholds.similar, thresholds.divergent)).encode()
             digest = hashlib.sha256(text + b"".join(g.members.tobytes() for g in groups)).hexdigest()

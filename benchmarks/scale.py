@@ -10,7 +10,6 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
@@ -30,13 +29,12 @@ from benchmarks.harness import (
 )
 from benchmarks.people import DIM, Vectors, draw_keys, generated_users, thresholds_of
 from benchmarks.thresholds import multiply, tiles_of
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import available_threads
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.model.vectors import unit_rows
-from elsa_groups.similarity.scores import coarsen
-
-if TYPE_CHECKING:
-    from elsa_groups.settings.commands import GenerateSettings
+from elsa_groups.similarity.limits import Method
+from elsa_groups.similarity.vector_users import VectorUsers
 
 # EchoNest after its default filter.
 _USERS, _ITEMS, _PAIRS = 571_355, 41_140, 33_637_000
@@ -100,25 +98,19 @@ def generated_interactions(n_users: int) -> Interactions:
 
 def clock_generate(interactions: Interactions, method: str) -> float:
     """Return the seconds of a groups run from random item vectors, logged to an empty store."""
+    from elsa_groups.cli.composing import compose_settings
     from elsa_groups.commands.generate.generate import generate_child
     from elsa_groups.tracking.parent import Parent
 
     encoder = unit_rows(np.random.default_rng(8).normal(size=(interactions.n_items, DIM)))
-    settings = _settings(method)
+    overrides = ["dataset=EchoNest", f"thresholds.method={method}", f"n_groups={_N_GROUPS}"]
+    settings = compose_settings("generate", overrides)
     with _empty_store() as (run_id, experiment_id), Path(os.devnull).open("w") as nowhere:
         parent = Parent(
             run_id, experiment_id, "random", None, encoder, "0" * 64, "items.json", has_users=False
         )
         with redirect_stdout(nowhere):
             return clock(lambda: generate_child(settings, interactions, parent))
-
-
-def _settings(method: str) -> "GenerateSettings":
-    from elsa_groups.cli.composing import compose_settings
-
-    overrides = ["dataset=EchoNest", f"thresholds.method={method}", f"n_groups={_N_GROUPS}"]
-    settings: GenerateSettings = compose_settings("generate", overrides)
-    return settings
 
 
 @contextmanager
@@ -158,25 +150,23 @@ def growth(options: Options) -> list[Row]:
 
 def _seconds_a_draw(vectors: Vectors) -> float:
     """Return the median seconds of a thread a draw."""
-    threads = available_threads()
-    thresholds = thresholds_of(vectors, threads=threads)
-    options: dict[str, Any] = {"threads": threads, "coarse": coarsen(vectors)}
-    groups = draw_keys(vectors, thresholds, _N_GROUPS, **options)
+    threads, users = available_threads(), VectorUsers(vectors)
+    runtime = Runtime(threads)
+    thresholds = thresholds_of(users, runtime)
+    groups = draw_keys(users, thresholds, _N_GROUPS, runtime)
     draws = sum(int(key.accounting.draws.sum()) for key in groups)
-    times = [clock(lambda: draw_keys(vectors, thresholds, _N_GROUPS, **options)) for _ in range(7)]
+    times = [clock(lambda: draw_keys(users, thresholds, _N_GROUPS, runtime)) for _ in range(7)]
     return float(np.median(times)) * threads / draws
 
 
 def adaptive_precision(options: Options) -> list[Row]:
     """Compare with what float32 scores alone decide: every error bound is taken to be zero."""
     n_users = 20_000
-    vectors = generated_users(n_users)
-    threads = available_threads()
-    thresholds = thresholds_of(vectors, method="exact", threads=threads)
-    work: dict[str, Any] = {"threads": threads, "coarse": coarsen(vectors)}
+    users, runtime = VectorUsers(generated_users(n_users)), Runtime(available_threads())
+    thresholds = thresholds_of(users, runtime, Method.exact)
     calls: dict[str, Call] = {
-        f"7 keys x {_N_GROUPS:,}": lambda: draw_keys(vectors, thresholds, _N_GROUPS, **work),
-        "exact thresholds": lambda: thresholds_of(vectors, method="exact", threads=threads),
+        f"7 keys x {_N_GROUPS:,}": lambda: draw_keys(users, thresholds, _N_GROUPS, runtime),
+        "exact thresholds": lambda: thresholds_of(users, runtime, Method.exact),
     }
     rows = []
     for what, call in calls.items():
@@ -195,8 +185,8 @@ def adaptive_precision(options: Options) -> list[Row]:
 
 
 def _by_float32(call: Call) -> None:
-    names = ("groups.sampling", "similarity.thresholds")
-    groups, thresholds = (patch(f"elsa_groups.{name}.fast_cosine_bound", lambda dim: 0.0) for name in names)
+    names = [f"elsa_groups.similarity.{name}.fast_cosine_bound" for name in ("vector_users", "exact")]
+    groups, thresholds = (patch(name, lambda dim: 0.0) for name in names)
     with groups, thresholds:
         call()
 

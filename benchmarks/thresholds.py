@@ -6,8 +6,11 @@ import torch
 
 from benchmarks.harness import Options, Row, alternate, main, seconds
 from benchmarks.people import DIM, Vectors, generated_users, thresholds_of
+from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import SharedTasks, available_threads, run_workers
+from elsa_groups.similarity.limits import Method
 from elsa_groups.similarity.tiles import TILE
+from elsa_groups.similarity.vector_users import VectorUsers
 
 Tile = tuple[int, int]
 
@@ -45,9 +48,10 @@ def _compare(n_users: int, *, rounds: int) -> Row:
     vectors = generated_users(n_users)
     tiles = tiles_of(n_users)
     multiply(vectors, tiles[:8], threads=threads)
-    thresholds_of(vectors[:2000], method="exact", threads=threads)
+    users, runtime = VectorUsers(vectors), Runtime(threads)
+    thresholds_of(VectorUsers(vectors[:2000]), runtime, Method.exact)
     timing = alternate(
-        lambda: thresholds_of(vectors, method="exact", threads=threads),
+        lambda: thresholds_of(users, runtime, Method.exact),
         lambda: multiply(vectors, tiles, threads=threads),
         rounds=rounds,
     )

@@ -7,6 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.groups.family import GroupType
+from elsa_groups.similarity.vector_users import VectorUsers
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -21,14 +25,12 @@ def test_the_plain_loops_draw_groups_by_the_same_rules():
     from benchmarks.people import KEYS, generated_users, thresholds_of
 
     vectors = generated_users(300)
-    thresholds = thresholds_of(vectors, threads=1)
-    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    limits = thresholds_of(VectorUsers(vectors), Runtime()).limits
     matrix = plain.similarity_matrix(torch.from_numpy(vectors))
-    for family, sizes in KEYS:
-        group = plain.draw(matrix, family, sizes, **limits)
-        assert len(set(group)) == sum(sizes)
-    pair = plain.draw(matrix, KEYS[0][0], (2,), **limits)
-    assert matrix[pair[0], pair[1]] >= thresholds.similar - 1e-6
+    for kind in KEYS:
+        assert len(set(plain.draw(matrix, kind, limits))) == kind.size
+    pair = plain.draw(matrix, GroupType(KEYS[0].family, (2,)), limits)
+    assert matrix[pair[0], pair[1]] >= limits.similar - 1e-6
 
 
 def test_the_product_alone_covers_the_tiles_of_the_sweep():

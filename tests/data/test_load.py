@@ -102,7 +102,7 @@ def test_a_table_without_rows_is_an_error_about_the_file(tmp_path: Path) -> None
 @pytest.mark.parametrize("value", [-1, 1.5, True, None, "5"])
 @pytest.mark.parametrize("name", ["min_user_interactions", "min_item_interactions"])
 def test_thresholds_must_be_counts(tmp_path: Path, name: str, value: object) -> None:
-    with pytest.raises(InputError, match=f"{name}: expected an integer of at least 0, came"):
+    with pytest.raises(InputError, match=f"{name}: expected an integer of at least 0, got"):
         load("Demo", tmp_path, **{**EVERYTHING, name: value})  # type: ignore[arg-type]
 
 

@@ -118,7 +118,7 @@ def _bare_pickle(content: object, path: Path) -> None:
 def test_code_in_a_checkpoint_is_refused_and_not_run(write: Any, tmp_path: Path) -> None:
     path = tmp_path / "malicious.ckpt"
     write({"model_state_dict": {"encoder": _Malicious(tmp_path / "trace")}}, path)
-    with pytest.raises(InputError, match=r"malicious.ckpt: expected .* came one that needs pickle"):
+    with pytest.raises(InputError, match=r"malicious.ckpt: expected .* got one that needs pickle"):
         read_checkpoint(path, 6, 4)
     assert not (tmp_path / "trace").exists()
 

@@ -46,7 +46,7 @@ def test_top_k_refuses_other_items_and_empty_rankings() -> None:
     matrix = csr_array(np.ones((2, 3), np.float32))
     with pytest.raises(InputError, match="each of the 3 items of the histories, got 4"):
         top_k(np.ones((4, 2), np.float32), matrix, 1)
-    with pytest.raises(InputError, match=r"k: expected .* came 0"):
+    with pytest.raises(InputError, match=r"k: expected .* got 0"):
         top_k(np.ones((3, 2), np.float32), matrix, 0)
 
 

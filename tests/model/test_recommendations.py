@@ -100,7 +100,7 @@ def test_nothing_is_recommended_to_users_without_an_embedding():
 
 def test_rankings_that_cannot_be_are_refused():
     matrix, vectors = csr_array(np.ones((2, 3), np.float32)), np.ones((2, 2), np.float32)
-    with pytest.raises(InputError, match=r"k: expected .* came 0"):
+    with pytest.raises(InputError, match=r"k: expected .* got 0"):
         top_items(vectors, np.ones((3, 2), np.float32), matrix, 0)
     with pytest.raises(InputError, match="each of the 3 items"):
         top_items(vectors, np.ones((4, 2), np.float32), matrix, 1)

@@ -121,7 +121,7 @@ def test_empty_part_of_the_split_is_named(part: str, board: csr_array) -> None:
     ],
 )
 def test_unfit_settings_are_named(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=f"{name}: expected .* came {value}"):
+    with pytest.raises(InputError, match=f"{name}: expected .* got {value}"):
         replace(SETTINGS, **{name: value})
 
 

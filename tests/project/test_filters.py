@@ -122,7 +122,10 @@ class TestReproduce:
         finally:
             (filtered.files / "lineage.json").write_bytes(kept)
         assert (again.code, again.verdict) == (3, "different")
-        assert "filters decide otherwise" in again.launch.out
+        assert again.content["group_types"]["similar_3"]["n_differing"] > 0
+        recorded, present = again.entry("artifact", "groups.similar_3.rejected")
+        assert recorded["distinct_first"] > 0
+        assert "distinct_first" not in present
         assert "settings.filters.distinct_first.value in config.yaml" in again.unlike
 
     def test_a_record_made_before_there_were_filters_is_that_of_unfiltered_groups(self, filtered):

@@ -484,10 +484,11 @@ class TestData:
         assert (strict.code, strict.verdict) == (3, "identical")
         assert "are the same, but not data.source.sha256" in strict.error
 
-    def test_a_dropped_user_is_named(self, recorded, tmp_path):
+    @pytest.mark.parametrize("place", [0, -1])
+    def test_a_dropped_user_is_named(self, recorded, tmp_path, place):
         pairs = histories()
         item, _ = rarest(pairs)
-        gone = next(user for user, _ in pairs if (user, item) not in pairs)
+        gone = sorted({user for user, _ in pairs if (user, item) not in pairs})[place]
         changed = tmp_path / EVENTS
         write_events(changed, [pair for pair in pairs if pair[0] != gone])
         again = recorded.reproduce(f"path={changed}")

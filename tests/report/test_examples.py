@@ -17,6 +17,8 @@ from elsa_groups.report.examples import (
     MemberHistories,
     first_groups,
 )
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.vector_users import VectorUsers
 
 from ..one_by_one import measure_quality
 
@@ -67,8 +69,8 @@ def test_common_items_come_with_the_fewest_users_first():
 
 def test_an_example_names_its_members_by_the_rows_of_the_file():
     (example,) = first_groups(
-        groups_of([[3, 2, 0]], (2, 1)), family((2, 1)), histories(), histories().embeddings.vectors,
-        similar=0.9, divergent=0.1,
+        groups_of([[3, 2, 0]], (2, 1)), family((2, 1)), histories(),
+        VectorUsers(histories().embeddings.vectors), Limits(0.9, 0.1),
     )  # fmt: skip
     assert [(m.position, m.subgroup, m.user_id, m.n_items) for m in example.members] == [
         (0, 0, "e", 2),
@@ -84,8 +86,8 @@ def test_an_example_names_its_members_by_the_rows_of_the_file():
 
 def test_items_without_names_go_by_their_ids():
     (example,) = first_groups(
-        groups_of([[0, 1]], (2,)), family((2,)), histories(False), histories().embeddings.vectors,
-        similar=0, divergent=0,
+        groups_of([[0, 1]], (2,)), family((2,)), histories(False),
+        VectorUsers(histories().embeddings.vectors), Limits(0, 0),
     )  # fmt: skip
     assert example.shared[0].names == ("item-0", "item-1")
 
@@ -100,8 +102,8 @@ def test_the_first_groups_are_shown_and_of_large_ones_the_first_members():
     members = np.array([rng.permutation(20)[:15] for _ in range(9)])
     embeddings = embed_users(matrix, encoder)
     examples = first_groups(
-        groups_of(members, (15,)), family((15,)), MemberHistories(data, embeddings, encoder), embeddings.vectors,
-        similar=0.9, divergent=0.1,
+        groups_of(members, (15,)), family((15,)), MemberHistories(data, embeddings, encoder),
+        VectorUsers(embeddings.vectors), Limits(0.9, 0.1),
     )  # fmt: skip
     assert [example.number for example in examples] == list(range(GROUPS_SHOWN))
     for example, group in zip(examples, members, strict=False):
@@ -128,7 +130,11 @@ def test_pairs_are_judged_as_quality_counts_them(within, across, unit_rows, simi
     )  # fmt: skip
     users = MemberHistories(data, Embeddings(vectors, np.arange(12), 0), np.ones((1, 3), np.float32))
     examples = first_groups(
-        groups_of(members, (3, 2)), family((3, 2), within, across), users, vectors, **limits
+        groups_of(members, (3, 2)),
+        family((3, 2), within, across),
+        users,
+        VectorUsers(vectors),
+        Limits(**limits),
     )
     counted = measure_quality(vectors, members, (3, 2), within=within, across=across, **limits)
 

@@ -295,7 +295,7 @@ def test_a_file_that_is_no_table_of_groups_is_refused(log_groups, tmp_path):
             change_files=overwrite(name, path.read_bytes()),
             change_lineage=lambda lineage: lineage["artifacts"].update({name: file_digest(path)}),
         )
-        assert f"{name}: expected a table of groups, came" in refusal(run_id)
+        assert f"{name}: expected a table of groups, got" in refusal(run_id)
 
 
 def test_the_digest_names_the_groups_and_nothing_else(log_groups, members):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -14,7 +15,8 @@ def full_float32() -> Iterator[None]:
     ``torch.set_float32_matmul_precision("medium")``, or a backend's own setting, allows products that err by
     far more: on CUDA devices, and on processors that multiply in bfloat16.
     """
-    backends = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+    # torch's own annotations do not know of the second.
+    backends: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
     before = [backend.fp32_precision for backend in backends]
     try:
         for backend in backends:

@@ -13,8 +13,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.data.datasets import DATASETS, DatasetSettings
 from elsa_groups.settings.conf import DECLARED
-from elsa_groups.settings.datasets import DATASETS, DatasetSettings
 from elsa_groups.settings.families import FAMILY_KEYS
 
 # By these Hydra shows something instead of running a job; by the first ones what one job alone has.

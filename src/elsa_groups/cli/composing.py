@@ -111,6 +111,7 @@ def _compose(arguments: list[str], command: Command, search: list[str]) -> Compo
     ]
     config = compose(command.name, [*firsts, *search], return_hydra_config=True)
     launch = config.hydra
+    _check_model(launch.runtime)
     with open_dict(config):
         del config["hydra"]
     first = Job((), list(launch.overrides.task), settings_of(command, config))
@@ -123,6 +124,16 @@ def _compose(arguments: list[str], command: Command, search: list[str]) -> Compo
     configured = _parse([f"{key}={value}" for key, value in (sweeper.params or {}).items()])
     parts = [part for part in [*configured, *parsed] if not str(part.key_or_group).startswith("hydra")]
     return Composed(_compose_each(parts, command, search), True, launch)
+
+
+def _check_model(runtime: DictConfig) -> None:
+    """Refuse a model that has no file: as a dataset need not have one, Hydra passes over a mistyped one."""
+    choice, folders = runtime.choices.get("model"), [Path(each.path) for each in runtime.config_sources]
+    if choice in (None, runtime.choices.get("dataset")):
+        return
+    options = sorted({file.stem for folder in folders for file in folder.glob("model/*.yaml")})
+    if choice not in options:
+        raise InputError(f"model: expected one of {', '.join(options)}, got {choice}; choose one of them")
 
 
 def _compose_each(parts: list[Any], command: Command, search: list[str]) -> list[Job]:

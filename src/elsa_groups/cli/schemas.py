@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.cli.commands import Command
+from elsa_groups.data.datasets import DATASETS
 from elsa_groups.groups.family import Family
-from elsa_groups.settings.datasets import DATASETS
 from elsa_groups.settings.recorded import read_settings
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from elsa_groups.base.stages import stage
+from elsa_groups.data.datasets import DatasetSettings
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import load
-from elsa_groups.settings.datasets import DatasetSettings
 from elsa_groups.settings.plain import plain
 
 

@@ -8,10 +8,10 @@ import yaml
 
 from elsa_groups.base.errors import InputError, InputsMissing
 from elsa_groups.commands.inputs import load_interactions
+from elsa_groups.data.datasets import DatasetSettings
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.conf import conf_dir
-from elsa_groups.settings.datasets import DatasetSettings
 from elsa_groups.settings.plain import from_plain, plain
 from elsa_groups.settings.recorded import recorded_settings
 

@@ -5,28 +5,21 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 from scipy.sparse import csr_array, get_index_dtype
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.data.cache import cache_key, fetch_pairs, store_pairs
-from elsa_groups.data.demo import read_demo
-from elsa_groups.data.echonest import read_echonest
+from elsa_groups.data.datasets import DATASETS
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.data.lastfm1k import read_lastfm1k
-from elsa_groups.data.movielens import read_movielens
 from elsa_groups.data.pairs import Pairs, Reading, keep_active
-from elsa_groups.data.table import read_table
 
 log = logging.getLogger(__name__)
 
 READERS: Mapping[str, Callable[..., Reading]] = {
-    "LastFM1k": read_lastfm1k,
-    "EchoNest": read_echonest,
-    "MovieLens": read_movielens,
-    "Custom": read_table,
-    "Demo": read_demo,
+    name: resolve_name(kind.reader) for name, kind in DATASETS.items()
 }
 
 

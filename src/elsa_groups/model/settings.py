@@ -7,7 +7,7 @@ from elsa_groups.base.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How ELSA is trained.
+    """How ELSA is trained; the defaults are for data of unknown size, whose dataset has no conf/model.
 
     Attributes
     ----------
@@ -23,11 +23,11 @@ class TrainingSettings:
         Epochs without a better validation nDCG after which training stops.
     """
 
-    factors: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int
+    factors: int = 256
+    epochs: int = 40
+    batch_size: int = 256
+    learning_rate: float = 0.003
+    patience: int = 5
 
     def __post_init__(self) -> None:
         """Refuse settings that no training can follow."""

@@ -195,7 +195,7 @@ def measures_table(result: Result) -> pa.Table:
     Columns that no group of the key has, as those across subgroups where there is one, are there and null.
     """
     measured = Measured(result.quality, result.tastes)
-    columns = {"group": np.arange(len(result.groups.members))}
+    columns: dict[str, NDArray[Any]] = {"group": np.arange(len(result.groups.members))}
     columns |= {measure.name: measure.of(measured) for measure in MEASURES}
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 

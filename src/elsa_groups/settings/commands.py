@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.ranges import at_least, between, check_ranges, share
+from elsa_groups.data.datasets import DatasetSettings
 from elsa_groups.data.user_sets import UserSet
 from elsa_groups.groups.family import Family, GroupType, Rule
 from elsa_groups.groups.filters import NO_FILTERS, CommonItemsScope, Filters
 from elsa_groups.model.settings import TrainingSettings
-from elsa_groups.settings.datasets import DatasetSettings
 from elsa_groups.settings.families import check_families
 from elsa_groups.similarity.limits import ThresholdSettings, check_targets
 from elsa_groups.similarity.names import SimilaritySource

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.nested import flatten
+from elsa_groups.data.datasets import DATASETS, DatasetSettings
 from elsa_groups.groups.family import Family
-from elsa_groups.settings.datasets import DATASETS, DatasetSettings
 
 T = TypeVar("T")
 

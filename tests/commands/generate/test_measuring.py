@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from elsa_groups.base.runtime import Runtime
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.generate import measuring
 from elsa_groups.commands.generate.measuring import (
     DrawnFrom,
@@ -29,6 +30,11 @@ from elsa_groups.similarity.vector_users import VectorUsers
 from ...one_by_one import draw_groups, draw_kept_groups, filters_of, find_thresholds
 
 TARGETS = {"similar": Target(0.7), "divergent": Target(0.3)}
+ASKED = [
+    *("dataset=Demo", "seed=3", "thresholds.similar.quantile=0.7", "thresholds.divergent.quantile=0.3"),
+    *("thresholds.method=exact", "thresholds.sampled_pairs=1000", "overlap.threshold=0.3"),
+    *("sampling.max_draws=50", "sampling.max_restarts=20"),
+]
 ANYONE = Family("random", ((3,),), Rule.any, Rule.any, Linkage.mean, 30)
 
 
@@ -37,20 +43,7 @@ def source_of(n_users=40, halves=4, **changes):
     histories = csr_array((rng.random((n_users, 60)) < 0.2).astype(np.float32))
     encoder = rng.standard_normal((60, 8)).astype(np.float32)
     embeddings = embed_users(histories, encoder, threads=1)
-    settings = {
-        "seed": 3,
-        "thresholds": {
-            "method": "exact", "users": None, "exact_budget": 1e13, "sampled_pairs": 1000,
-            "similar": {"quantile": 0.7}, "divergent": {"quantile": 0.3}, "band": {},
-        },
-        "sampling": {"max_draws": 50, "max_restarts": 20},
-        "overlap": {"threshold": 0.3},
-        "history": "full",
-        "filters": {"budget": 1},
-        "families": {},
-        "evidence": {"halves": halves},
-        "allow_partial": False,
-    }  # fmt: skip
+    settings = compose_settings("generate", [*ASKED, f"evidence.halves={halves or 'null'}"])
     users = VectorUsers(embeddings.vectors)
     thresholds = find_thresholds(users, **TARGETS)
     chosen = Chosen(embeddings.rows, embeddings.rows)
@@ -196,7 +189,8 @@ def test_a_half_whose_thresholds_cross_leaves_no_intervals(caplog):
     source = source_of(halves=8)
     # Above the lower quantile of all users, but not of every half.
     value = source.thresholds.divergent + 1e-4
-    source.settings["thresholds"]["similar"] = {"quantile": None, "value": value}
+    asked = replace(source.settings.thresholds, similar=Target(value=value))
+    source = replace(source, settings=replace(source.settings, thresholds=asked))
     (result,) = measure_keys(source, [drawn(source, ANYONE, (3,))])
     assert {of.interval for of in result.evidence} == {None}
     assert "expected similar >= divergent" in caplog.text
@@ -205,8 +199,8 @@ def test_a_half_whose_thresholds_cross_leaves_no_intervals(caplog):
 
 def test_half_of_the_users_are_asked_for_half_of_the_groups_where_a_filter_is_on():
     source = source_of(n_users=41)
-    source.settings["filters"]["disjoint"] = {"value": True}
-    source.settings["filters"]["budget"] = 100
+    asked = filters_of(disjoint=True)
+    source = replace(source, settings=replace(source.settings, filters=asked))
     # Half of the users have room for six.
     family = replace(ANYONE, n_groups=8)
     limits = limits_of(source)
@@ -223,7 +217,8 @@ def test_half_of_the_users_are_asked_for_half_of_the_groups_where_a_filter_is_on
 
 def test_only_a_half_without_one_group_leaves_no_intervals_where_fewer_will_do(caplog):
     source = source_of()
-    source.settings.update(allow_partial=True, sampling={"max_draws": 12, "max_restarts": 1})
+    sampling = replace(source.settings.sampling, max_draws=12, max_restarts=1)
+    source = replace(source, settings=replace(source.settings, allow_partial=True, sampling=sampling))
     similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
     keys = [drawn(source, similar, (3,)), drawn(source, replace(ANYONE, name="crowd"), (30,))]
     halves = draw_from_halves(source, keys)

@@ -9,6 +9,7 @@ from elsa_groups.commands.reproduce.differences import (
     compare_ids,
     compare_lineages,
     compare_settings,
+    compare_types,
 )
 
 LINEAGE = {
@@ -217,6 +218,20 @@ class TestBeside:
 
     def test_the_same_ids_are_no_difference(self):
         assert compare_ids("users", ["a", "b"], ("a", "b")) == ()
+
+
+class TestTypes:
+    def test_other_candidates_and_rejections_are_named_and_what_the_record_lacks_is_not(self):
+        before = {"family": "a", "sizes": [2], "candidates": 30, "rejected": {"no_duplicates": 5}}
+        now = before | {"candidates": 31, "rejected": {"no_duplicates": 6}}
+
+        found = compare_types({"a_2": before, "gone_2": before}, {"a_2": now, "new_2": now})
+
+        assert [(d.name, d.recorded, d.present, d.kind) for d in found] == [
+            ("groups.a_2.candidates", 30, 31, "artifact"),
+            ("groups.a_2.rejected", {"no_duplicates": 5}, {"no_duplicates": 6}, "artifact"),
+        ]
+        assert compare_types({"a_2": {"family": "a", "sizes": [2]}}, {"a_2": now}) == ()
 
 
 class TestFiles:

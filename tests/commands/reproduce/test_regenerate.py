@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from elsa_groups.commands.reproduce.regenerate import in_recorded_rows, read_all_members, rows_by_id
+from elsa_groups.commands.reproduce.regenerate import (
+    in_recorded_rows,
+    numbers_of,
+    read_all_members,
+    rows_by_id,
+)
 
 
 def test_rows_are_those_of_the_same_users_and_users_without_one_are_told_apart():
@@ -13,6 +18,14 @@ def test_rows_are_those_of_the_same_users_and_users_without_one_are_told_apart()
 
     assert found["similar_3"].tolist() == [[0, 2, -4], [-3, 2, 0]]
     assert rows_by_id(("a", "b", "c"), ("a", "c", "x", "y")).tolist() == [0, -2, 1]
+
+
+def test_a_user_who_is_gone_has_no_number_whatever_its_row_was():
+    # The last of five is gone, and the first of the others is not drawn from.
+    rows = rows_by_id(("a", "b", "c", "d", "e"), ("a", "b", "c", "d"))
+
+    assert numbers_of(rows, np.array([1, 2, 3])).tolist() == [-1, 0, 1, 2, -1]
+    assert numbers_of(np.array([], np.int64), np.array([1, 2, 3])).tolist() == []
 
 
 def test_without_recorded_ids_no_row_is_anybodys():

@@ -80,6 +80,14 @@ class TestGroupTypes:
         assert found.n_differing == 0
         assert len(found.faults) == 2
 
+    def test_users_that_the_record_does_not_know_never_match(self):
+        unknown = _members() - 1000
+
+        found = _judge(_record(k=unknown), unknown, unknown)
+
+        assert found.verdict == Verdict.different
+        assert found.faults[1] == "regenerated members are users that the record does not know"
+
     def test_all_groups_are_counted_twenty_listed_and_five_printed(self):
         found = _judge(_record(k=_members()), _members(), _with(_members(), *range(50)))
 

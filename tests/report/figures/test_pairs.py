@@ -6,8 +6,10 @@ import pytest
 from elsa_groups.report.figures import pairs as pairs_module
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
 from elsa_groups.report.figures.style import BLUE, GREY, ORANGE
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.vector_users import VectorUsers
 
-LIMITS = {"similar": 0.7, "divergent": 0.4}
+LIMITS = Limits(0.7, 0.4)
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def vectors(unit_rows):
 def test_all_pairs_are_counted_and_shared_out_by_the_thresholds(vectors, similarity_matrix):
     values = similarity_matrix(vectors)[np.triu_indices(60, 1)]
 
-    pairs = count_pairs(vectors, **LIMITS)
+    pairs = count_pairs(VectorUsers(vectors), LIMITS)
 
     assert (pairs.n_seen, pairs.seen) == (1_770, "all 1,770 pairs")
     counts, edges = np.histogram(values, len(pairs.counts))
@@ -33,7 +35,7 @@ def test_many_pairs_are_sampled_and_said_to_be(vectors, similarity_matrix, monke
     monkeypatch.setattr(pairs_module, "MAX_PAIRS", 1_500)
     values = similarity_matrix(vectors)[np.triu_indices(60, 1)]
 
-    pairs, again = (count_pairs(vectors, **LIMITS, threads=threads) for threads in (1, 3))
+    pairs, again = (count_pairs(VectorUsers(vectors), LIMITS, threads=threads) for threads in (1, 3))
 
     assert pairs.seen == "1,500 random pairs"
     assert "1,500 random pairs" in draw_pairs(pairs).get_suptitle()
@@ -44,18 +46,18 @@ def test_many_pairs_are_sampled_and_said_to_be(vectors, similarity_matrix, monke
 
 
 def test_two_users_are_one_pair(vectors):
-    assert count_pairs(vectors[:2], **LIMITS).seen == "the only pair"
+    assert count_pairs(VectorUsers(vectors[:2]), LIMITS).seen == "the only pair"
 
 
 def test_both_thresholds_are_in_the_bins(vectors):
-    pairs = count_pairs(vectors, similar=1.0, divergent=0.0)
+    pairs = count_pairs(VectorUsers(vectors), Limits(1.0, 0.0))
 
     assert (pairs.edges[0], pairs.edges[-1]) == (0.0, 1.0)
     assert (pairs.similar_share, pairs.divergent_share) == (0.0, 0.0)
 
 
 def test_heights_are_the_shares_of_pairs_and_colours_end_at_the_thresholds(vectors):
-    pairs = count_pairs(vectors, **LIMITS)
+    pairs = count_pairs(VectorUsers(vectors), LIMITS)
 
     (axes,) = draw_pairs(pairs).axes
 
@@ -75,7 +77,7 @@ def test_heights_are_the_shares_of_pairs_and_colours_end_at_the_thresholds(vecto
 
 
 def test_alt_text_says_which_pairs_and_which_share_each_threshold_takes(vectors):
-    pairs = count_pairs(vectors, **LIMITS)
+    pairs = count_pairs(VectorUsers(vectors), LIMITS)
 
     said = describe_pairs(pairs)
 

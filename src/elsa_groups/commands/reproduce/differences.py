@@ -39,8 +39,8 @@ class Difference:
     kind : {"input", "meaning", "threshold", "artifact", "environment"}
         ``input``: what the groups follow from; ``meaning``: a stored file by which members are read as
         other users or items than recorded; ``threshold``: what was computed on the way; ``artifact``: a
-        file that is not what was recorded; ``environment``: where and how the run was made, on which no
-        group should depend.
+        file, or what is said of a group type, that is not what was recorded; ``environment``: where and how
+        the run was made, on which no group should depend.
     """
 
     name: str
@@ -77,6 +77,21 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
         if before.get(name) != now.get(name)
     ]
     return tuple(sorted(found, key=lambda difference: KINDS.index(difference.kind)))
+
+
+def compare_types(
+    recorded: Mapping[str, Mapping[str, Any]], present: Mapping[str, Mapping[str, Any]]
+) -> tuple[Difference, ...]:
+    """List what two records say otherwise of the same group types, but for their members.
+
+    What an older record does not say is not compared.
+    """
+    return tuple(
+        Difference(f"groups.{name}.{entry}", group[entry], present[name][entry], "artifact")
+        for name, group in recorded.items()
+        for entry in ("family", "sizes", "candidates", "rejected")
+        if name in present and entry in group and group[entry] != present[name][entry]
+    )
 
 
 def compare_files(

@@ -135,9 +135,7 @@ def regenerate(
         ids = users if users and is_recorded(record, "users", users) else ()
         members = in_recorded_rows(members, ids, interactions.user_ids)
         present_of = rows_by_id(ids, interactions.user_ids)
-    place = np.full(interactions.n_users, -1)
-    place[drawn.embeddings.rows] = np.arange(len(drawn.embeddings.rows))
-    places = np.where(present_of >= 0, place[present_of], -1)
+    places = numbers_of(present_of, drawn.embeddings.rows)
     return Regenerated(settings, drawn, lineage, members, places)
 
 
@@ -176,6 +174,12 @@ def rows_by_id(ids: tuple[str, ...], others: tuple[str, ...]) -> Members:
     """Return each id's row among others; for those without one -1, -2 and so on, all of them different."""
     row_of = {user: row for row, user in enumerate(others)}
     return np.array([row_of.get(user, -1 - row) for row, user in enumerate(ids)], np.int64)
+
+
+def numbers_of(rows: Members, drawn_from: Members) -> Members:
+    """Return each row's place among those drawn from, which ascend; -1 for those who are not there."""
+    places = np.searchsorted(drawn_from, rows)
+    return np.where(np.isin(rows, drawn_from), places, -1)
 
 
 def in_recorded_rows(

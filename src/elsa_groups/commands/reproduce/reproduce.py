@@ -12,6 +12,7 @@ from elsa_groups.commands.reproduce.differences import (
     compare_beside,
     compare_inputs,
     compare_lineages,
+    compare_types,
 )
 from elsa_groups.commands.reproduce.regenerate import Inputs, find_parent, read_all_members, regenerate
 from elsa_groups.commands.reproduce.verdict import Reproduction, Verdict, judge_groups
@@ -76,7 +77,11 @@ def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> R
         types = judge_groups(
             lineage["groups"], read_all_members(stored, lineage), found.members, found.distance
         )
-        differences = compare_lineages(lineage, found.lineage) + compare_artifacts(lineage, stored, again)
+        differences = (
+            compare_lineages(lineage, found.lineage)
+            + compare_types(lineage["groups"], found.lineage["groups"])
+            + compare_artifacts(lineage, stored, again)
+        )
     return Reproduction(types, beside + differences)
 
 

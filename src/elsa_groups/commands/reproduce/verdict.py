@@ -184,6 +184,8 @@ def _fault(what: str, members: Members | None, shape: Any, digest: str) -> str |
         return "no readable file is stored" if what == "stored" else "none were drawn again"
     if members.shape != shape:
         return f"recorded shape {shape}, {what} {members.shape}"
+    if (members < 0).any():
+        return f"{what} members are users that the record does not know"
     return None if array_digest(members) == digest else f"{what} members are not those recorded"
 
 
