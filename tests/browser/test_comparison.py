@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elsa_groups.commands.compare.agreement import Agreement, draw_agreement
-from elsa_groups.commands.compare.comparison import compare
+from elsa_groups.commands.compare.comparison import compare_groups_runs
 from elsa_groups.commands.compare.page import render_comparison
 from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.page import Picture
@@ -30,7 +30,7 @@ def page_of_ten(make_compared, tmp_path_factory) -> Path:
         )
         for number in range(10)
     ]  # fmt: skip
-    comparison = compare(runs)
+    comparison = compare_groups_runs(runs)
     shares = np.full((10, 10), 0.5)
     agreements = {key: Agreement(key, shares, shares) for key in comparison.keys}
     folder = tmp_path_factory.mktemp("comparison")

@@ -14,7 +14,6 @@ from elsa_groups.measures.overlap import measure_overlap
 from elsa_groups.measures.similarity import Quality
 from elsa_groups.report.tables import (
     Result,
-    closing_table,
     evidence_table,
     measures_table,
     members_table,
@@ -238,35 +237,6 @@ def test_overlaps_are_written_most_first(tmp_path):
         (1, 2, 1, 1 / 3),
     ]
     assert b"\r" not in (tmp_path / "overlap.csv").read_bytes()
-
-
-def test_the_closing_table_lines_up():
-    rows = [summary_row(result(FOUR)), summary_row(result([[0, 1, 2]], key="a_3"))]
-    above, titles, first, second = closing_table(rows).splitlines()
-    assert titles.split() == [
-        "key", "groups", "similarity", "random", "pair", "max", "restarts", "seconds",
-    ]  # fmt: skip
-    assert above.split() == ["wrong", "overlap"]
-    assert first.split() == [
-        "similar_3", "4", "0.500", "0.250", "25.0%", "1.00", "6", "1.50",
-    ]  # fmt: skip
-    # One group overlaps with none.
-    assert second.split()[5] == "-"
-    assert len({len(line) for line in (above, titles, first, second)}) == 1
-    assert above.index("wrong") + len("wrong") == titles.index("pair") + len("pair")
-
-
-def test_the_closing_table_fits_its_width_whatever_the_key():
-    rows = [summary_row(result(FOUR, key=f"{'listeners' * 12}_{size}_1")) for size in (2, 4)]
-    rows[0] |= {"groups": 1_000_000, "restarts": 123_456_789, "seconds": 12345.67}
-    lines = closing_table(rows).splitlines()
-    assert max(map(len, lines)) <= 80
-    shown = [line.split()[0] for line in lines[2:]]
-    assert shown == ["listene…rs_2_1", "listene…rs_4_1"]
-
-
-def test_a_usual_key_is_shown_whole():
-    assert "three_camps_2_2_2 " in closing_table([summary_row(result(FOUR, key="three_camps_2_2_2"))])
 
 
 def test_a_row_of_measures_a_group_null_where_there_are_no_sides():

@@ -17,7 +17,7 @@ from elsa_groups.base.words import say_numbers
 from elsa_groups.cli.commands import Command
 from elsa_groups.cli.composing import Job
 from elsa_groups.commands.inputs import load_interactions
-from elsa_groups.report.tables import shorten
+from elsa_groups.report.text_tables import aligned, shorten
 from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent, check_parent
 from elsa_groups.tracking.run import (
@@ -206,11 +206,11 @@ def _run_jobs(run: RunHandle, sweep: Sweep, launch: Callable[[Sweep], None]) -> 
 
 def _table(sweep: Sweep, ends: list[JobEnd]) -> str:
     """Return a line for each job, and another for why it failed."""
-    lines = [f"{'job':>4}  {'status':9}  {'run':32}  settings"]
-    for number, (label, end) in enumerate(zip(sweep.labels, ends, strict=True), start=1):
-        lines.append(f"{number:4}  {end.status:9}  {end.run_id or '-':32}  {label}".rstrip())
-        lines += [f"      {end.error}"] if end.error else []
-    return "\n".join(lines)
+    jobs = zip(sweep.labels, ends, strict=True)
+    rows = [[str(n), end.status, end.run_id or "-", label] for n, (label, end) in enumerate(jobs, start=1)]
+    head, *lines = aligned([["job", "status", "run", "settings"], *rows], left=(1, 2, 3))
+    told = (f"{line}\n     {end.error}" if end.error else line for line, end in zip(lines, ends, strict=True))
+    return "\n".join([head, *told])
 
 
 def describe_sweep(sweep: Sweep, ends: list[JobEnd]) -> str:

@@ -23,6 +23,16 @@ Row = dict[str, Any]
 
 # What the summary says of random groups and of intervals; evidence.parquet says it of every measure.
 _INTERVAL = ("low", "high", "standard_error", "effective_groups")
+# What the table at the end of a command tells of a key: title in two lines, name in the row, format.
+CLOSING_COLUMNS = (
+    ("", "groups", "groups", "{}"),
+    ("", "similarity", "similarity_mean", "{:.3f}"),
+    ("", "random", "similarity_random", "{:.3f}"),
+    ("wrong", "pair", "wrong_pair_share", "{:.1%}"),
+    ("overlap", "max", "member_overlap_max", "{:.2f}"),
+    ("", "restarts", "restarts", "{}"),
+    ("", "seconds", "seconds", "{:.2f}"),
+)
 
 
 @dataclass(frozen=True)
@@ -221,49 +231,3 @@ def write_overlap(path: Path, overlap: Overlap, size: int) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["group_a", "group_b", "shared", "overlap"])
         writer.writerows([a, b, shared, shared / size] for a, b, shared in overlap.top.tolist())
-
-
-# Title in two lines, name in the row, format.
-_CLOSING = (
-    ("", "groups", "groups", "{}"),
-    ("", "similarity", "similarity_mean", "{:.3f}"),
-    ("", "random", "similarity_random", "{:.3f}"),
-    ("wrong", "pair", "wrong_pair_share", "{:.1%}"),
-    ("overlap", "max", "member_overlap_max", "{:.2f}"),
-    ("", "restarts", "restarts", "{}"),
-    ("", "seconds", "seconds", "{:.2f}"),
-)
-_CLOSING_WIDTH = 80
-
-
-def closing_table(rows: list[Row], columns: Sequence[tuple[str, str, str, str]] = _CLOSING) -> str:
-    """Return the rows as a plain table for the terminal, at most 80 columns wide.
-
-    A dash stands where a value is undefined; keys too long for the width lose their middle.
-
-    Parameters
-    ----------
-    rows : list of dict
-        One for each key.
-    columns : sequence of (str, str, str, str)
-        Title in two lines, name in the row, format; by default those of groups.
-    """
-    cells = [
-        [above, title, *(form.format(row[name]) if name in row else "-" for row in rows)]
-        for above, title, name, form in columns
-    ]
-    numbers = [[cell.rjust(max(map(len, column))) for cell in column] for column in cells]
-    room = _CLOSING_WIDTH - sum(2 + len(column[0]) for column in numbers)
-    keys = ["", "key", *(shorten(row["key"], room) for row in rows)]
-    keys = [cell.ljust(max(map(len, keys))) for cell in keys]
-    return "\n".join("  ".join(line) for line in zip(keys, *numbers, strict=True))
-
-
-def shorten(text: str, width: int) -> str:
-    """Cut the middle out of a text, as keys tell families at their start and sizes at their end.
-
-    >>> shorten("opposing_with_a_long_name_3_2", 15)
-    'opposin…ame_3_2'
-    """
-    half = (width - 1) // 2
-    return text if len(text) <= width else f"{text[: width - 1 - half]}…{text[-half:]}"

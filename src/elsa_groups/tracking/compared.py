@@ -70,7 +70,7 @@ def find_records(*, parent: str | None = None, condition: str | None = None) -> 
     return records
 
 
-def metrics_of(run_id: str) -> dict[str, float]:
+def logged_metrics(run_id: str) -> dict[str, float]:
     """Return what was logged of a run as metrics."""
     return dict(MlflowClient().get_run(run_id).data.metrics)
 

@@ -7,7 +7,7 @@ import pytest
 from elsa_groups.base.errors import InputError
 from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.compare import compare
-from elsa_groups.commands.compare.comparison import compare as compare_all
+from elsa_groups.commands.compare.comparison import compare_groups_runs
 from elsa_groups.commands.compare.variation import find_variation
 from elsa_groups.settings.commands import CompareSettings
 from elsa_groups.settings.plain import plain
@@ -46,7 +46,7 @@ def test_settings_that_cannot_be_read_are_refused_with_whose_they_are(records):
 
 def test_a_command_that_would_be_cut_is_left_to_the_page(make_compared):
     for n_runs, is_whole in ((3, True), (300, False)):
-        comparison = compare_all([make_compared(f"{n:032}", seed=n) for n in range(n_runs)])
+        comparison = compare_groups_runs([make_compared(f"{n:032}", seed=n) for n in range(n_runs)])
         command = compare.again_command(comparison)
         text = compare.describe_comparison(comparison, command)
         assert len(text) <= DESCRIPTION_LENGTH

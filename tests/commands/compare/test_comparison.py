@@ -7,7 +7,7 @@ import random
 import pytest
 
 from elsa_groups.commands.compare.comparison import (
-    compare,
+    compare_groups_runs,
     comparison_cautions,
     comparison_csv,
     comparison_table,
@@ -23,17 +23,17 @@ def runs(make_compared):
 
 
 def test_runs_come_in_the_order_of_their_settings_however_they_were_given(runs):
-    expected = comparison_csv(compare(runs))
-    assert [run.run_id for run in compare(runs).runs] == ["r0.5", "r0.8", "r0.95"]
+    expected = comparison_csv(compare_groups_runs(runs))
+    assert [run.run_id for run in compare_groups_runs(runs).runs] == ["r0.5", "r0.8", "r0.95"]
     for seed in range(5):
         shuffled = random.Random(seed).sample(runs, len(runs))
-        assert comparison_csv(compare(shuffled)) == expected
+        assert comparison_csv(compare_groups_runs(shuffled)) == expected
 
 
 def test_the_csv_has_a_line_for_each_run_and_key(runs, make_compared):
     few = make_compared("few", name="few", quantile=0.99, keys=("random_3",), metrics={"random_3/ndcg": 0.25})
 
-    lines = list(csv.DictReader(io.StringIO(comparison_csv(compare([*runs, few])))))
+    lines = list(csv.DictReader(io.StringIO(comparison_csv(compare_groups_runs([*runs, few])))))
 
     assert list(lines[0]) == [
         "run_id", "run_name", "key", "conf.thresholds.similar.quantile", "threshold/similar",
@@ -63,7 +63,7 @@ def test_metrics_that_others_logged_of_a_key_count_and_nobody_elses(make_compare
     }
     runs = [make_compared(name, metrics=metrics) for name in "ab"]
 
-    comparison = compare(runs)
+    comparison = compare_groups_runs(runs)
 
     assert comparison.metrics[-1] == "ndcg"
     assert {"total", "x", "groups", "restarts"}.isdisjoint(comparison.metrics)
@@ -74,7 +74,9 @@ def test_metrics_that_others_logged_of_a_key_count_and_nobody_elses(make_compare
 
 
 def test_the_table_of_settings_holds_all_that_differs(make_compared):
-    table = settings_table(compare([make_compared("a"), make_compared("b", quantile=0.5, commit="1")]))
+    table = settings_table(
+        compare_groups_runs([make_compared("a"), make_compared("b", quantile=0.5, commit="1")])
+    )
 
     assert table["columns"] == [
         "run", "run_id", "run_name", "conf.thresholds.similar.quantile", "environment.code.commit",
@@ -87,18 +89,21 @@ def test_the_table_of_settings_holds_all_that_differs(make_compared):
 
 
 def test_a_label_is_the_settings_told_once_or_the_name(make_compared):
-    assert compare([make_compared(v, linkage=v) for v in ("all", "any")]).labels == ("1: all", "2: any")
-    assert compare([make_compared("a"), make_compared("b")]).labels == (
+    assert compare_groups_runs([make_compared(v, linkage=v) for v in ("all", "any")]).labels == (
+        "1: all",
+        "2: any",
+    )
+    assert compare_groups_runs([make_compared("a"), make_compared("b")]).labels == (
         "1: groups of a run", "2: groups of a run",
     )  # fmt: skip
 
 
 def test_the_same_data_and_model_need_no_caution(runs):
-    assert comparison_cautions(compare(runs)) == ()
+    assert comparison_cautions(compare_groups_runs(runs)) == ()
 
 
 def test_other_data_and_another_model_are_told_first_with_whose_they_are(make_compared):
-    comparison = compare(
+    comparison = compare_groups_runs(
         [make_compared(str(n), quantile=n / 10, data="aab"[n % 3], model="abb"[n % 3]) for n in range(6)]
     )
 
@@ -129,10 +134,12 @@ similar_3     25.0%  25.0%  25.0%
 similar_5     25.0%  25.0%  25.0%
 opposing_2_1  25.0%  25.0%  25.0%
 random_3      25.0%  25.0%  25.0%"""
-    assert comparison_table(compare(runs)) == expected
+    assert comparison_table(compare_groups_runs(runs)) == expected
 
 
 def test_runs_that_do_not_fit_the_terminal_are_counted(make_compared):
-    text = comparison_table(compare([make_compared(f"{n:032x}", quantile=n / 20) for n in range(14)]))
+    text = comparison_table(
+        compare_groups_runs([make_compared(f"{n:032x}", quantile=n / 20) for n in range(14)])
+    )
     assert text.endswith("4 more runs are in comparison.csv")
     assert max(map(len, text.splitlines())) <= 100

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elsa_groups.commands.compare.agreement import Agreement
-from elsa_groups.commands.compare.comparison import compare
+from elsa_groups.commands.compare.comparison import compare_groups_runs
 from elsa_groups.commands.compare.page import ROWS_UP_TO, render_comparison
 
 from ...report.test_page import Element, Tree
@@ -14,10 +14,10 @@ from ...report.test_page import Element, Tree
 
 def read(runs, agreements=None) -> Element:
     page = render_comparison(
-        compare(runs), agreements=agreements or {}, pictures=[], command="mlflow run <x>"
+        compare_groups_runs(runs), agreements=agreements or {}, pictures=[], command="mlflow run <x>"
     )
     assert page == render_comparison(
-        compare(runs[::-1]), agreements=agreements or {}, pictures=[], command="mlflow run <x>"
+        compare_groups_runs(runs[::-1]), agreements=agreements or {}, pictures=[], command="mlflow run <x>"
     )
     return Tree(page).root
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from elsa_groups.commands.compare.comparison import compare
+from elsa_groups.commands.compare.comparison import compare_groups_runs
 from elsa_groups.commands.compare.trends import (
     NAMES,
     describe_trend,
@@ -20,7 +20,7 @@ QUANTILES = (0.5, 0.8, 0.9, 0.95)
 
 @pytest.fixture
 def over_quantiles(make_compared):
-    return compare([make_compared(str(q), quantile=q) for q in QUANTILES])
+    return compare_groups_runs([make_compared(str(q), quantile=q) for q in QUANTILES])
 
 
 def panels(figure) -> dict:
@@ -51,7 +51,7 @@ def test_lines_of_keys_go_through_their_metrics(over_quantiles):
 
 
 def test_other_settings_have_lines_and_markers_of_their_own(make_compared):
-    comparison = compare(
+    comparison = compare_groups_runs(
         [make_compared(f"{q} {seed}", quantile=q, seed=seed) for q in QUANTILES for seed in (1, 2)]
     )
 
@@ -67,7 +67,7 @@ def test_other_settings_have_lines_and_markers_of_their_own(make_compared):
 
 
 def test_settings_that_move_together_share_a_figure(make_compared):
-    comparison = compare(
+    comparison = compare_groups_runs(
         [make_compared(str(q), quantile=q, n_groups=n) for q, n in zip(QUANTILES, (9, 8, 7, 6), strict=True)]
     )
 
@@ -78,12 +78,12 @@ def test_settings_that_move_together_share_a_figure(make_compared):
 
 
 def test_a_setting_in_which_no_two_runs_differ_alone_is_not_drawn_over(make_compared):
-    comparison = compare([make_compared(f"{q}", quantile=q, linkage=f"l{q}") for q in (0.5, 0.9)])
+    comparison = compare_groups_runs([make_compared(f"{q}", quantile=q, linkage=f"l{q}") for q in (0.5, 0.9)])
     assert [figure.name for figure in metric_figures(comparison)] == ["runs"]
 
 
 def test_without_a_number_that_differs_each_run_has_a_row(make_compared):
-    comparison = compare([make_compared(v, linkage=v, keys=k) for v, k in (
+    comparison = compare_groups_runs([make_compared(v, linkage=v, keys=k) for v, k in (
         ("all", ("similar_3", "random_3")), ("any", ("similar_3",)), ("mean", ("similar_3", "random_3")),
     )])  # fmt: skip
 
@@ -101,7 +101,7 @@ def test_without_a_number_that_differs_each_run_has_a_row(make_compared):
 
 def test_families_have_colours_and_those_that_ask_nothing_are_grey(make_compared):
     keys = ("similar_3", "opposing_2_1", "random_3", "random_5", "other_2")
-    looks = looks_of(compare([make_compared(name, keys=keys) for name in "ab"]))
+    looks = looks_of(compare_groups_runs([make_compared(name, keys=keys) for name in "ab"]))
     # Of a family that the settings do not tell of nothing is known.
     assert [looks[key].color for key in keys[:4]] == [BLUE, ORANGE, GREY, GREY]
     assert looks["random_3"].marker != looks["random_5"].marker
@@ -110,7 +110,7 @@ def test_families_have_colours_and_those_that_ask_nothing_are_grey(make_compared
 def test_metrics_of_others_have_panels_by_their_name(make_compared):
     metrics = {"similar_3/novelty_mean": 0.5}
     runs = [make_compared(str(q), quantile=q, metrics=metrics) for q in QUANTILES]
-    (figure,) = metric_figures(compare(runs))
+    (figure,) = metric_figures(compare_groups_runs(runs))
     assert any(title.startswith("novelty") for title in panels(figure.figure))
     assert "novelty_mean" not in NAMES
     check_writing(figure.figure)
@@ -120,7 +120,7 @@ def test_what_is_said_of_a_trend_compares_runs_that_differ_in_nothing_else(make_
     # The lowest and the highest have seeds of their own.
     runs = [make_compared(f"{q}", quantile=q, seed=1) for q in (0.8, 0.9, 0.95)]
     others = [make_compared("low", quantile=0.5, seed=0), make_compared("high", quantile=1.0, seed=3)]
-    comparison = compare([*runs, *others])
+    comparison = compare_groups_runs([*runs, *others])
     (setting,) = (one for one in comparison.variation.settings if one.is_numeric)
 
     said = describe_trend(comparison, setting)
@@ -132,7 +132,7 @@ def test_what_is_said_of_a_trend_compares_runs_that_differ_in_nothing_else(make_
 
 @pytest.mark.parametrize("n_runs", [2, 10])
 def test_figures_are_legible_and_the_same_bytes_again(make_compared, tmp_path, n_runs):
-    comparison = compare([make_compared(str(n), quantile=0.5 + n / 25) for n in range(n_runs)])
+    comparison = compare_groups_runs([make_compared(str(n), quantile=0.5 + n / 25) for n in range(n_runs)])
     written = []
     for name in ("a.png", "b.png"):
         (figure,) = metric_figures(comparison)

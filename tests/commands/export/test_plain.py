@@ -11,8 +11,8 @@ from elsa_groups.commands.export.folders import write_agree, write_groupim, writ
 from elsa_groups.commands.export.group_histories import (
     group_histories,
     known_histories,
+    split_export_users,
     split_groups,
-    split_users,
 )
 from elsa_groups.commands.export.plain import Exported, write_notebook, write_sagea
 from elsa_groups.data.split import hold_out
@@ -262,7 +262,7 @@ def test_a_user_whose_items_no_training_user_has_becomes_one():
         "Demo", "all", tuple("abcdefghij"), tuple("abcdefghij"), csr_array(np.eye(n, dtype=np.float32)),
         csr_array((n, n), dtype=np.float32), {"random_2": np.array([[0, 1]])}, None, 0,
     )  # fmt: skip
-    split = split_users(alone)
+    split = split_export_users(alone)
     assert split.train.tolist() == list(range(n))
     assert len(split.val) == len(split.test) == 0
 

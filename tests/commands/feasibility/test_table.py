@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from elsa_groups.commands.feasibility.assessment import Estimate, Feasibility
 from elsa_groups.commands.feasibility.loosening import Looser
-from elsa_groups.commands.feasibility.table import feasibility_row, feasibility_text, metrics_of
+from elsa_groups.commands.feasibility.table import feasibility_metrics, feasibility_row, feasibility_text
 
 FEASIBLE = Feasibility(
     "similar_3", 75, 200, "feasible",
@@ -38,13 +38,13 @@ def test_a_row_has_the_ends_of_intervals_and_leaves_out_what_is_undefined():
 
 
 def test_metrics_are_named_after_the_key_and_left_out_where_undefined():
-    assert metrics_of(feasibility_row(FEASIBLE)) == {
+    assert feasibility_metrics(feasibility_row(FEASIBLE)) == {
         "similar_3/starting_share": 0.75,
         "similar_3/completing_share": 0.5,
         "similar_3/expected_draws": 1234.5,
         "similar_3/log10_distinct_groups": 6.0,
     }
-    assert set(metrics_of(feasibility_row(STARVED))) == {
+    assert set(feasibility_metrics(feasibility_row(STARVED))) == {
         "divergent_8/starting_share", "divergent_8/completing_share",
     }  # fmt: skip
 

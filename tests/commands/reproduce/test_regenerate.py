@@ -6,7 +6,7 @@ import pytest
 from elsa_groups.commands.reproduce.regenerate import (
     in_recorded_rows,
     numbers_of,
-    read_members,
+    read_all_members,
     rows_by_id,
 )
 
@@ -42,7 +42,7 @@ def test_members_that_are_gone_or_unreadable_are_left_out(tmp_path, content):
     if content is not None:
         (tmp_path / "groups" / "c_2.npy").write_bytes(content)
 
-    found = read_members(tmp_path, {"groups": {"a_2": {}, "b_2": {}, "c_2": {}}})
+    found = read_all_members(tmp_path, {"groups": {"a_2": {}, "b_2": {}, "c_2": {}}})
 
     assert {name: array.tolist() for name, array in found.items()} == {"a_2": [[0, 1]]}
     assert found["a_2"].dtype == np.int64

@@ -340,17 +340,15 @@ def test_extreme_histograms_draw_without_warnings(tmp_path, groups, random, thre
     assert counted.groups.n_groups == len(groups)
 
 
-def test_drawing_needs_no_pyplot_and_importing_no_matplotlib(tmp_path):
+def test_drawing_needs_no_pyplot(tmp_path):
     code = f"""
 import sys
 from pathlib import Path
 import numpy as np
 from elsa_groups.report.figures.histogram import count_similarities, draw_histogram
 from elsa_groups.report.figures.style import save_png
-assert "matplotlib" not in sys.modules
 counted = count_similarities("k", np.array([0.5]), np.array([0.4]), similar=0.6, divergent=0.3)
 save_png(draw_histogram(counted), Path({str(tmp_path / "figure.png")!r}))
-assert "matplotlib" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules
 """
     paths = "import sys; sys.path[:0] = " + repr([path for path in sys.path if path])

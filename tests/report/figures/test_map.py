@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elsa_groups.report.figures import map as usermap
-from elsa_groups.report.figures.map import Example, choose_examples, describe_map, draw_map, map_users
+from elsa_groups.report.figures.map import MapExample, choose_examples, describe_map, draw_map, map_users
 from elsa_groups.report.figures.style import BLUE, GREEN, GREY, ORANGE
 
 from ..conftest import make_result
@@ -74,7 +74,7 @@ def _marks(axes):
 
 def test_members_are_marked_where_they_are_by_group_and_subgroup(vectors):
     users = map_users(vectors)
-    example = Example("opposing_2_1", np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8]]), np.array([0, 0, 1]))
+    example = MapExample("opposing_2_1", np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8]]), np.array([0, 0, 1]))
 
     (axes,) = draw_map(users, [example]).axes
 

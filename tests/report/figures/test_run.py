@@ -128,16 +128,14 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(unit_rows):
     assert dict(matplotlib.rcParams) == before
 
 
-def test_drawing_needs_no_pyplot_and_importing_no_matplotlib():
+def test_drawing_needs_no_pyplot():
     code = """
 import numpy as np
 from elsa_groups.report.figures.run import figures_of
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
-assert "matplotlib" not in sys.modules
 users = np.eye(4, dtype=np.float32)
 list(figures_of(VectorUsers(users), users, [], Thresholds(0.6, 0.4, "exact", 4, 6)))
-assert "matplotlib" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules
 """
     paths = "import sys; sys.path[:0] = " + repr([path for path in sys.path if path])

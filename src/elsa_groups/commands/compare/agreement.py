@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from elsa_groups.report.figures.style import (
@@ -20,10 +22,6 @@ from elsa_groups.report.figures.style import (
     settle,
 )
 from elsa_groups.report.page import say_percent
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Members = NDArray[np.int64]
 Shares = NDArray[np.float64]
@@ -107,7 +105,7 @@ def _share_of_fewer(a: Members, b: Members) -> float:
 
 
 @default_settings()
-def draw_agreement(agreements: Sequence[Agreement]) -> "Figure":
+def draw_agreement(agreements: Sequence[Agreement]) -> Figure:
     """Draw a matrix of runs for each key: users in common below the diagonal, same groups above it."""
     columns = min(_COLUMNS, len(agreements))
     n_runs = len(agreements[0].users)
@@ -124,9 +122,7 @@ def draw_agreement(agreements: Sequence[Agreement]) -> "Figure":
     return figure
 
 
-def _draw_matrix(axes: "Axes", agreement: Agreement) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
+def _draw_matrix(axes: Axes, agreement: Agreement) -> None:
     n_runs = len(agreement.users)
     edges = np.arange(n_runs + 1) - 0.5
     axes.grid(visible=False)
@@ -151,7 +147,7 @@ def _draw_matrix(axes: "Axes", agreement: Agreement) -> None:
     axes.spines["bottom"].set_visible(False)
 
 
-def _write_shares(axes: "Axes", shares: Shares, where: NDArray[np.bool_], dark: float) -> None:
+def _write_shares(axes: Axes, shares: Shares, where: NDArray[np.bool_], dark: float) -> None:
     for row, column in zip(*where.nonzero(), strict=True):
         axes.text(
             column, row, say_percent(shares[row, column]), ha="center", va="center", fontsize=SMALL_SIZE,

@@ -16,8 +16,8 @@ from elsa_groups.commands.compare.agreement import (
     measure_agreement,
 )
 from elsa_groups.commands.compare.comparison import (
-    Comparison,
-    compare,
+    RunsComparison,
+    compare_groups_runs,
     comparison_csv,
     comparison_table,
     settings_table,
@@ -126,9 +126,9 @@ def _log_comparison(records: list[Record], settings: CompareSettings, *, adopt: 
     return run.run_id
 
 
-def _read(records: list[Record], folder: Path) -> tuple[Comparison, dict[str, Agreement]]:
+def _read(records: list[Record], folder: Path) -> tuple[RunsComparison, dict[str, Agreement]]:
     """Return the runs in order, and what they have in common where they are few enough."""
-    comparison = compare([read_compared(record, folder / record.run_id) for record in records])
+    comparison = compare_groups_runs([read_compared(record, folder / record.run_id) for record in records])
     if len(comparison.runs) > RUNS_UP_TO:
         log.info("users in common are compared for at most %d runs, not for these", RUNS_UP_TO)
         return comparison, {}
@@ -141,7 +141,7 @@ def _read(records: list[Record], folder: Path) -> tuple[Comparison, dict[str, Ag
     return comparison, {key: found for key, found in agreements.items() if found.is_defined}
 
 
-def _write(folder: Path, comparison: Comparison, agreements: dict[str, Agreement], command: str) -> None:
+def _write(folder: Path, comparison: RunsComparison, agreements: dict[str, Agreement], command: str) -> None:
     """Write the files of a comparison."""
     folder.mkdir()
     pictures = _write_figures(folder / "figures", comparison, agreements)
@@ -151,7 +151,9 @@ def _write(folder: Path, comparison: Comparison, agreements: dict[str, Agreement
     write_json(folder / SETTINGS, settings_table(comparison))
 
 
-def _write_figures(folder: Path, comparison: Comparison, agreements: "dict[str, Agreement]") -> list[Picture]:
+def _write_figures(
+    folder: Path, comparison: RunsComparison, agreements: dict[str, Agreement]
+) -> list[Picture]:
     figures = metric_figures(comparison)
     if agreements:
         matrices = list(agreements.values())
@@ -160,13 +162,13 @@ def _write_figures(folder: Path, comparison: Comparison, agreements: "dict[str, 
     return save_pictures(folder, figures)
 
 
-def again_command(comparison: Comparison) -> str:
+def again_command(comparison: RunsComparison) -> str:
     """Return the command that compares the same runs again."""
     runs = ",".join(run.run_id for run in comparison.runs)
     return shlex.join(["mlflow", "run", ".", "-e", "compare", "-P", f"runs={runs}"])
 
 
-def describe_comparison(comparison: Comparison, command: str) -> str:
+def describe_comparison(comparison: RunsComparison, command: str) -> str:
     """Say in Markdown what was compared, and how to do so again."""
     names = [f"`{setting.name}`" for setting in comparison.variation.settings]
     differing = (

@@ -17,7 +17,8 @@ from elsa_groups.commands.compare.variation import (
 )
 from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.cautions import Caution
-from elsa_groups.report.tables import Row, mlflow_table, shorten
+from elsa_groups.report.tables import Row, mlflow_table
+from elsa_groups.report.text_tables import aligned, shorten
 
 # Logged of each key, but no measure of what a setting does.
 _COUNTS = ("groups", "similarity_std")
@@ -66,8 +67,8 @@ class ComparedRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Groups runs in the order of their settings, and where they differ; made by :func:`compare`.
+class RunsComparison:
+    """Groups runs in the order of their settings, and where they differ; made by :func:`compare_groups_runs`.
 
     Attributes
     ----------
@@ -127,15 +128,15 @@ class Comparison:
         return tuple(first.values())
 
 
-def compare(runs: Sequence[ComparedRun]) -> Comparison:
+def compare_groups_runs(runs: Sequence[ComparedRun]) -> RunsComparison:
     """Order runs by the settings that differ, and say where they differ; the order given is of no effect."""
     by_name = sorted(runs, key=lambda run: (run.name, run.run_id))
     settings = find_variation([run.lineage for run in by_name]).settings
     ordered = tuple(by_name[position] for position in order_of_runs(settings, len(by_name)))
-    return Comparison(ordered, find_variation([run.lineage for run in ordered]))
+    return RunsComparison(ordered, find_variation([run.lineage for run in ordered]))
 
 
-def comparison_cautions(comparison: Comparison) -> tuple[Caution, ...]:
+def comparison_cautions(comparison: RunsComparison) -> tuple[Caution, ...]:
     """Return what a reader must know before looking at settings: that data or model are not the same."""
     found = []
     if runs := _apart(comparison.variation, "data.digest"):
@@ -161,7 +162,7 @@ def _apart(variation: Variation, name: str) -> str:
     return " and of ".join(said)
 
 
-def comparison_csv(comparison: Comparison) -> str:
+def comparison_csv(comparison: RunsComparison) -> str:
     """Return one line a run and key: which, the settings that differ, thresholds and metrics.
 
     Columns: ``run_id``, ``run_name``, ``key``, ``conf.<path>``, ``threshold/similar``,
@@ -180,7 +181,7 @@ def comparison_csv(comparison: Comparison) -> str:
     return file.getvalue()
 
 
-def settings_table(comparison: Comparison) -> dict[str, list[Any]]:
+def settings_table(comparison: RunsComparison) -> dict[str, list[Any]]:
     """Return MLflow's table of one row a run: all that differs between their records."""
     variation = comparison.variation
     entries = [Varying(f"conf.{entry.name}", entry.values) for entry in variation.settings]
@@ -192,7 +193,7 @@ def settings_table(comparison: Comparison) -> dict[str, list[Any]]:
     return mlflow_table(rows)
 
 
-def comparison_table(comparison: Comparison) -> str:
+def comparison_table(comparison: RunsComparison) -> str:
     """Return the comparison as plain tables for the terminal, about 100 columns wide.
 
     First the runs with some of the settings that differ, then keys against as many runs as fit.
@@ -204,7 +205,7 @@ def comparison_table(comparison: Comparison) -> str:
         for n, run in enumerate(comparison.runs)
     ]
     tables = [f"{caution.title}: {caution.text}" for caution in comparison_cautions(comparison)]
-    tables.append(_aligned([head, *lines], left=1 + len(settings)))
+    tables.append("\n".join(aligned([head, *lines], left=(0, len(head) - 2, len(head) - 1))))
     keys = [shorten(key, 20) for key in comparison.keys]
     room = max(1, (_TERMINAL_WIDTH - 20) // 8)
     shown = comparison.runs[:room]
@@ -215,19 +216,7 @@ def comparison_table(comparison: Comparison) -> str:
             rows.append(
                 [name, *("-" if value is None else statistic.format.format(value) for value in values)]
             )
-        tables.append(_aligned(rows))
+        tables.append("\n".join(aligned(rows)))
     if len(shown) < len(comparison.runs):
         tables.append(f"{len(comparison.runs) - len(shown)} more runs are in comparison.csv")
     return "\n\n".join(tables)
-
-
-def _aligned(lines: Sequence[Sequence[str]], left: int | None = None) -> str:
-    """Align columns to the right; the first one, and those from ``left`` on, to the left."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 or (left is not None and column >= left) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )

@@ -7,13 +7,13 @@ from elsa_groups.base.words import say_numbers
 from elsa_groups.commands.compare.agreement import Agreement
 from elsa_groups.commands.compare.comparison import (
     COLUMNS_UP_TO,
-    Comparison,
+    RunsComparison,
     comparison_cautions,
 )
 from elsa_groups.commands.compare.variation import say_value
 from elsa_groups.measures.statistics import METRICS, columns_of
 from elsa_groups.report.page import Picture, fitting, open_template
-from elsa_groups.report.tables import shorten
+from elsa_groups.report.text_tables import shorten
 
 # A row each in the table of every key; the CSV has all.
 ROWS_UP_TO = 100
@@ -23,7 +23,7 @@ _FORMAT = "{:.4g}"
 
 
 def render_comparison(
-    comparison: Comparison,
+    comparison: RunsComparison,
     *,
     agreements: Mapping[str, Agreement],
     pictures: Sequence[Picture],
@@ -33,7 +33,7 @@ def render_comparison(
 
     Parameters
     ----------
-    comparison : Comparison
+    comparison : RunsComparison
         The runs.
     agreements : mapping of str to Agreement
         What runs have in common, by key; of some keys or of none.
@@ -62,7 +62,7 @@ def render_comparison(
     )
 
 
-def _columns_of(comparison: Comparison, key: str) -> list[tuple[str, str, str]]:
+def _columns_of(comparison: RunsComparison, key: str) -> list[tuple[str, str, str]]:
     """Return metric, heading and format of what some run has of a key."""
     known = {metric: (metric, heading, form) for heading, metric, form in columns_of(*METRICS)}
     return [
@@ -72,7 +72,7 @@ def _columns_of(comparison: Comparison, key: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def _rows_of(comparison: Comparison, key: str) -> list[dict[str, float]]:
+def _rows_of(comparison: RunsComparison, key: str) -> list[dict[str, float]]:
     """Return what each run that is shown has of a key, by metric; what is undefined is left out."""
     rows = []
     for run in comparison.runs[:ROWS_UP_TO]:
@@ -81,7 +81,7 @@ def _rows_of(comparison: Comparison, key: str) -> list[dict[str, float]]:
     return rows
 
 
-def _values(comparison: Comparison) -> list[list[str]]:
+def _values(comparison: RunsComparison) -> list[list[str]]:
     """Return the settings of each run that have a column, as text."""
     settings = comparison.told_settings[:COLUMNS_UP_TO]
     return [

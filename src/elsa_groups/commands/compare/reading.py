@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from elsa_groups.commands.compare.comparison import ComparedRun
-from elsa_groups.tracking.compared import metrics_of
+from elsa_groups.tracking.compared import logged_metrics
 from elsa_groups.tracking.load import Record, RecordedFiles
 
 SUMMARY = "groups/summary.json"
@@ -24,5 +24,5 @@ def read_compared(record: Record, folder: Path) -> ComparedRun:
     table = json.loads(files.read(SUMMARY).read_text(encoding="utf-8"))
     rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
     defined = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    metrics = metrics_of(record.run_id)
+    metrics = logged_metrics(record.run_id)
     return ComparedRun(record.run_id, record.name, record.lineage, {r["key"]: r for r in defined}, metrics)

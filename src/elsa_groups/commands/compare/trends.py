@@ -1,9 +1,15 @@
 """Metrics of several runs: over each numeric setting that differs, or run by run where none does."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from elsa_groups.commands.compare.comparison import Comparison
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from elsa_groups.commands.compare.comparison import RunsComparison
 from elsa_groups.commands.compare.variation import Varying, say_value
 from elsa_groups.measures.statistics import STATISTICS
 from elsa_groups.report.figures.run import RunFigure
@@ -23,12 +29,7 @@ from elsa_groups.report.figures.style import (
     say_keys,
     settle,
 )
-from elsa_groups.report.tables import shorten
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from elsa_groups.report.text_tables import shorten
 
 # A figure for each of the first of them; the tables have all.
 FIGURES_UP_TO = 4
@@ -63,7 +64,7 @@ class Look:
     marker: str
 
 
-def looks_of(comparison: Comparison) -> dict[str, Look]:
+def looks_of(comparison: RunsComparison) -> dict[str, Look]:
     """Return the look of each key; families that ask for nothing are grey."""
     families = list(dict.fromkeys(comparison.families.values()))
     asking = [family for family in families if not _asks_nothing(comparison, family)]
@@ -78,12 +79,12 @@ def looks_of(comparison: Comparison) -> dict[str, Look]:
     return looks
 
 
-def _asks_nothing(comparison: Comparison, family: str) -> bool:
+def _asks_nothing(comparison: RunsComparison, family: str) -> bool:
     rules = [run.lineage["settings"].get("families", {}).get(family) for run in comparison.runs]
     return all(rule is None or rule.get("within") == rule.get("across") == "any" for rule in rules)
 
 
-def metric_figures(comparison: Comparison) -> list[RunFigure]:
+def metric_figures(comparison: RunsComparison) -> list[RunFigure]:
     """Return a figure for each numeric setting that some runs differ in alone; or one with a row each run.
 
     Numeric settings that change along with another one, as both quantiles may, are told by its figure.
@@ -104,7 +105,7 @@ def metric_figures(comparison: Comparison) -> list[RunFigure]:
     return figures
 
 
-def _moving_along(comparison: Comparison, setting: Varying) -> list[Varying]:
+def _moving_along(comparison: RunsComparison, setting: Varying) -> list[Varying]:
     """Return the other numeric settings that say the same of every run: one value each for one of this."""
     return [
         other
@@ -117,7 +118,7 @@ def _moving_along(comparison: Comparison, setting: Varying) -> list[Varying]:
     ]
 
 
-def _drawn(comparison: Comparison) -> list[str]:
+def _drawn(comparison: RunsComparison) -> list[str]:
     """Return the metrics that have a panel: those that some key has."""
     return [
         metric
@@ -128,10 +129,8 @@ def _drawn(comparison: Comparison) -> list[str]:
 
 
 @default_settings()
-def draw_trend(comparison: Comparison, setting: Varying) -> "Figure":
+def draw_trend(comparison: RunsComparison, setting: Varying) -> Figure:
     """Draw a panel for each metric over a setting: a line for each key, and for each value of the others."""
-    from matplotlib.ticker import MaxNLocator
-
     metrics = [*_drawn(comparison), *comparison.runs[0].limits]
     figure, panels = new_figure(
         shorten(f"Over {setting.name}", 60), len(metrics), columns=_COLUMNS, panel_height=1.35
@@ -155,7 +154,7 @@ def draw_trend(comparison: Comparison, setting: Varying) -> "Figure":
     return figure
 
 
-def _draw_line(axes: "Axes", points: list[tuple[float, float]], look: Look, marker: str) -> None:
+def _draw_line(axes: Axes, points: list[tuple[float, float]], look: Look, marker: str) -> None:
     if points:
         axes.plot(
             *zip(*sorted(points), strict=True), color=look.color, linestyle=look.line, linewidth=1.3,
@@ -163,7 +162,7 @@ def _draw_line(axes: "Axes", points: list[tuple[float, float]], look: Look, mark
         )  # fmt: skip
 
 
-def _say_settings(comparison: Comparison, setting: Varying, *, has_markers: bool) -> str:
+def _say_settings(comparison: RunsComparison, setting: Varying, *, has_markers: bool) -> str:
     """Name the setting of the horizontal axis, those that move along with it, and those of the markers."""
     along = [other.short for other in _moving_along(comparison, setting)]
     said = "\nand with it ".join([setting.name, *along])
@@ -173,7 +172,7 @@ def _say_settings(comparison: Comparison, setting: Varying, *, has_markers: bool
     return said
 
 
-def _value(comparison: Comparison, run: int, key: str, metric: str) -> float | None:
+def _value(comparison: RunsComparison, run: int, key: str, metric: str) -> float | None:
     compared = comparison.runs[run]
     limits = compared.limits
     return limits[metric] if metric in limits else compared.value(key, metric)
@@ -184,13 +183,13 @@ def _lines(metric: str, looks: dict[str, Look]) -> dict[str, Look]:
     return {"": Look(INK, "solid", "o")} if metric.startswith("threshold/") else looks
 
 
-def _apart(comparison: Comparison, setting: Varying) -> list[Varying]:
+def _apart(comparison: RunsComparison, setting: Varying) -> list[Varying]:
     """Return the other settings that differ and do not move along, each told once."""
     along = {setting.name, *(other.name for other in _moving_along(comparison, setting))}
     return [other for other in comparison.told_settings if other.name not in along]
 
 
-def _others(comparison: Comparison, setting: Varying) -> dict[str, list[int]]:
+def _others(comparison: RunsComparison, setting: Varying) -> dict[str, list[int]]:
     """Group runs by the values of all settings that stay apart, written in short."""
     groups: dict[str, list[int]] = {}
     for run in range(len(comparison.runs)):
@@ -206,10 +205,8 @@ def _markers(others: dict[str, list[int]]) -> dict[str, str]:
     return dict(zip(others, _MARKERS, strict=False))
 
 
-def _scale_values(axes: "Axes", which: Literal["x", "y"], metric: str) -> None:
+def _scale_values(axes: Axes, which: Literal["x", "y"], metric: str) -> None:
     """Scale the axis that a metric is read from."""
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-
     axis = axes.xaxis if which == "x" else axes.yaxis
     if metric in _MAGNITUDES:
         axes.set(**{f"{which}scale": "log"})
@@ -221,25 +218,21 @@ def _scale_values(axes: "Axes", which: Literal["x", "y"], metric: str) -> None:
         axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 
-def _key_legend(looks: dict[str, Look]) -> "list[Artist]":
-    from matplotlib.lines import Line2D
-
+def _key_legend(looks: dict[str, Look]) -> list[Artist]:
     return [
         Line2D([], [], color=look.color, linestyle=look.line, linewidth=1.3, label=shorten(key, 20))
         for key, look in looks.items()
     ]
 
 
-def _marker_legend(markers: dict[str, str]) -> "list[Artist]":
-    from matplotlib.lines import Line2D
-
+def _marker_legend(markers: dict[str, str]) -> list[Artist]:
     return [
         Line2D([], [], color=INK, linestyle="none", marker=marker, markersize=4, label=shorten(values, 22))
         for values, marker in markers.items()
     ]
 
 
-def describe_trend(comparison: Comparison, setting: Varying) -> str:
+def describe_trend(comparison: RunsComparison, setting: Varying) -> str:
     """Say in words and numbers what :func:`draw_trend` shows: ends of the longest of the lines of a key."""
     low, high = (say_value(end(setting.values)) for end in (min, max))
     # Between runs that differ in anything else, too, no line is drawn.
@@ -259,7 +252,7 @@ def describe_trend(comparison: Comparison, setting: Varying) -> str:
 
 
 @default_settings()
-def draw_runs(comparison: Comparison) -> "Figure":
+def draw_runs(comparison: RunsComparison) -> Figure:
     """Draw a panel for each metric with a row for each run, in which every key has a mark."""
     metrics = _drawn(comparison)
     n_runs = len(comparison.runs)
@@ -288,9 +281,7 @@ def draw_runs(comparison: Comparison) -> "Figure":
     return figure
 
 
-def _dot_legend(looks: dict[str, Look]) -> "list[Artist]":
-    from matplotlib.lines import Line2D
-
+def _dot_legend(looks: dict[str, Look]) -> list[Artist]:
     return [
         Line2D(
             [],
@@ -305,7 +296,7 @@ def _dot_legend(looks: dict[str, Look]) -> "list[Artist]":
     ]
 
 
-def describe_runs(comparison: Comparison) -> str:
+def describe_runs(comparison: RunsComparison) -> str:
     """Say in words and numbers what :func:`draw_runs` shows."""
     means = []
     for key in comparison.keys:

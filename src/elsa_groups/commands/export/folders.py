@@ -15,8 +15,8 @@ from elsa_groups.commands.export.group_histories import (
     GroupHistories,
     group_histories,
     known_histories,
+    split_export_users,
     split_groups,
-    split_users,
 )
 from elsa_groups.commands.export.items import draw_negatives
 from elsa_groups.commands.export.plain import Counts, Exported, write_members
@@ -106,7 +106,7 @@ def write_groupim(folder: Path, exported: Exported) -> Counts:
     ----------
     Sankar et al., "GroupIM", SIGIR 2020, doi 10.1145/3397271.3401116.
     """
-    users = split_users(exported)
+    users = split_export_users(exported)
     histories = known_histories(exported, users.train)
     groups = group_histories(exported, histories)
     parts = split_groups(groups, seed=exported.seed)

@@ -15,7 +15,7 @@ from elsa_groups.groups.common_items import items_in_common
 
 
 @dataclass(frozen=True, eq=False)
-class Histories:
+class KnownHistories:
     """Histories of the items that training knows.
 
     Attributes
@@ -36,7 +36,7 @@ class Histories:
         return _sorted(self.train + self.test)
 
 
-def known_histories(exported: Exported, users: NDArray[np.int64]) -> Histories:
+def known_histories(exported: Exported, users: NDArray[np.int64]) -> KnownHistories:
     """Leave out the items that no training history of some users has.
 
     Parameters
@@ -47,7 +47,7 @@ def known_histories(exported: Exported, users: NDArray[np.int64]) -> Histories:
         Whose training histories count.
     """
     items = np.unique(exported.train[users].indices).astype(np.int64)
-    return Histories(items, _sorted(exported.train[:, items]), _sorted(exported.test[:, items]))
+    return KnownHistories(items, _sorted(exported.train[:, items]), _sorted(exported.test[:, items]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class GroupHistories:
         return _sorted(who @ whole)
 
 
-def group_histories(exported: Exported, histories: Histories) -> GroupHistories:
+def group_histories(exported: Exported, histories: KnownHistories) -> GroupHistories:
     """Find the items of all groups."""
     keys, groups = exported.groups.keys(), exported.groups.values()
     numbers = [np.arange(len(members)) for members in groups]
@@ -134,7 +134,7 @@ def split_groups(groups: GroupHistories, *, seed: int) -> dict[str, NDArray[np.i
     return {name: np.concatenate(drawn) for name, drawn in parts.items()}
 
 
-def split_users(exported: Exported) -> Split:
+def split_export_users(exported: Exported) -> Split:
     """Split the users; one whose training items no training user has is a training user."""
     n_users = len(exported.user_ids)
     split = split_by_draws(n_users, key=stream_key(exported.seed, "export", "users"))

@@ -11,7 +11,7 @@ from elsa_groups.base.files import write_json
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.stages import stage
 from elsa_groups.commands.feasibility.assessment import TRIES, Effort, Feasibility, assess_key
-from elsa_groups.commands.feasibility.table import feasibility_row, feasibility_text, metrics_of
+from elsa_groups.commands.feasibility.table import feasibility_metrics, feasibility_row, feasibility_text
 from elsa_groups.commands.generate.drawing import find_population, runtime_of, thresholds_of
 from elsa_groups.commands.generate.generate import check_device, find_parent, run_name, tags_of
 from elsa_groups.commands.generate.population import Population, choose_users, read_user_file
@@ -108,7 +108,7 @@ def _log(
         "settings": plain(settings),
     }
     for row in rows:
-        run.log_metrics(metrics_of(row))
+        run.log_metrics(feasibility_metrics(row))
     run.log_metrics({"threshold/similar": thresholds.similar, "threshold/divergent": thresholds.divergent})
     with writing_folder() as folder:
         write_json(folder / RECORD, record, indent=2)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from elsa_groups.commands.feasibility.assessment import Estimate, Feasibility
 from elsa_groups.commands.feasibility.loosening import Looser
-from elsa_groups.report.tables import Row, closing_table
+from elsa_groups.report.tables import Row
+from elsa_groups.report.text_tables import closing_table
 
 # Of a key's row, what is logged as metrics.
 METRICS = ("starting_share", "completing_share", "expected_draws", "log10_distinct_groups")
@@ -47,7 +48,7 @@ def feasibility_row(of: Feasibility) -> Row:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def metrics_of(row: Row) -> dict[str, float]:
+def feasibility_metrics(row: Row) -> dict[str, float]:
     """Return the metrics of a key by their full names, ``<key>/<name>``."""
     return {f"{row['key']}/{name}": float(row[name]) for name in METRICS if name in row}
 

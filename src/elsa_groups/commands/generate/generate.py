@@ -20,7 +20,8 @@ from elsa_groups.model.training import find_device
 from elsa_groups.record.code import find_code
 from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest
 from elsa_groups.report.page import describe_users
-from elsa_groups.report.tables import Row, closing_table, metrics_of, summary_row
+from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_row
+from elsa_groups.report.text_tables import closing_table
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.limits import Target
@@ -112,7 +113,7 @@ def generate_child(
             generation = Generation(run.run_id, settings, interactions, parent, drawn, code, pinned)
             rows = _write_and_log(run, folder, generation, started)
     ranks.wait()
-    print(closing_table(rows))
+    print(closing_table(rows, CLOSING_COLUMNS))
     print(f"to see it: {run.how_to_see()}")
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)

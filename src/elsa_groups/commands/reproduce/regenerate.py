@@ -128,7 +128,7 @@ def regenerate(
     write_artifacts(folder, generation)
     lineage = write_lineage(folder, generation)
     present_of = np.arange(interactions.n_users)
-    members = read_members(folder, lineage)
+    members = read_all_members(folder, lineage)
     if record.lineage["data"]["users_digest"] != lineage["data"]["users_digest"]:
         # The same row may be another user.
         users = stored_ids(record, "users")
@@ -155,7 +155,7 @@ def _choose_again(
     return choose_users(settings, interactions, parent.split, listed)
 
 
-def read_members(folder: Path, lineage: Mapping[str, Any]) -> dict[str, Members]:
+def read_all_members(folder: Path, lineage: Mapping[str, Any]) -> dict[str, Members]:
     """Return the member arrays of a record's group types that are there and readable."""
     members = {}
     for name in lineage["groups"]:

@@ -14,7 +14,7 @@ from elsa_groups.commands.reproduce.differences import (
     compare_lineages,
     compare_types,
 )
-from elsa_groups.commands.reproduce.regenerate import Inputs, find_parent, read_members, regenerate
+from elsa_groups.commands.reproduce.regenerate import Inputs, find_parent, read_all_members, regenerate
 from elsa_groups.commands.reproduce.verdict import Reproduction, Verdict, judge_groups
 from elsa_groups.record.code import find_code
 from elsa_groups.settings.commands import ReproduceSettings
@@ -74,7 +74,9 @@ def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> R
             return Reproduction(
                 (), beside + compare_inputs(lineage, asked, interactions, inputs.parent), found
             )
-        types = judge_groups(lineage["groups"], read_members(stored, lineage), found.members, found.distance)
+        types = judge_groups(
+            lineage["groups"], read_all_members(stored, lineage), found.members, found.distance
+        )
         differences = (
             compare_lineages(lineage, found.lineage)
             + compare_types(lineage["groups"], found.lineage["groups"])

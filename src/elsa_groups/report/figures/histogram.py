@@ -1,9 +1,11 @@
 """Distribution of the similarity of a key's groups, beside random groups."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from elsa_groups.report.figures.style import (
@@ -20,10 +22,6 @@ from elsa_groups.report.figures.style import (
     show_percent,
 )
 from elsa_groups.report.tables import Result
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
@@ -166,7 +164,7 @@ def _edges(values: Floats) -> Floats:
 
 
 @default_settings()
-def draw_histogram(histogram: Histogram) -> "Figure":
+def draw_histogram(histogram: Histogram) -> Figure:
     """Draw a histogram as shares of groups, the baseline behind, thresholds and means marked.
 
     A key of several subgroups gets a second panel, with the similarity inside and between them.
@@ -217,7 +215,7 @@ def _groups(count: int, kind: str = "") -> str:
     return f"{count:,} {kind} group{'s' if count != 1 else ''}".replace("  ", " ")
 
 
-def _fill(axes: "Axes", edges: Floats, series: Series, color: str, label: str) -> None:
+def _fill(axes: Axes, edges: Floats, series: Series, color: str, label: str) -> None:
     """Draw the shares of a series over the bins, and its mean as a triangle on the axis."""
     axes.stairs(series.counts / series.n_groups, edges, fill=True, color=color, alpha=0.75, label=label)
     axes.plot(

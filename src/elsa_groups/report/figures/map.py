@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.typing import FillStyleType
 from numpy.typing import NDArray
 
 from elsa_groups.report.figures.style import (
     BLUE,
     GREEN,
     GREY,
+    GREYS,
     INK,
     ORANGE,
     add_figure_legend,
+    color_cells,
     default_settings,
     name_axes,
     name_panel,
@@ -21,12 +27,6 @@ from elsa_groups.report.figures.style import (
     settle,
 )
 from elsa_groups.report.tables import Result
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.typing import FillStyleType
 
 # Rows of the embeddings in float64 at a time.
 _ROWS = 4096
@@ -37,7 +37,7 @@ _CELLS = 100
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
 _MARK_SIZE = 5.5
 # One subgroup after the other.
-_FILLS: "tuple[FillStyleType, ...]" = ("full", "none", "left", "bottom")
+_FILLS: tuple[FillStyleType, ...] = ("full", "none", "left", "bottom")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class UserMap:
 
 
 @dataclass(frozen=True)
-class Example:
+class MapExample:
     """Some groups of a key.
 
     Attributes
@@ -111,18 +111,18 @@ def map_users(vectors: NDArray[np.float32]) -> UserMap:
     return UserMap(positions.round(6) + 0.0, (shares[0], shares[1] if dim > 1 else 0.0))
 
 
-def choose_examples(results: Sequence[Result]) -> list[Example]:
+def choose_examples(results: Sequence[Result]) -> list[MapExample]:
     """Take the first three groups of the first key of each family."""
-    firsts: dict[str, Example] = {}
+    firsts: dict[str, MapExample] = {}
     for result in results:
         groups = result.groups
-        example = Example(groups.key, groups.members[: len(_MARKS)], groups.subgroup_of_position)
+        example = MapExample(groups.key, groups.members[: len(_MARKS)], groups.subgroup_of_position)
         firsts.setdefault(groups.family, example)
     return list(firsts.values())
 
 
 @default_settings()
-def draw_map(users: UserMap, examples: Sequence[Example]) -> "Figure":
+def draw_map(users: UserMap, examples: Sequence[MapExample]) -> Figure:
     """Draw a map for each example, a mark for each of its members, lines from the middle of the group.
 
     Users behind are dots, or cells by their number where they are many. Members of the first subgroup have
@@ -153,10 +153,8 @@ def draw_map(users: UserMap, examples: Sequence[Example]) -> "Figure":
     return figure
 
 
-def _explain_marks(examples: Sequence[Example]) -> "list[Artist]":
+def _explain_marks(examples: Sequence[MapExample]) -> list[Artist]:
     """Name groups and subgroups by their numbers, as tables do."""
-    from matplotlib.lines import Line2D
-
     n_groups = max(len(example.members) for example in examples)
     n_subgroups = max(int(example.subgroups.max()) for example in examples) + 1
     marks = [(f"group {number}", *mark, _FILLS[0]) for number, mark in enumerate(_MARKS[:n_groups])]
@@ -170,23 +168,18 @@ def _explain_marks(examples: Sequence[Example]) -> "list[Artist]":
     ]  # fmt: skip
 
 
-def _draw_users(axes: "Axes", positions: NDArray[np.float64]) -> None:
+def _draw_users(axes: Axes, positions: NDArray[np.float64]) -> None:
     """Draw all users as dots, or their density on a logarithmic scale."""
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm
-
     if len(positions) <= _MOST_DOTS:
         size = np.clip(60.0 / np.sqrt(len(positions)), 2.0, 5.0)
         axes.plot(*positions.T, ".", color=GREY, markersize=size, markeredgewidth=0)
         return
     counts, first, second = np.histogram2d(positions[:, 0], positions[:, 1], _CELLS)
-    axes.pcolormesh(
-        first, second, np.ma.masked_equal(counts.T, 0.0), norm=LogNorm(0.5, counts.max()),
-        cmap=LinearSegmentedColormap.from_list("greys", ["#F2F3F4", "#7D848B"]),
-    )  # fmt: skip
+    color_cells(axes, first, second, counts.T, colors=GREYS, limits=(0.5, counts.max()))
 
 
 def _draw_group(
-    axes: "Axes", places: NDArray[np.float64], subgroups: NDArray[np.int64], color: str, marker: str
+    axes: Axes, places: NDArray[np.float64], subgroups: NDArray[np.int64], color: str, marker: str
 ) -> None:
     for place in places:
         axes.plot(*np.stack([places.mean(axis=0), place]).T, color=color, linewidth=0.9)
@@ -197,7 +190,7 @@ def _draw_group(
         )  # fmt: skip
 
 
-def describe_map(users: UserMap, examples: Sequence[Example]) -> str:
+def describe_map(users: UserMap, examples: Sequence[MapExample]) -> str:
     """Say in words and numbers what :func:`draw_map` shows."""
     keys = ", ".join(example.key for example in examples)
     drawn = f" with up to {len(_MARKS)} groups each of {keys} drawn over it" if keys else ""

@@ -1,9 +1,11 @@
 """Distribution of the similarity of pairs of users, and what the thresholds cut off it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from elsa_groups.base.runtime import Runtime
@@ -23,10 +25,6 @@ from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
 from elsa_groups.similarity.users import Users
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Up to so many pairs all are looked at, otherwise so many at random: a share is then known to 0.05%.
 MAX_PAIRS = 1_000_000
@@ -117,7 +115,7 @@ def count_pairs(users: Users, limits: Limits, *, threads: int = 1) -> PairSimila
 
 
 @default_settings()
-def draw_pairs(pairs: PairSimilarities) -> "Figure":
+def draw_pairs(pairs: PairSimilarities) -> Figure:
     """Draw the shares of pairs over their similarity, what either threshold takes in colour."""
     figure, (axes,) = new_figure(f"Similarity of {pairs.seen} of users", 1)
     low, high = pairs.edges[[0, -1]]
@@ -135,10 +133,8 @@ def draw_pairs(pairs: PairSimilarities) -> "Figure":
     return figure
 
 
-def _fill(axes: "Axes", pairs: PairSimilarities, color: str, label: str, start: float, stop: float) -> None:
+def _fill(axes: Axes, pairs: PairSimilarities, color: str, label: str, start: float, stop: float) -> None:
     """Draw the shares from ``start`` to ``stop``, which may lie inside a bin."""
-    from matplotlib.patches import Rectangle
-
     stairs = axes.stairs(pairs.counts / pairs.n_seen, pairs.edges, fill=True, color=color, label=label)
     stairs.set_clip_path(Rectangle((start, 0.0), stop - start, 1.0, transform=axes.get_xaxis_transform()))
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from elsa_groups.report.figures.style import (
@@ -21,9 +22,6 @@ from elsa_groups.report.figures.style import (
     show_percent,
 )
 from elsa_groups.report.tables import Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _BINS = 20
 
@@ -85,10 +83,8 @@ def count_overlaps(results: Sequence[Result]) -> Overlaps:
 
 
 @default_settings()
-def draw_overlaps(overlaps: Overlaps) -> "Figure":
+def draw_overlaps(overlaps: Overlaps) -> Figure:
     """Draw a panel for each key: shares of its groups by recommendation overlap, random groups as a line."""
-    from matplotlib.ticker import MaxNLocator
-
     columns = min(3, len(overlaps.keys))
     figure, panels = new_figure(
         "Recommendations that members have in common", len(overlaps.keys), columns=columns,

@@ -3,22 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from elsa_groups.report.figures.map import choose_examples, describe_map, draw_map, map_users
+from elsa_groups.report.figures.overlap import count_pairs_sharing, describe_shared, draw_shared
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
-from elsa_groups.report.figures.recommendation_overlap import count_overlaps, describe_overlaps, draw_overlaps
-from elsa_groups.report.figures.sharing import (
+from elsa_groups.report.figures.participation import (
     count_participation,
-    count_shared,
     describe_participation,
-    describe_shared,
     draw_participation,
-    draw_shared,
 )
+from elsa_groups.report.figures.recommendation_overlap import count_overlaps, describe_overlaps, draw_overlaps
 from elsa_groups.report.figures.similarity import (
     describe_similarities,
     draw_similarities,
@@ -30,9 +28,6 @@ from elsa_groups.report.page import Picture
 from elsa_groups.report.tables import Result
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -54,10 +49,10 @@ class RunFigure:
     name: str
     title: str
     alt: str
-    figure: "Figure"
+    figure: Figure
 
     @classmethod
-    def of(cls, name: str, figure: "Figure", alt: str) -> "RunFigure":
+    def of(cls, name: str, figure: Figure, alt: str) -> "RunFigure":
         """Take the title from the figure."""
         return cls(name, figure.get_suptitle(), alt, figure)
 
@@ -112,7 +107,7 @@ def _figures_of_keys(
         yield RunFigure.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
     overlaps = count_overlaps(results)
     yield RunFigure.of("recommendation_overlap", draw_overlaps(overlaps), describe_overlaps(overlaps))
-    shared = count_shared(results)
+    shared = count_pairs_sharing(results)
     yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
     keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]
     yield RunFigure.of("participation", draw_participation(keys), describe_participation(keys, n_users))

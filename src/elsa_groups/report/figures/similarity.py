@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from elsa_groups.report.figures.style import (
@@ -22,11 +24,6 @@ from elsa_groups.report.figures.style import (
     write_beside,
 )
 from elsa_groups.report.tables import Result
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def _summarise(values: NDArray[np.float64]) -> list[float]:
 
 
 @default_settings()
-def draw_similarities(summary: KeySimilarities) -> "Figure":
+def draw_similarities(summary: KeySimilarities) -> Figure:
     """Draw a row for each key: its groups, random ones below them, and both thresholds through all rows."""
     figure, axes = new_rows("Similarity of the groups of each key", summary.keys, margin=1.4)
     rows = np.arange(len(summary.keys), dtype=np.float64)
@@ -92,8 +89,8 @@ def draw_similarities(summary: KeySimilarities) -> "Figure":
 
 
 def _draw_spread(
-    axes: "Axes", rows: NDArray[np.float64], spread: NDArray[np.float64], color: str, label: str
-) -> "Artist":
+    axes: Axes, rows: NDArray[np.float64], spread: NDArray[np.float64], color: str, label: str
+) -> Artist:
     low, first, last, high, mean = spread.T
     axes.hlines(rows, low, high, color=color, linewidth=1.2)
     axes.hlines(rows, first, last, color=color, linewidth=4.0)

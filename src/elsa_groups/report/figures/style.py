@@ -1,25 +1,31 @@
 """One style for all figures: readable at 500 px, the same bytes for the same numbers.
 
-matplotlib is imported where a figure is drawn, through its objects alone: no pyplot.
+Only the objects of matplotlib are used, and never pyplot.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from elsa_groups.report.tables import shorten
+from elsa_groups.report.text_tables import shorten
 
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+Floats = NDArray[np.float64]
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart; greys for the background.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 INK, GREY, GRID = "#202124", "#A9AFB5", "#ECEEF0"
+# Of cells, from the faintest to the fullest.
+BLUES, GREYS = ("#E6F1F8", BLUE), ("#F2F3F4", "#7D848B")
 # Points and inches: 1,000 pixels wide, so that letters are still 12 pixels high at half of that.
 WIDTH, DPI = 5.0, 200
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 9.0, 8.5
@@ -41,8 +47,6 @@ _LABEL_WIDTH = 0.29
 @contextmanager
 def default_settings() -> Iterator[None]:
     """Draw by matplotlib's own defaults, so that no user's settings change a figure."""
-    import matplotlib
-
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         yield
@@ -57,7 +61,7 @@ def new_figure(
     margin: float = 1.2,
     sharex: bool = True,
     sharey: bool = False,
-) -> "tuple[Figure, list[Axes]]":
+) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels in the common style, one above the other or in rows of several.
 
     Parameters
@@ -73,9 +77,6 @@ def new_figure(
     sharex, sharey : bool
         Whether all panels have the same horizontal or vertical axis.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = -(-n_panels // columns)
     size = (WIDTH, margin + panel_height * rows)
     figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
@@ -93,7 +94,7 @@ def new_figure(
     return figure, panels[:n_panels]
 
 
-def new_rows(title: str, keys: Sequence[str], margin: float) -> "tuple[Figure, Axes]":
+def new_rows(title: str, keys: Sequence[str], margin: float) -> tuple[Figure, Axes]:
     """Return a figure with a row for each key, the first on top, at heights 0, 1, ...
 
     Parameters
@@ -111,14 +112,14 @@ def new_rows(title: str, keys: Sequence[str], margin: float) -> "tuple[Figure, A
     return figure, axes
 
 
-def write_beside(axes: "Axes", row: int, text: str) -> None:
+def write_beside(axes: Axes, row: int, text: str) -> None:
     """Write a text to the right of a row."""
     axes.text(
         1.02, row, text, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=SMALL_SIZE
     )
 
 
-def _put_in_style(axes: "Axes") -> None:
+def _put_in_style(axes: Axes) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(GREY)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
@@ -129,31 +130,31 @@ def _put_in_style(axes: "Axes") -> None:
     axes.yaxis.label.set(size=TEXT_SIZE, color=INK)
 
 
-def name_axes(figure: "Figure", x: str, y: str = "") -> None:
+def name_axes(figure: Figure, x: str, y: str = "") -> None:
     """Name the axes that all panels have in common."""
     figure.supxlabel(x, fontsize=TEXT_SIZE, color=INK)
     if y:
         figure.supylabel(y, fontsize=TEXT_SIZE, color=INK)
 
 
-def name_panel(axes: "Axes", key: str, columns: int) -> None:
+def name_panel(axes: Axes, key: str, columns: int) -> None:
     """Write the key of a panel above it, one of ``columns`` in its row."""
     axes.set_title(shorten(key, _PANEL_LETTERS // columns), loc="left", fontsize=SMALL_SIZE, color=INK)
 
 
-def settle(figure: "Figure") -> None:
+def settle(figure: Figure) -> None:
     """Lay out a finished figure once and for all: every drawing would start from the layout of the last."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
 
-def show_percent(axes: "Axes") -> None:
+def show_percent(axes: Axes) -> None:
     """Write the vertical axis, shares from 0 up, in percent."""
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 
-def add_legend(axes: "Axes", above: float, columns: int = 2, *, reverse: bool = False) -> None:
+def add_legend(axes: Axes, above: float, columns: int = 2, *, reverse: bool = False) -> None:
     """Put the legend ``above`` the axes, in shares of their height."""
     axes.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.0 + above), ncols=columns, frameon=False,
@@ -162,7 +163,7 @@ def add_legend(axes: "Axes", above: float, columns: int = 2, *, reverse: bool = 
     )  # fmt: skip
 
 
-def add_figure_legend(figure: "Figure", handles: "Sequence[Artist]", columns: int = 2) -> None:
+def add_figure_legend(figure: Figure, handles: Sequence[Artist], columns: int = 2) -> None:
     """Put a legend between the title and all panels.
 
     Parameters
@@ -186,13 +187,43 @@ def add_figure_legend(figure: "Figure", handles: "Sequence[Artist]", columns: in
     figure.set_layout_engine("constrained", rect=(0.0, 0.0, 1.0, 1.0 - _LEGEND_ROW * rows / height))
 
 
-def mark_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
+def color_cells(
+    axes: Axes,
+    x_edges: Floats,
+    y_edges: Floats,
+    values: Floats,
+    *,
+    colors: tuple[str, str],
+    limits: tuple[float, float],
+) -> QuadMesh:
+    """Colour the cells of a table by their values, on a logarithmic scale; those of 0 stay empty.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    x_edges, y_edges : (n_columns + 1,) and (n_rows + 1,) float64
+        Where cells end.
+    values : (n_rows, n_columns) float64 >= 0
+        Of the cells.
+    colors : (str, str)
+        The faintest and the fullest colour.
+    limits : (float, float)
+        Values that have these colours; values beyond have them, too.
+    """
+    return axes.pcolormesh(
+        x_edges, y_edges, np.ma.masked_equal(values, 0.0), norm=LogNorm(*limits),
+        cmap=LinearSegmentedColormap.from_list("cells", colors),
+    )  # fmt: skip
+
+
+def mark_thresholds(axes: Axes, divergent: float, similar: float) -> None:
     """Draw the divergent threshold as a dotted vertical line and the similar one as a dashed line."""
     axes.axvline(divergent, color=INK, linestyle=DOTTED, linewidth=1.2)
     axes.axvline(similar, color=INK, linestyle=DASHED, linewidth=1.2)
 
 
-def label_thresholds(axes: "Axes", divergent: float, similar: float) -> None:
+def label_thresholds(axes: Axes, divergent: float, similar: float) -> None:
     """Name both thresholds above their lines; labels that would meet or stick out are pushed apart."""
     low, high = axes.get_xlim()
     at = (np.array([divergent, similar]) - low) / (high - low)
@@ -233,6 +264,6 @@ def say_keys(keys: Sequence[str]) -> str:
 
 
 @default_settings()
-def save_png(figure: "Figure", path: Path) -> None:
+def save_png(figure: Figure, path: Path) -> None:
     """Write a PNG without date or software, so that the same figure gives the same bytes."""
     figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from elsa_groups.report.figures.style import (
     BLUE,
+    BLUES,
     DASHED,
     DOTTED,
     INK,
     ORANGE,
     add_figure_legend,
+    color_cells,
     default_settings,
     name_axes,
     name_panel,
@@ -23,11 +27,6 @@ from elsa_groups.report.figures.style import (
     settle,
 )
 from elsa_groups.report.tables import Result
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +62,7 @@ def find_sides(results: Sequence[Result]) -> list[Sides]:
 
 
 @default_settings()
-def draw_sides(keys: Sequence[Sides], *, similar: float, divergent: float) -> "Figure":
+def draw_sides(keys: Sequence[Sides], *, similar: float, divergent: float) -> Figure:
     """Draw a panel for each key, within over across, both thresholds along both axes.
 
     Up to 1,000 groups of a key are marks, more are counted in cells.
@@ -93,7 +92,7 @@ def draw_sides(keys: Sequence[Sides], *, similar: float, divergent: float) -> "F
     return figure
 
 
-def _mark_both(axes: "Axes", *, similar: float, divergent: float) -> "list[Artist]":
+def _mark_both(axes: Axes, *, similar: float, divergent: float) -> list[Artist]:
     """Draw both thresholds along both axes."""
     lines: list[Artist] = []
     for value, name, style in (
@@ -113,15 +112,10 @@ def _limits(values: Floats, thresholds: tuple[float, float]) -> tuple[float, flo
     return float(low - room), float(high + room)
 
 
-def _count_in_cells(axes: "Axes", sides: Sides) -> None:
+def _count_in_cells(axes: Axes, sides: Sides) -> None:
     """Colour cells by the number of groups in them, on a logarithmic scale."""
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm
-
     counts, across, within = np.histogram2d(sides.across, sides.within, _CELLS)
-    axes.pcolormesh(
-        across, within, np.ma.masked_equal(counts.T, 0.0), norm=LogNorm(0.5, counts.max()),
-        cmap=LinearSegmentedColormap.from_list("blues", ["#E6F1F8", BLUE]),
-    )  # fmt: skip
+    color_cells(axes, across, within, counts.T, colors=BLUES, limits=(0.5, counts.max()))
 
 
 def describe_sides(keys: Sequence[Sides], *, similar: float, divergent: float) -> str:
