@@ -51,9 +51,9 @@ def philox(c0: np.uint64, c1: np.uint64, c2: np.uint64, c3: np.uint64, key: np.u
 def block(draw: int, group: int, retry: int, key: np.uint64) -> Words:
     """Return the four words shared by draws ``4 * (draw // 4)`` to ``+ 3`` of a group.
 
-    ``retry`` 0 is the block itself; others are the replacements of rejected words. The first word of the counter is
-    the low half of the block's number. Its high half is in the second word, above the retry, which has 16
-    bits: so the first 2**50 draws of a group all have counters of their own.
+    ``retry`` 0 is the block itself; others are the replacements of rejected words. The first word of the
+    counter is the low half of the block's number. Its high half is in the second word, above the retry,
+    which has 16 bits: so the first 2**50 draws of a group all have counters of their own.
     """
     return philox(
         np.uint64(draw >> 2) & _LOW,
