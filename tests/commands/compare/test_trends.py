@@ -3,12 +3,12 @@
 import pytest
 
 from elsa_groups.commands.compare.comparison import compare_groups_runs
+from elsa_groups.commands.compare.looks import looks_of
 from elsa_groups.commands.compare.trends import (
     NAMES,
     describe_trend,
     draw_runs,
     draw_trend,
-    looks_of,
     metric_figures,
 )
 from elsa_groups.report.figures.style import BLUE, GREY, ORANGE, save_png

@@ -1,26 +1,25 @@
 """Metrics of several runs: over each numeric setting that differs, or run by run where none does."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from elsa_groups.commands.compare.comparison import RunsComparison
+from elsa_groups.commands.compare.looks import (
+    Look,
+    dot_legend,
+    key_legend,
+    looks_of,
+    marker_legend,
+    markers_of,
+)
 from elsa_groups.commands.compare.variation import Varying, say_value
 from elsa_groups.measures.statistics import STATISTICS
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (
-    BLUE,
-    DASHED,
-    DOTTED,
-    GREEN,
-    GREY,
     INK,
-    ORANGE,
     add_figure_legend,
     default_settings,
     name_axes,
@@ -45,43 +44,10 @@ _SHARES = tuple(statistic.name for statistic in STATISTICS if statistic.is_share
 _MAGNITUDES = ("acceptance_rate",)
 # The baseline is the same whatever is set, but for the size of groups.
 _NOT_DRAWN = ("similarity_random",)
-# Okabe and Ito's others, after those that the families of the notebook have.
-_COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", INK)
-_LINES = ("solid", DASHED, DOTTED, (0, (5, 1.5, 1, 1.5)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Letters of a row's label, beside half the width of a figure.
 _ROW_LETTERS = 16
 _COLUMNS = 2
 _LEGEND_COLUMNS = 3
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a key is drawn: its family's colour, and a line and a marker for its sizes."""
-
-    color: str
-    line: Any
-    marker: str
-
-
-def looks_of(comparison: RunsComparison) -> dict[str, Look]:
-    """Return the look of each key; families that ask for nothing are grey."""
-    families = list(dict.fromkeys(comparison.families.values()))
-    asking = [family for family in families if not _asks_nothing(comparison, family)]
-    colors = {family: _COLORS[number % len(_COLORS)] for number, family in enumerate(asking)}
-    looks, sizes = {}, dict.fromkeys(families, 0)
-    for key, family in comparison.families.items():
-        number = sizes[family]
-        sizes[family] += 1
-        looks[key] = Look(
-            colors.get(family, GREY), _LINES[number % len(_LINES)], _MARKERS[number % len(_MARKERS)]
-        )
-    return looks
-
-
-def _asks_nothing(comparison: RunsComparison, family: str) -> bool:
-    rules = [run.lineage["settings"].get("families", {}).get(family) for run in comparison.runs]
-    return all(rule is None or rule.get("within") == rule.get("across") == "any" for rule in rules)
 
 
 def metric_figures(comparison: RunsComparison) -> list[RunFigure]:
@@ -136,7 +102,7 @@ def draw_trend(comparison: RunsComparison, setting: Varying) -> Figure:
         shorten(f"Over {setting.name}", 60), len(metrics), columns=_COLUMNS, panel_height=1.35
     )
     looks, others = looks_of(comparison), _others(comparison, setting)
-    markers = _markers(others)
+    markers = markers_of(others)
     for axes, metric in zip(panels, metrics, strict=True):
         name_panel(axes, NAMES.get(metric, metric), _COLUMNS)
         for values, runs in others.items():
@@ -149,7 +115,7 @@ def draw_trend(comparison: RunsComparison, setting: Varying) -> Figure:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _scale_values(axes, "y", metric)
     name_axes(figure, _say_settings(comparison, setting, has_markers=bool(markers)))
-    add_figure_legend(figure, [*_key_legend(looks), *_marker_legend(markers)], _LEGEND_COLUMNS)
+    add_figure_legend(figure, [*key_legend(looks), *marker_legend(markers)], _LEGEND_COLUMNS)
     settle(figure)
     return figure
 
@@ -198,13 +164,6 @@ def _others(comparison: RunsComparison, setting: Varying) -> dict[str, list[int]
     return groups
 
 
-def _markers(others: dict[str, list[int]]) -> dict[str, str]:
-    """Return a marker for the values of other settings, if there are any and not too many to tell apart."""
-    if not 1 < len(others) <= len(_MARKERS):
-        return {}
-    return dict(zip(others, _MARKERS, strict=False))
-
-
 def _scale_values(axes: Axes, which: Literal["x", "y"], metric: str) -> None:
     """Scale the axis that a metric is read from."""
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -216,20 +175,6 @@ def _scale_values(axes: Axes, which: Literal["x", "y"], metric: str) -> None:
         axis.set_major_locator(MaxNLocator(4 if which == "x" else 5))
     if metric in _SHARES:
         axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
-
-
-def _key_legend(looks: dict[str, Look]) -> list[Artist]:
-    return [
-        Line2D([], [], color=look.color, linestyle=look.line, linewidth=1.3, label=shorten(key, 20))
-        for key, look in looks.items()
-    ]
-
-
-def _marker_legend(markers: dict[str, str]) -> list[Artist]:
-    return [
-        Line2D([], [], color=INK, linestyle="none", marker=marker, markersize=4, label=shorten(values, 22))
-        for values, marker in markers.items()
-    ]
 
 
 def describe_trend(comparison: RunsComparison, setting: Varying) -> str:
@@ -276,24 +221,9 @@ def draw_runs(comparison: RunsComparison) -> Figure:
         axes.margins(x=0.06)
         _scale_values(axes, "x", metric)
     name_axes(figure, "", "run")
-    add_figure_legend(figure, _dot_legend(looks), _LEGEND_COLUMNS)
+    add_figure_legend(figure, dot_legend(looks), _LEGEND_COLUMNS)
     settle(figure)
     return figure
-
-
-def _dot_legend(looks: dict[str, Look]) -> list[Artist]:
-    return [
-        Line2D(
-            [],
-            [],
-            color=look.color,
-            linestyle="none",
-            marker=look.marker,
-            markersize=4.5,
-            label=shorten(key, 20),
-        )
-        for key, look in looks.items()
-    ]
 
 
 def describe_runs(comparison: RunsComparison) -> str:
