@@ -68,6 +68,32 @@ def test_an_experiment_by_name_is_where_a_plain_run_goes(client, monkeypatch):
     assert run.experiment_id == home
 
 
+@pytest.mark.parametrize("name", ["baseline-A", "demo-run-7", "bold-fox-12 again"])
+def test_the_name_that_a_user_gives_a_launch_stays(client, monkeypatch, name):
+    monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run("0", run_name=name).info.run_id)
+    with tracked_run("ELSA", adopt=False) as parent:
+        pass
+    with tracked_run("groups") as run:
+        pass
+    assert client.get_run(parent.run_id).info.run_name == "ELSA"
+    assert client.get_run(run.run_id).info.run_name == name
+
+
+def test_the_name_that_a_user_gives_a_launch_goes_to_the_run_in_another_experiment(client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run("0", run_name="baseline-A").info.run_id)
+    with tracked_run("groups", experiment_id=client.create_experiment("home")) as run:
+        pass
+    assert client.get_run(run.run_id).info.run_name == "baseline-A"
+
+
+def test_a_name_that_mlflow_made_up_is_replaced(client, monkeypatch):
+    for _ in range(3):
+        monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run("0").info.run_id)
+        with tracked_run("groups") as run:
+            pass
+        assert client.get_run(run.run_id).info.run_name == "groups"
+
+
 def test_many_params_and_long_values_are_logged(client):
     with tracked_run("groups") as run:
         run.log_params({f"conf.p{i}": i for i in range(250)} | {"conf.long": "x" * 7000, "conf.none": None})

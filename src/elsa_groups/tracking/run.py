@@ -21,9 +21,10 @@ from urllib.request import url2pathname
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, LoggedModelInput, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, LoggedModelInput, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_LOGGED_ARTIFACTS,
@@ -58,6 +59,10 @@ DIGEST_LENGTH = 36
 # MLflow cuts what a longer description says.
 DESCRIPTION_LENGTH = 8000
 
+# What MLflow calls a run that nobody named, as bold-fox-123.
+_PREDICATES, _NOUNS = name_utils._GENERATOR_PREDICATES, name_utils._GENERATOR_NOUNS
+_GENERATED = re.compile(f"({'|'.join(_PREDICATES)})-({'|'.join(_NOUNS)})-[0-9]{{1,4}}")
+
 _PARAMS_PER_BATCH = 100
 _MAX_PARAM = 6000
 
@@ -70,10 +75,13 @@ class RunHandle:
     ----------
     run_id, experiment_id : str
         Where it is.
+    given_name : str or None
+        What the user called it, as `mlflow run --run-name` does.
     """
 
     run_id: str
     experiment_id: str
+    given_name: str | None = None
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Log params; values beyond MLflow's limit are cut (the artifacts hold them whole).
@@ -260,7 +268,7 @@ def tracked_run(
     Parameters
     ----------
     name : str
-        Run name.
+        Run name, where the user gave the launched run none.
     parent : str, optional
         Id of the run to nest under, which must exist.
     experiment_id : str, optional
@@ -283,6 +291,8 @@ def tracked_run(
         if adopt and launched and not adopted:
             client.set_tag(launched.run_id, WRITTEN, run_id)
         handle = RunHandle(run_id, experiment_id)
+        if adopt and launched and launched.given_name:
+            name = launched.given_name
         handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
         # Those of a sweep's jobs are written while its own is.
         mlflow.start_run(run_id=run_id, nested=True)
@@ -433,7 +443,13 @@ def launched_run() -> RunHandle | None:
             f"MLFLOW_RUN_ID: expected a run of {store_uri()}, got {run_id} ({first_line(error)}); unset it"
         ) from error
     is_free = run.info.status == "RUNNING" and KIND not in run.data.tags
-    return RunHandle(run_id, run.info.experiment_id) if is_free else None
+    return RunHandle(run_id, run.info.experiment_id, _given_name(run)) if is_free else None
+
+
+def _given_name(run: Run) -> str | None:
+    """Return a run's name, or None where MLflow made it up; nothing else tells the two apart."""
+    name = run.info.run_name
+    return None if not name or _GENERATED.fullmatch(name) else name
 
 
 def _named_experiment(client: MlflowClient) -> Experiment | None:
