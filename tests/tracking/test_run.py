@@ -1,11 +1,9 @@
-import logging
-
 import numpy as np
 import pytest
 from mlflow.entities import RunStatus, ViewType
 
 from elsa_groups.base.errors import InputError, Killed
-from elsa_groups.tracking.run import RunHandle, check_store, tracked_run
+from elsa_groups.tracking.run import RunHandle, tracked_run
 
 
 def status(client, run_id) -> str:
@@ -128,19 +126,6 @@ def test_a_launched_run_that_is_written_already_is_not_adopted(client, monkeypat
     assert run.run_id != launched
 
 
-def test_a_deleted_experiment_is_refused_with_the_way_back(client, monkeypatch):
-    client.delete_experiment(client.create_experiment("old"))
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "old")
-    with pytest.raises(InputError, match=r"experiment old: is deleted; `mlflow experiments restore"):
-        check_store()
-
-
-def test_an_unknown_experiment_is_refused_before_any_work(client, monkeypatch):
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
-    with pytest.raises(InputError, match="77"):
-        check_store()
-
-
 def test_each_run_becomes_one_version_of_a_registered_model_under_its_alias(client):
     runs = []
     for _ in range(2):
@@ -157,28 +142,6 @@ def test_each_run_becomes_one_version_of_a_registered_model_under_its_alias(clie
 def test_a_name_that_no_model_may_have_is_an_error_that_says_so(client):
     with pytest.raises(InputError, match="register_as: "), tracked_run("ELSA") as run:
         run.register_model("m-1", "a/b:c", None)
-
-
-def test_artifacts_of_a_moved_store_go_where_they_went_and_that_is_said(client, tmp_path, caplog):
-    gone = tmp_path / "gone" / "mlruns" / "home"
-    home = client.create_experiment("home", str(gone))
-
-    with caplog.at_level(logging.WARNING), tracked_run("groups", experiment_id=home):
-        pass
-
-    assert f"its artifacts go to {gone}, which is not there; was the store moved?" in caplog.text
-    assert gone.is_dir()
-
-
-def test_a_folder_of_artifacts_that_cannot_be_made_is_refused_before_there_is_a_run(client, tmp_path):
-    (tmp_path / "file").touch()
-    home = client.create_experiment("home", str(tmp_path / "file" / "mlruns" / "home"))
-    with (
-        pytest.raises(InputError, match=r"cannot be made again .*; move the store back"),
-        tracked_run("groups", experiment_id=home),
-    ):
-        pass
-    assert client.search_runs([home]) == []
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
 
 def _check_store() -> None:
     """Refuse a store that cannot be used, before the command and all that it needs are imported."""
-    from elsa_groups.tracking.run import check_store
+    from elsa_groups.tracking.store import check_store
 
     check_store()
 

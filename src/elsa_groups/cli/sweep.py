@@ -27,10 +27,9 @@ from elsa_groups.tracking.run import (
     PARENT,
     SWEEP,
     RunHandle,
-    check_store,
-    first_line,
     tracked_run,
 )
+from elsa_groups.tracking.store import check_store, first_line
 from elsa_groups.tracking.sweep import JobEnd, end_jobs, job_runs, report_failure
 
 log = logging.getLogger("elsa_groups.cli")
