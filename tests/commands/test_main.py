@@ -8,9 +8,10 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.cli.arguments import without_flags
 from elsa_groups.cli.commands import COMMANDS
-from elsa_groups.cli.composing import compose_jobs
+from elsa_groups.cli.composing import compose_jobs, compose_settings
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.commands.main import find_parent
 
@@ -64,3 +65,25 @@ def test_a_parent_fits_by_the_settings_that_were_asked_for_wherever(parent_of, c
     assert parent_of("val_ratio=0.1", "model.factors=64") == usual
     # Where nothing is asked for, the newest will do.
     assert parent_of() == held
+
+
+@pytest.mark.parametrize("command", ["train", "main"])
+@pytest.mark.parametrize(
+    ("n_users", "ratios", "message"),
+    [
+        (2, (), "got 2 users; use data or a filter that leaves at least 3 users"),
+        (2, ("val_ratio=0", "test_ratio=0"), "val_ratio: expected a share of users in (0, 1), as training"),
+        (8, ("val_ratio=0.5", "test_ratio=0.5"), "got 8 users; lower the ratios"),
+    ],
+)
+def test_users_too_few_for_every_part_are_refused_before_there_is_a_run(
+    client, tmp_path, command, n_users, ratios, message
+):
+    pairs = "".join(f"u{user},i{item}\n" for user in range(n_users) for item in range(6))
+    (tmp_path / "pairs.csv").write_text("user,item\n" + pairs)
+    few = ("dataset=Custom", "dataset.path=pairs.csv", "dataset.min_item_interactions=1")
+    settings = compose_settings(command, [*few, *ratios])
+    with pytest.raises(InputError) as error:
+        COMMANDS[command].load().run(settings, [])
+    assert message in str(error.value)
+    assert client.search_runs(["0"]) == []
