@@ -104,7 +104,7 @@ class Store:
 @contextmanager
 def kept_process() -> Iterator[None]:
     """Undo what a launch changes for good: handlers of logs and signals."""
-    root, numbers = logging.getLogger(), (signal.SIGTERM, signal.SIGINT)
+    root, numbers = logging.getLogger(), (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers, level = root.handlers[:], root.level
     on_signal = [signal.getsignal(number) for number in numbers]
     try:

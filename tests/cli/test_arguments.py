@@ -114,15 +114,45 @@ def test_a_mistyped_key_of_a_sweep_is_refused() -> None:
 
 
 def test_every_job_of_a_sweep_is_composed() -> None:
-    given = ["--parent", "a,b", "--seed", "range(1,3)"]
+    given = ["--parent", "a", "--seed", "range(1,3)"]
     overrides = ["--overrides", "-m ~families.random thresholds.similar.quantile=0.8,0.9"]
     jobs = composed([*given, *overrides]).jobs
     assert [job.swept for job in jobs] == [
         (f"seed={seed}", f"thresholds.similar.quantile={q}") for seed in (1, 2) for q in ("0.8", "0.9")
     ]
     assert [job.settings.thresholds.similar.quantile for job in jobs] == [0.8, 0.9, 0.8, 0.9]
-    assert {job.settings.parent for job in jobs} == {"a,b"}
+    assert {job.settings.parent for job in jobs} == {"a"}
     assert all("random" not in job.settings.families for job in jobs)
+
+
+DECLARED_FIRST = ("--dataset", "Demo", "--parent", "newest", "--seed", "42")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*DECLARED_FIRST, "--overrides", "-m dataset=Demo,LastFM1k parent=1234567e9012,f00"],
+        ["--dataset", "Demo, LastFM1k", "--parent", "1234567e9012,f00", "--overrides", "-m"],
+        ["-m", "--dataset", "Demo,LastFM1k", "parent='1234567e9012',f00"],
+    ],
+)
+def test_a_comma_sweeps_over_datasets_and_parents(arguments: list[str]) -> None:
+    jobs = composed(arguments).jobs
+    assert [(job.settings.dataset.name, job.settings.parent) for job in jobs] == [
+        (dataset, parent) for dataset in ("Demo", "LastFM1k") for parent in ("1234567e9012", "f00")
+    ]
+    assert jobs[1].swept == ("dataset=Demo", "parent=f00")
+
+
+def test_a_parent_with_a_comma_in_its_name_is_quoted_twice_in_a_sweep() -> None:
+    jobs = composed(["--overrides", '-m parent="models:/a,b/1" seed=1,2', "--seed", "7"]).jobs
+    assert {job.settings.parent for job in jobs} == {"models:/a,b/1"}
+
+
+def test_several_datasets_without_a_sweep_are_told_how_to_be_one() -> None:
+    message = refusal(["--overrides", "dataset=Demo,LastFM1k"])
+    assert message.endswith("use -P dataset=Demo,LastFM1k instead; put -m before it to sweep over several")
+    assert "to sweep" not in refusal(["--overrides", "dataset=Demo"])
 
 
 def test_one_setting_is_no_sweep() -> None:

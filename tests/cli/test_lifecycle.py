@@ -1,12 +1,17 @@
 """From what a task raises to a last line on stderr and an exit code."""
 
 import logging
+import os
+import pty
+import signal
+import time
+from collections.abc import Iterator
 
 import pytest
 
 from elsa_groups.base.distributed import ONE
-from elsa_groups.base.errors import Different, InputError, InputsMissing
-from elsa_groups.cli.lifecycle import quiet_libraries, refuse_if_meant_to_be_read
+from elsa_groups.base.errors import Different, InputError, InputsMissing, Killed
+from elsa_groups.cli.lifecycle import handle_signals, quiet_libraries, refuse_if_meant_to_be_read
 
 
 @pytest.mark.parametrize(
@@ -57,3 +62,55 @@ def test_everything_means_everything_of_ours(loggers, monkeypatch, everything):
 
     assert logging.getLogger("elsa_groups.groups.sampler").isEnabledFor(logging.DEBUG) == everything
     assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)
+
+
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """What signals do, put back in the end."""
+    before = [signal.getsignal(number) for number in NUMBERS]
+    yield
+    for number, handler in zip(NUMBERS, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_ends_the_command_once(number):
+    for _ in range(2):
+        # As in a process that another job follows in.
+        handle_signals()
+        with pytest.raises(Killed) as end:
+            signal.raise_signal(number)
+        assert end.value.code == 128 + number
+        signal.raise_signal(number)
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_closed_terminal_ends_nothing_under_nohup():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    handle_signals()
+    signal.raise_signal(signal.SIGHUP)
+    with pytest.raises(Killed):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_what_is_said_to_a_closed_terminal_does_not_change_the_end():
+    child, terminal = pty.fork()
+    if not child:
+        code = 99
+        try:
+            handle_signals()
+            os.write(1, b"ready")
+            time.sleep(30)
+        except Killed as end:
+            with open(1, "w") as said:
+                said.write("KILLED")
+            code = int(end.code)
+        finally:
+            os._exit(code)
+    assert os.read(terminal, 5) == b"ready"
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 129

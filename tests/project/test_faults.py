@@ -30,7 +30,7 @@ from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.generate import run as _generate
 from elsa_groups.commands.train import run as _train
-from elsa_groups.tracking.run import check_store
+from elsa_groups.tracking.store import check_store
 
 from .conftest import ROOT, Store, free_port, served
 

@@ -187,14 +187,16 @@ def endless(store: Store, command: list[str]) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_the_run_as_killed(demo, number, code):
     store, _ = demo
     command = [sys.executable, "-m", "elsa_groups.cli.generate", "dataset=Demo", *ENDLESS]
     with endless(store, command) as process:
         process.send_signal(number)
         process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == 128 + number
     newest = store.client.search_runs(["0"], order_by=["attributes.start_time DESC"])[0]
     assert newest.info.status == "KILLED"
     assert store.running() == []

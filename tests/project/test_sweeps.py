@@ -35,7 +35,7 @@ VALUES = "thresholds.similar.value=null,0.2,0.9"
 @contextlib.contextmanager
 def as_it_was() -> Iterator[None]:
     """Give back what an entry point takes hold of, as it has its process for itself."""
-    signals = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)}
+    signals = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)}
     loggers = [logging.getLogger(name) for name in ("", "elsa_groups", "mlflow", "alembic", "torch")]
     before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
     try:
@@ -205,14 +205,15 @@ def test_a_value_that_no_job_can_use_is_refused_before_a_parent_is_trained(place
     assert len(place.runs("")) == before
 
 
-def test_an_interrupt_ends_the_job_and_the_sweep_and_starts_no_other(place, failing, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_job_and_the_sweep_and_starts_no_other(place, failing, monkeypatch, number):
     client = place.store.client
     launched = client.create_run("0").info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", launched)
-    monkeypatch.setattr(drawing, "draw_kept_groups", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(drawing, "draw_kept_groups", lambda *_, **__: os.kill(os.getpid(), number))
     n_compared = len(place.compared)
     launch = place.sweep("generate", *SMALL, "seed=1,2,3")
-    assert launch.code == 130
+    assert launch.code == 128 + number
     # The run that `mlflow run` launched is the sweep's; every job has one of its own, the first, too.
     (job,) = place.runs(f"tags.`elsa_groups.sweep` = '{launched}'")
     assert [client.get_run(run_id).info.status for run_id in (job.info.run_id, launched)] == ["KILLED"] * 2
@@ -221,7 +222,7 @@ def test_an_interrupt_ends_the_job_and_the_sweep_and_starts_no_other(place, fail
         ["2", "not", "begun"],
         ["3", "not", "begun"],
     ]
-    assert "ended by SIGINT" in launch.out
+    assert f"ended by {number.name}" in launch.out
     assert len(place.compared) == n_compared
     assert place.store.running() == []
 

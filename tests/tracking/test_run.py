@@ -1,11 +1,9 @@
-import logging
-
 import numpy as np
 import pytest
 from mlflow.entities import RunStatus, ViewType
 
 from elsa_groups.base.errors import InputError, Killed
-from elsa_groups.tracking.run import RunHandle, check_store, tracked_run
+from elsa_groups.tracking.run import RunHandle, tracked_run
 
 
 def status(client, run_id) -> str:
@@ -68,6 +66,32 @@ def test_an_experiment_by_name_is_where_a_plain_run_goes(client, monkeypatch):
     assert run.experiment_id == home
 
 
+@pytest.mark.parametrize("name", ["baseline-A", "demo-run-7", "bold-fox-12 again"])
+def test_the_name_that_a_user_gives_a_launch_stays(client, monkeypatch, name):
+    monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run("0", run_name=name).info.run_id)
+    with tracked_run("ELSA", adopt=False) as parent:
+        pass
+    with tracked_run("groups") as run:
+        pass
+    assert client.get_run(parent.run_id).info.run_name == "ELSA"
+    assert client.get_run(run.run_id).info.run_name == name
+
+
+def test_the_name_that_a_user_gives_a_launch_goes_to_the_run_in_another_experiment(client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run("0", run_name="baseline-A").info.run_id)
+    with tracked_run("groups", experiment_id=client.create_experiment("home")) as run:
+        pass
+    assert client.get_run(run.run_id).info.run_name == "baseline-A"
+
+
+def test_a_name_that_mlflow_made_up_is_replaced(client, monkeypatch):
+    for _ in range(3):
+        monkeypatch.setenv("MLFLOW_RUN_ID", client.create_run("0").info.run_id)
+        with tracked_run("groups") as run:
+            pass
+        assert client.get_run(run.run_id).info.run_name == "groups"
+
+
 def test_many_params_and_long_values_are_logged(client):
     with tracked_run("groups") as run:
         run.log_params({f"conf.p{i}": i for i in range(250)} | {"conf.long": "x" * 7000, "conf.none": None})
@@ -102,19 +126,6 @@ def test_a_launched_run_that_is_written_already_is_not_adopted(client, monkeypat
     assert run.run_id != launched
 
 
-def test_a_deleted_experiment_is_refused_with_the_way_back(client, monkeypatch):
-    client.delete_experiment(client.create_experiment("old"))
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "old")
-    with pytest.raises(InputError, match=r"experiment old: is deleted; `mlflow experiments restore"):
-        check_store()
-
-
-def test_an_unknown_experiment_is_refused_before_any_work(client, monkeypatch):
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
-    with pytest.raises(InputError, match="77"):
-        check_store()
-
-
 def test_each_run_becomes_one_version_of_a_registered_model_under_its_alias(client):
     runs = []
     for _ in range(2):
@@ -131,28 +142,6 @@ def test_each_run_becomes_one_version_of_a_registered_model_under_its_alias(clie
 def test_a_name_that_no_model_may_have_is_an_error_that_says_so(client):
     with pytest.raises(InputError, match="register_as: "), tracked_run("ELSA") as run:
         run.register_model("m-1", "a/b:c", None)
-
-
-def test_artifacts_of_a_moved_store_go_where_they_went_and_that_is_said(client, tmp_path, caplog):
-    gone = tmp_path / "gone" / "mlruns" / "home"
-    home = client.create_experiment("home", str(gone))
-
-    with caplog.at_level(logging.WARNING), tracked_run("groups", experiment_id=home):
-        pass
-
-    assert f"its artifacts go to {gone}, which is not there; was the store moved?" in caplog.text
-    assert gone.is_dir()
-
-
-def test_a_folder_of_artifacts_that_cannot_be_made_is_refused_before_there_is_a_run(client, tmp_path):
-    (tmp_path / "file").touch()
-    home = client.create_experiment("home", str(tmp_path / "file" / "mlruns" / "home"))
-    with (
-        pytest.raises(InputError, match=r"cannot be made again .*; move the store back"),
-        tracked_run("groups", experiment_id=home),
-    ):
-        pass
-    assert client.search_runs([home]) == []
 
 
 @pytest.mark.parametrize(

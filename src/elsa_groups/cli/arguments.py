@@ -2,7 +2,8 @@
 
 An MLflow project passes declared and undeclared parameters as ``--name value``, each value one argument
 whatever it holds. Hydra would parse a bare value again (an all-digit run id becomes a number, ``a,b`` a
-sweep), so values of text keys are quoted for it; other values keep Hydra's grammar.
+sweep), so values of text keys are quoted for it; other values keep Hydra's grammar. In a sweep, a comma in
+``dataset`` and ``parent`` stands between values, as neither the one nor a run id can hold one.
 """
 
 import re
@@ -23,6 +24,7 @@ SHOWING = SHOWING_ONE | {"-h", "--help", "--hydra-help", "--version"}
 MULTIRUN = frozenset({"-m", "--multirun"})
 CONFIG_DIR = frozenset({"--config-dir", "-cd"})
 _FLAGS_WITH_VALUE = {*SHOWING_ONE, *CONFIG_DIR, "--package", "-p", "--config-name", "-cn"}
+_LISTED = ("dataset", "parent")
 _FLAGS = {*MULTIRUN, *SHOWING - SHOWING_ONE, "--resolve"}
 
 
@@ -40,10 +42,12 @@ def hydra_arguments(arguments: list[str], settings: type[Any]) -> list[str]:
     Raises
     ------
     InputError
-        For a ``--name`` without value, a declared parameter inside ``--overrides``, or a key taken away.
+        For a ``--name`` without value, a declared parameter inside ``--overrides`` (but in a sweep, where it
+        goes before the one outside), or a key taken away.
     """
     flags: list[str] = []
     overrides: list[str] = []
+    inside: list[str] = []
     rest = iter(arguments)
     for token in rest:
         if token in _FLAGS:
@@ -52,7 +56,7 @@ def hydra_arguments(arguments: list[str], settings: type[Any]) -> list[str]:
             flags += [token, next(rest, "")]
         elif token == "--overrides":
             inner = split_overrides(next(rest, ""))
-            _refuse_declared(inner)
+            inside += inner
             flags += [part for part in inner if part in _FLAGS]
             overrides += [part for part in inner if part not in _FLAGS]
         elif token.startswith("--"):
@@ -60,7 +64,11 @@ def hydra_arguments(arguments: list[str], settings: type[Any]) -> list[str]:
             overrides += _override(name, value if has_value else next(rest, None), settings)
         else:
             overrides.append(token)
+    sweeps = not MULTIRUN.isdisjoint(flags)
+    _refuse_declared(inside, sweeps=sweeps)
     _refuse_removal(overrides)
+    if sweeps:
+        overrides = [_with_values_apart(part) for part in _last_of_declared(overrides)]
     return flags + [_allow_default(part) for part in overrides]
 
 
@@ -122,14 +130,41 @@ def split_overrides(text: str) -> list[str]:
     return [part for part in [*parts, current] if part]
 
 
-def _refuse_declared(overrides: list[str]) -> None:
+def _refuse_declared(overrides: list[str], *, sweeps: bool) -> None:
     for part in overrides:
-        name, _, value = part.partition("=")
-        if name.lstrip("+~") in DECLARED:
-            name = name.lstrip("+~")
+        given, _, value = part.partition("=")
+        name = given.lstrip("+~")
+        if name in DECLARED and not (sweeps and given == name):
+            hint = "; put -m before it to sweep over several" if "," in value else ""
             raise InputError(
-                f"overrides: {name} is a parameter of its own; use -P {name}={value or '...'} instead"
+                f"overrides: {name} is a parameter of its own; use -P {name}={value or '...'} instead{hint}"
             )
+
+
+def _last_of_declared(overrides: list[str]) -> list[str]:
+    """Leave out a declared parameter that is given again, as MLflow gives each of them, asked or not."""
+    names = [part.partition("=")[0] for part in overrides]
+    return [
+        part
+        for place, (name, part) in enumerate(zip(names, overrides, strict=True))
+        if name not in DECLARED or name not in names[place + 1 :]
+    ]
+
+
+def _with_values_apart(override: str) -> str:
+    """Make a list of values out of a text with commas, where a name can hold none.
+
+    >>> _with_values_apart("parent='1e5,f00'")
+    "parent='1e5',f00"
+    """
+    name, _, value = override.partition("=")
+    text = value[1:-1] if re.fullmatch("'.*'", value) else value
+    if name not in _LISTED or "," not in text or re.search(r"""['"\[\](){}]""", text):
+        return override
+    # Hydra takes for a text what begins with a letter and holds none of its signs.
+    is_text = re.compile("[A-Za-z][A-Za-z0-9_.:/@-]*").fullmatch
+    parts = [part.strip() for part in text.split(",")]
+    return f"{name}={','.join(part if is_text(part) else quote(part) for part in parts)}"
 
 
 def _refuse_removal(overrides: list[str]) -> None:

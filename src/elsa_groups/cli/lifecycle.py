@@ -3,10 +3,11 @@
 import io
 import logging
 import os
+import select
 import signal
 import sys
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -35,8 +36,8 @@ _MLFLOW_SAYS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-# The last is how submitit tells a job that its time is up.
-_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+# The third is a terminal that was closed, the last how submitit tells a job that its time is up.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 
 
 def run_entry_point(name: str) -> None:
@@ -44,9 +45,9 @@ def run_entry_point(name: str) -> None:
 
     Notes
     -----
-    After an :class:`InputError` the exit code is its own, and its message the last line on stderr; 143 or
-    130 after SIGTERM or SIGINT. Under torchrun, which only ``generate`` works with, ranks other than 0 log
-    warnings alone.
+    After an :class:`InputError` the exit code is its own, and its message the last line on stderr; 143, 130
+    or 129 after SIGTERM, SIGINT or SIGHUP. Under torchrun, which only ``generate`` works with, ranks other
+    than 0 log warnings alone.
     """
     # Who reads a file or a pipe wants each line when it is said.
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -107,7 +108,7 @@ def _run_by_hydra(command: Command, ranks: Ranks) -> None:
 
 def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> None:
     """Say what is going to be done, import what does it, which takes seconds, and do it."""
-    _handle_signals()
+    handle_signals()
     quiet_libraries(ranks, everything=everything)
     try:
         _announce(command.name, job.settings)
@@ -123,7 +124,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
 
 def _check_store() -> None:
     """Refuse a store that cannot be used, before the command and all that it needs are imported."""
-    from elsa_groups.tracking.run import check_store
+    from elsa_groups.tracking.store import check_store
 
     check_store()
 
@@ -131,7 +132,7 @@ def _check_store() -> None:
 def _sweep(command: Command, composed: Composed) -> None:
     configure_log(composed.hydra.job_logging, composed.hydra.verbose)
     everything = composed.hydra.verbose is True
-    _handle_signals()
+    handle_signals()
     quiet_libraries(ONE, everything=everything)
     # Only now, as it needs MLflow.
     from elsa_groups.cli.sweep import Sweep, run_sweep
@@ -140,7 +141,7 @@ def _sweep(command: Command, composed: Composed) -> None:
         # Launchers carry this function, and with it the sweep, to wherever they run a job.
         def run(config: DictConfig) -> None:
             launched = HydraConfig.get()
-            _handle_signals()
+            handle_signals()
             quiet_libraries(ONE, everything=everything)
             settings = settings_of(command, config)
             with _beside_bars():
@@ -212,15 +213,32 @@ def refuse(error: InputError) -> NoReturn:
     sys.exit(error.code)
 
 
-def _handle_signals() -> None:
+def handle_signals() -> None:
+    """Let signals raise :class:`Killed`, so that runs are ended; under nohup a closed terminal is no end."""
+
     def end(number: int, _: FrameType | None) -> None:
-        # One signal is enough; a second must not cut short what the first began to put in order.
+        # One signal is enough; a second must not cut short what the first began to put in order. It is not
+        # ignored as by nohup, since another job may follow in this process.
         for each in _ENDING:
-            signal.signal(each, signal.SIG_IGN)
+            if signal.getsignal(each) != signal.SIG_IGN:
+                signal.signal(each, lambda *_: None)
+        _let_go_of_unread()
         raise Killed(128 + number)
 
     for number in _ENDING:
-        signal.signal(number, end)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
+
+
+def _let_go_of_unread() -> None:
+    """Send output that nobody reads any more nowhere: in a closed terminal, its writing would be an error."""
+    for said in (1, 2):
+        with suppress(OSError):
+            watched = select.poll()
+            watched.register(said, 0)
+            if any(event & (select.POLLERR | select.POLLHUP) for _, event in watched.poll(0)):
+                with open(os.devnull, "w") as nowhere:
+                    os.dup2(nowhere.fileno(), said)
 
 
 def quiet_libraries(ranks: Ranks, *, everything: bool) -> None:

@@ -18,6 +18,7 @@ from elsa_groups.cli.commands import Command
 from elsa_groups.cli.composing import Job
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.report.text_tables import aligned, shorten
+from elsa_groups.settings.conf import OF_TRAINING
 from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent, check_parent
 from elsa_groups.tracking.run import (
@@ -26,16 +27,15 @@ from elsa_groups.tracking.run import (
     PARENT,
     SWEEP,
     RunHandle,
-    check_store,
-    first_line,
     tracked_run,
 )
+from elsa_groups.tracking.store import check_store, first_line
 from elsa_groups.tracking.sweep import JobEnd, end_jobs, job_runs, report_failure
 
 log = logging.getLogger("elsa_groups.cli")
 
 # Settings that decide which parent is taken.
-_OF_PARENT = ("dataset", "data_dir", "parent", "model")
+_OF_PARENT = ("dataset", "data_dir", "parent", *OF_TRAINING)
 # What a run's description tells of jobs; the terminal has all.
 _TOLD_UP_TO = 25
 _REASON_LENGTH = 120

@@ -1,8 +1,11 @@
 """Take the parent ELSA run, or train one if none fits; then generate groups into a child run of it."""
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.nested import flatten
 from elsa_groups.commands.generate.generate import check_device, generate_child
 from elsa_groups.commands.generate.population import read_user_file
 from elsa_groups.commands.inputs import load_interactions
@@ -10,6 +13,8 @@ from elsa_groups.commands.train import train_parent
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.users import rows_of_ids
 from elsa_groups.settings.commands import GenerateSettings, MainSettings, TrainSettings, part_of
+from elsa_groups.settings.conf import OF_TRAINING, usual_training
+from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import NEWEST, Parent, check_parent, find_newest, resolve_parent
 from elsa_groups.tracking.run import RunHandle
 
@@ -33,14 +38,16 @@ def find_parent(settings: MainSettings, interactions: Interactions, overrides: l
         rows_of_ids(listed, interactions.user_ids)
     reference, trained = settings.parent, False
     if reference == NEWEST:
-        run = find_newest(interactions, _asked_of_model(settings, overrides))
+        asked = _asked_of_training(settings, overrides)
+        run = find_newest(interactions, asked)
         trained = run is None
         if run is not None:
             reference = run.info.run_id
         else:
-            log.info("parent: no finished ELSA run on these data and settings; training one")
-            asked = part_of(TrainSettings, settings)
-            reference = train_parent(asked, interactions, overrides, adopt=False).run_id
+            told = "".join(f" {name}={value}" for name, value in asked.items())
+            log.info("parent: no finished ELSA run on these data%s; training one", told and f" with{told}")
+            of_train = part_of(TrainSettings, settings)
+            reference = train_parent(of_train, interactions, overrides, adopt=False).run_id
     parent = resolve_parent(reference, interactions, seed=settings.seed)
     if settings.register_as and not trained:
         _register(parent, settings.register_as, settings.register_alias)
@@ -56,12 +63,21 @@ def _register(parent: Parent, name: str, alias: str | None) -> None:
     RunHandle(parent.run_id, parent.experiment_id).register_model(parent.model_id, name, alias)
 
 
-def _asked_of_model(settings: MainSettings, overrides: list[str]) -> dict[str, object]:
-    """Return the model settings that the user gave: a parent with others is not what was asked for."""
-    names = [part.partition("=")[0].lstrip("+~") for part in overrides]
-    asked = {
+def _asked_of_training(settings: MainSettings, overrides: list[str]) -> dict[str, object]:
+    """Return the training settings that were asked for: a parent with others is not what is wanted.
+
+    They are those that differ from what a dataset is trained by unless told otherwise, whichever file or
+    command line says so, and those that the command line names, whatever it says.
+    """
+    usual = _of_training(usual_training(settings.dataset.name))
+    given = {part.partition("=")[0].lstrip("+~") for part in overrides}
+    return {
         name: value
-        for name, value in vars(settings.model).items()
-        if "model" in names or f"model.{name}" in names
+        for name, value in _of_training(plain(settings)).items()
+        if value != usual.get(name) or not given.isdisjoint({name, name.partition(".")[0]})
     }
-    return {f"model.{name}": value for name, value in asked.items()}
+
+
+def _of_training(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide which parent comes of the data, by dotted name."""
+    return flatten({name: values[name] for name in OF_TRAINING}, "")

@@ -14,7 +14,7 @@ from elsa_groups.base.files import write_json, write_yaml
 from elsa_groups.base.stages import stage
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.data.split import Split, split_users
+from elsa_groups.data.split import Split, check_split, split_users
 from elsa_groups.model.elsa import save_checkpoint
 from elsa_groups.model.training import EpochReport, Trained, find_device, train
 from elsa_groups.record.code import Code, find_code
@@ -77,8 +77,9 @@ def train_parent(
         Whether the run that `mlflow run` launched is to be the parent; main keeps it for the groups.
     """
     ratios = {"val_ratio": settings.val_ratio, "test_ratio": settings.test_ratio}
-    split = split_users(interactions.n_users, **ratios, seed=settings.seed)
     # Refused before there is a run.
+    check_split(interactions.n_users, **ratios)
+    split = split_users(interactions.n_users, **ratios, seed=settings.seed)
     find_device(settings.device)
     code = find_code()
     with tracked_run(f"ELSA {interactions.dataset} d={settings.model.factors}", adopt=adopt) as run:

@@ -1,6 +1,12 @@
 """Where the configuration lies, and which of its keys every command line may give by themselves."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from elsa_groups.model.settings import TrainingSettings
 
 # Parameters that MLproject declares.
 DECLARED = (
@@ -8,9 +14,20 @@ DECLARED = (
     *("groups_run_id", "strict", "runs", "filter", "out_dir"),
 )
 
+# Settings by which one training on the same data differs from another.
+OF_TRAINING = ("model", "val_ratio", "test_ratio")
+
 
 def conf_dir() -> Path:
     """Return the folder of the configuration: inside an installed package, or the checkout's own."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parents[1] / "conf"
+
+
+def usual_training(dataset: str) -> dict[str, Any]:
+    """Return the settings that a dataset is trained by unless a file or a command line says otherwise."""
+    values: dict[str, Any] = yaml.safe_load((conf_dir() / "train_defaults.yaml").read_text("utf-8"))
+    model = conf_dir() / "model" / f"{dataset}.yaml"
+    own = yaml.safe_load(model.read_text("utf-8")) if model.is_file() else {}
+    return values | {"model": asdict(TrainingSettings()) | own}

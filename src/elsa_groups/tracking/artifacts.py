@@ -7,12 +7,10 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy.engine import make_url
 
 from elsa_groups.base.errors import Absent, InputError
-from elsa_groups.tracking.run import first_line, local_path, without_password
+from elsa_groups.tracking.store import artifact_repository, first_line, local_path, without_password
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +92,7 @@ class RunArtifacts:
         )
 
     def _repository(self) -> Any:
-        uri = add_databricks_profile_info_to_artifact_uri(self.uri, self.tracking_uri)  # type: ignore[no-untyped-call]
-        return get_artifact_repository(uri, tracking_uri=self.tracking_uri)
+        return artifact_repository(self.uri, self.tracking_uri)
 
     def _unreadable(self, error: Exception) -> str:
         where = without_password(self.uri)

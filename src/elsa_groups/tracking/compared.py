@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.errors import Absent, InputError
 from elsa_groups.tracking.load import Record, RecordedFiles, load_groups, open_record, read_members
-from elsa_groups.tracking.run import KIND, PARENT, first_line, without_password
+from elsa_groups.tracking.run import KIND, PARENT
 from elsa_groups.tracking.search import existing_run, runs_newest_first
+from elsa_groups.tracking.store import first_line, without_password
 
 log = logging.getLogger(__name__)
 

@@ -29,10 +29,9 @@ from elsa_groups.tracking.run import (
     KIND,
     PARENT,
     WRITTEN,
-    first_line,
-    without_password,
 )
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.store import first_line, without_password
 
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset

@@ -20,9 +20,10 @@ from elsa_groups.data.split import Split
 from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text, store_uri
+from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
 from elsa_groups.tracking.split import SPLIT, follow_users, read_split
+from elsa_groups.tracking.store import store_uri
 
 log = logging.getLogger(__name__)
 

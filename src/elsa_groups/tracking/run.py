@@ -15,15 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, LoggedModelInput, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils import name_utils
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_LOGGED_ARTIFACTS,
@@ -34,6 +33,7 @@ from mlflow.utils.mlflow_tags import (
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
+from elsa_groups.tracking.store import check_artifact_place, first_line, named_experiment, store_uri
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,10 @@ DIGEST_LENGTH = 36
 # MLflow cuts what a longer description says.
 DESCRIPTION_LENGTH = 8000
 
+# What MLflow calls a run that nobody named, as bold-fox-123.
+_PREDICATES, _NOUNS = name_utils._GENERATOR_PREDICATES, name_utils._GENERATOR_NOUNS
+_GENERATED = re.compile(f"({'|'.join(_PREDICATES)})-({'|'.join(_NOUNS)})-[0-9]{{1,4}}")
+
 _PARAMS_PER_BATCH = 100
 _MAX_PARAM = 6000
 
@@ -70,10 +74,13 @@ class RunHandle:
     ----------
     run_id, experiment_id : str
         Where it is.
+    given_name : str or None
+        What the user called it, as `mlflow run --run-name` does.
     """
 
     run_id: str
     experiment_id: str
+    given_name: str | None = None
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Log params; values beyond MLflow's limit are cut (the artifacts hold them whole).
@@ -206,51 +213,6 @@ def param_text(value: Any) -> str:
     return "null" if value is None else str(value)[:_MAX_PARAM]
 
 
-def check_store() -> None:
-    """Refuse a tracking store that cannot be used, before any work.
-
-    Raises
-    ------
-    InputError
-        Naming the store, what MLflow says of it and what to set.
-    """
-    try:
-        client = MlflowClient()
-        client.search_experiments(max_results=1)
-        experiment = _named_experiment(client)
-    except (MlflowException, ImportError) as error:
-        raise InputError(
-            f"tracking store {store_uri()}: {first_line(error)}"
-            " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a"
-            " folder of runs)"
-        ) from error
-    if experiment is not None and experiment.lifecycle_stage == "deleted":
-        raise InputError(
-            f"experiment {experiment.name}: is deleted; `mlflow experiments restore --experiment-id"
-            f" {experiment.experiment_id}` brings it back, or set MLFLOW_EXPERIMENT_NAME to another"
-        )
-
-
-def store_uri() -> str:
-    """Return where MLflow logs to, as it may be shown."""
-    return without_password(mlflow.get_tracking_uri())
-
-
-def without_password(text: str) -> str:
-    """Hide who logs in, and with what, in the addresses of a text.
-
-    >>> without_password("no answer from http://ann:secret@host:5000/")
-    'no answer from http://***@host:5000/'
-    """
-    # Up to the last one: a password may hold the sign, too.
-    return re.sub(r"//[^\s\"'<>]*@", "//***@", text)
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says first, without the passwords of addresses."""
-    return without_password((str(error) or type(error).__name__).splitlines()[0])
-
-
 @contextmanager
 def tracked_run(
     name: str, *, parent: str | None = None, experiment_id: str | None = None, adopt: bool = True
@@ -260,7 +222,7 @@ def tracked_run(
     Parameters
     ----------
     name : str
-        Run name.
+        Run name, where the user gave the launched run none.
     parent : str, optional
         Id of the run to nest under, which must exist.
     experiment_id : str, optional
@@ -274,7 +236,7 @@ def tracked_run(
     launched = launched_run()
     if experiment_id is None:
         experiment_id = launched.experiment_id if launched else _default_experiment()
-    _make_artifact_folder(client, experiment_id)
+    check_artifact_place(client, experiment_id)
     adopted = adopt and launched is not None and launched.experiment_id == experiment_id
     run_id = launched.run_id if launched and adopted else None
     try:
@@ -283,6 +245,8 @@ def tracked_run(
         if adopt and launched and not adopted:
             client.set_tag(launched.run_id, WRITTEN, run_id)
         handle = RunHandle(run_id, experiment_id)
+        if adopt and launched and launched.given_name:
+            name = launched.given_name
         handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
         # Those of a sweep's jobs are written while its own is.
         mlflow.start_run(run_id=run_id, nested=True)
@@ -298,34 +262,6 @@ def tracked_run(
         # The end of any run makes MLflow forget the launched one, which another part still has to adopt.
         if launched and not adopted:
             os.environ["MLFLOW_RUN_ID"] = launched.run_id
-
-
-def _make_artifact_folder(client: MlflowClient, experiment_id: str) -> None:
-    """Make the folder of an experiment's artifacts, before the work, where a store was moved away from it."""
-    folder = local_path(client.get_experiment(experiment_id).artifact_location)
-    # The default one, mlruns/<experiment>, is made by the first run.
-    if folder is None or folder.parent.parent.is_dir():
-        return
-    where = (
-        f"experiment {experiment_id}: its artifacts go to {folder}, which is not there; was the store moved?"
-    )
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(
-            f"{where} It cannot be made again ({error.strerror}); move the store back"
-        ) from error
-    log.warning(
-        "%s The folder is made again: new artifacts are there, and the old ones stay where they are", where
-    )
-
-
-def local_path(uri: str) -> Path | None:
-    """Return the path that a URI means to MLflow, which takes percents for escapes in plain paths too."""
-    address = urlparse(uri)
-    if address.scheme == "file":
-        return Path(url2pathname(address.path))
-    return None if address.scheme else Path(url2pathname(uri))
 
 
 def _end(run_id: str, error: BaseException) -> None:
@@ -433,21 +369,19 @@ def launched_run() -> RunHandle | None:
             f"MLFLOW_RUN_ID: expected a run of {store_uri()}, got {run_id} ({first_line(error)}); unset it"
         ) from error
     is_free = run.info.status == "RUNNING" and KIND not in run.data.tags
-    return RunHandle(run_id, run.info.experiment_id) if is_free else None
+    return RunHandle(run_id, run.info.experiment_id, _given_name(run)) if is_free else None
 
 
-def _named_experiment(client: MlflowClient) -> Experiment | None:
-    """Return the experiment that MLflow's own variables name, if it is there."""
-    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-        return client.get_experiment(experiment_id)
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
-    return client.get_experiment_by_name(name) if name else None
+def _given_name(run: Run) -> str | None:
+    """Return a run's name, or None where MLflow made it up; nothing else tells the two apart."""
+    name = run.info.run_name
+    return None if not name or _GENERATED.fullmatch(name) else name
 
 
 def _default_experiment() -> str:
     """Return where MLflow's own variables send a new run."""
     client = MlflowClient()
-    if experiment := _named_experiment(client):
+    if experiment := named_experiment(client):
         return str(experiment.experiment_id)
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
     return str(client.create_experiment(name)) if name else "0"

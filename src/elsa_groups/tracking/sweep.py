@@ -12,8 +12,9 @@ from mlflow.entities import Run
 from mlflow.environment_variables import MLFLOW_RUN_CONTEXT
 from mlflow.exceptions import MlflowException
 
-from elsa_groups.tracking.run import JOB, SWEEP, first_line
+from elsa_groups.tracking.run import JOB, SWEEP
 from elsa_groups.tracking.search import runs_newest_first
+from elsa_groups.tracking.store import first_line
 
 log = logging.getLogger(__name__)
 

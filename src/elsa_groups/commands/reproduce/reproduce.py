@@ -28,9 +28,9 @@ from elsa_groups.tracking.run import (
     VERDICT,
     RunHandle,
     tracked_run,
-    without_password,
     writing_folder,
 )
+from elsa_groups.tracking.store import without_password
 
 VERDICT_FILE = "verdict.json"
 

@@ -1,0 +1,174 @@
+"""The tracking store and the place of its artifacts: what they are called, and whether they can be used."""
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import mlflow
+import sqlalchemy
+from mlflow import MlflowClient
+from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.db.db_types import DATABASE_ENGINES
+from mlflow.store.db.utils import create_sqlalchemy_engine
+from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
+from sqlalchemy.exc import SQLAlchemyError
+
+from elsa_groups.base.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# Seconds without an answer after which it is said what is waited for.
+SILENCE = 5
+
+_ELSEWHERE = "set MLFLOW_EXPERIMENT_NAME to an experiment whose artifacts go elsewhere"
+
+
+def check_store() -> None:
+    """Refuse a tracking store that cannot be used, before any work.
+
+    A database is tried once: MLflow itself would try it for minutes, and then raise what its driver does.
+
+    Raises
+    ------
+    InputError
+        Naming the store, what is said of it and what to set.
+    """
+    try:
+        with _said_if_it_waits(f"tracking store {store_uri()}"):
+            _open_database(mlflow.get_tracking_uri())
+            client = MlflowClient()
+            client.search_experiments(max_results=1)
+            experiment = named_experiment(client)
+    except (MlflowException, SQLAlchemyError, ImportError, ValueError) as error:
+        raise InputError(
+            f"tracking store {store_uri()}: {first_line(error)}"
+            " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a"
+            " folder of runs)"
+        ) from error
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
+        raise InputError(
+            f"experiment {experiment.name}: is deleted; `mlflow experiments restore --experiment-id"
+            f" {experiment.experiment_id}` brings it back, or set MLFLOW_EXPERIMENT_NAME to another"
+        )
+
+
+def _open_database(uri: str) -> None:
+    """Connect to a store that is a database, once; one of SQLite that is not there yet is left to MLflow."""
+    if urlparse(uri).scheme.partition("+")[0] not in DATABASE_ENGINES:
+        return
+    address = sqlalchemy.make_url(uri)
+    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+        return
+    engine = create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
+    try:
+        with engine.connect():
+            pass
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _said_if_it_waits(what: str) -> Iterator[None]:
+    """Say what is waited for, once it takes longer than one likes to look at nothing."""
+    word = threading.Timer(SILENCE, log.warning, (f"{what}: waiting for an answer",))
+    word.daemon = True
+    word.start()
+    try:
+        yield
+    finally:
+        word.cancel()
+
+
+def named_experiment(client: MlflowClient) -> Experiment | None:
+    """Return the experiment that MLflow's own variables name, if it is there."""
+    if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return client.get_experiment(experiment_id)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    return client.get_experiment_by_name(name) if name else None
+
+
+def check_artifact_place(client: MlflowClient, experiment_id: str) -> None:
+    """Refuse a place of artifacts that cannot be used, before the work whose results would go there.
+
+    Raises
+    ------
+    InputError
+        Naming the place, why it cannot be used and what to do.
+    """
+    location = client.get_experiment(experiment_id).artifact_location
+    folder = local_path(location)
+    where = f"experiment {experiment_id}: its artifacts go to {without_password(location)}"
+    if folder is not None:
+        # The default one, mlruns/<experiment>, is made by the first run.
+        if not folder.parent.parent.is_dir():
+            _make_again(folder, where)
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            raise InputError(f"{where}, but {nearest} is no folder that you can write to; {_ELSEWHERE}")
+        return
+    try:
+        with _said_if_it_waits(where):
+            artifact_repository(location, client.tracking_uri).list_artifacts()
+    except Exception as error:
+        # Each kind of storage has a library of its own, and errors of its own.
+        raise InputError(
+            f"{where}, which cannot be used ({first_line(error)}); install what it needs (boto3 for s3) and"
+            f" see that it is open to you, or {_ELSEWHERE}"
+        ) from error
+
+
+def _make_again(folder: Path, where: str) -> None:
+    """Make the folder of an experiment's artifacts where a store was moved away from it."""
+    where = f"{where}, which is not there; was the store moved?"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"{where} It cannot be made again ({error.strerror}); move the store back"
+        ) from error
+    log.warning(
+        "%s The folder is made again: new artifacts are there, and the old ones stay where they are", where
+    )
+
+
+def artifact_repository(uri: str, tracking_uri: str) -> Any:
+    """Return MLflow's access to artifacts, of a run or of a whole experiment."""
+    uri = add_databricks_profile_info_to_artifact_uri(uri, tracking_uri)  # type: ignore[no-untyped-call]
+    return get_artifact_repository(uri, tracking_uri=tracking_uri)
+
+
+def local_path(uri: str) -> Path | None:
+    """Return the path that a URI means to MLflow, which takes percents for escapes in plain paths too."""
+    address = urlparse(uri)
+    if address.scheme == "file":
+        return Path(url2pathname(address.path))
+    return None if address.scheme else Path(url2pathname(uri))
+
+
+def store_uri() -> str:
+    """Return where MLflow logs to, as it may be shown."""
+    return without_password(mlflow.get_tracking_uri())
+
+
+def without_password(text: str) -> str:
+    """Hide who logs in, and with what, in the addresses of a text.
+
+    >>> without_password("no answer from http://ann:secret@host:5000/")
+    'no answer from http://***@host:5000/'
+    """
+    # Up to the last one: a password may hold the sign, too.
+    return re.sub(r"//[^\s\"'<>]*@", "//***@", text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, without the passwords of addresses."""
+    return without_password((str(error) or type(error).__name__).splitlines()[0])

@@ -1,0 +1,165 @@
+"""Stores and places of artifacts that cannot be used are refused before any work, in one line."""
+
+import logging
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import mlflow
+import pytest
+
+from elsa_groups.base.errors import InputError
+from elsa_groups.tracking import store
+from elsa_groups.tracking.run import tracked_run
+from elsa_groups.tracking.store import check_store
+
+
+def test_a_deleted_experiment_is_refused_with_the_way_back(client, monkeypatch):
+    client.delete_experiment(client.create_experiment("old"))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "old")
+    with pytest.raises(InputError, match=r"experiment old: is deleted; `mlflow experiments restore"):
+        check_store()
+
+
+def test_an_unknown_experiment_is_refused_before_any_work(client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "77")
+    with pytest.raises(InputError, match="77"):
+        check_store()
+
+
+def test_artifacts_of_a_moved_store_go_where_they_went_and_that_is_said(client, tmp_path, caplog):
+    gone = tmp_path / "gone" / "mlruns" / "home"
+    home = client.create_experiment("home", str(gone))
+
+    with caplog.at_level(logging.WARNING), tracked_run("groups", experiment_id=home):
+        pass
+
+    assert f"its artifacts go to {gone}, which is not there; was the store moved?" in caplog.text
+    assert gone.is_dir()
+
+
+def test_a_folder_of_artifacts_that_cannot_be_made_is_refused_before_there_is_a_run(client, tmp_path):
+    (tmp_path / "file").touch()
+    home = client.create_experiment("home", str(tmp_path / "file" / "mlruns" / "home"))
+    with (
+        pytest.raises(InputError, match=r"cannot be made again .*; move the store back"),
+        tracked_run("groups", experiment_id=home),
+    ):
+        pass
+    assert client.search_runs([home]) == []
+
+
+def refusal() -> str:
+    started = time.monotonic()
+    with pytest.raises(InputError) as error:
+        check_store()
+    assert time.monotonic() - started < 10
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_store_that_is_there_or_is_yet_to_be_made_is_accepted(client, tmp_path):
+    check_store()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/new/mlflow.db")
+    check_store()
+    assert (tmp_path / "new" / "mlflow.db").is_file()
+
+
+def test_a_folder_is_no_database(client, tmp_path):
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}")
+    assert refusal().startswith(f"tracking store sqlite:///{tmp_path}: ")
+    assert "unable to open database file" in refusal()
+
+
+def test_a_file_of_something_else_is_no_database(client, tmp_path):
+    (tmp_path / "notes.db").write_text("groceries, and much else that is not a database\n" * 100)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/notes.db")
+    assert "file is not a database" in refusal()
+
+
+def test_a_database_at_a_wrong_port_is_refused_without_its_password(client):
+    pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        port = unheard.getsockname()[1]
+        mlflow.set_tracking_uri(f"postgresql+psycopg2://ann:secret@127.0.0.1:{port}/db")
+        message = refusal()
+    assert message.startswith(f"tracking store postgresql+psycopg2://***@127.0.0.1:{port}/db: ")
+    assert "Connection refused" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    "uri", ["postgresql+none://ann:secret@host/db", "mysql+pymysql://ann:secret@host:54x/db"]
+)
+def test_an_address_that_no_driver_takes_is_refused(client, uri):
+    mlflow.set_tracking_uri(uri)
+    assert "secret" not in refusal()
+
+
+@contextmanager
+def slow_server(seconds: float) -> Iterator[str]:
+    """Address of a server that takes its time before it refuses."""
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            time.sleep(seconds)
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://ann:secret@127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_it_is_said_that_a_server_is_waited_for(client, monkeypatch, caplog):
+    monkeypatch.setattr(store, "SILENCE", 0.2)
+    with slow_server(1.0) as address:
+        mlflow.set_tracking_uri(address)
+        assert "403" in refusal()
+    (word,) = [record.message for record in caplog.records if "waiting" in record.message]
+    assert word.startswith("tracking store http://***@127.0.0.1:")
+
+
+def refused_place(location: str) -> str:
+    client = mlflow.MlflowClient()
+    experiment = client.create_experiment("elsewhere", location)
+    with pytest.raises(InputError) as error, tracked_run("ELSA", experiment_id=experiment):
+        pass
+    assert client.search_runs([experiment]) == []
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("ftp://ann:secret@127.0.0.1:1/groups", "Connection refused"),
+        ("strange://place/groups", "Could not find a registered artifact repository"),
+    ],
+)
+def test_a_place_of_artifacts_that_cannot_be_used_is_refused_before_there_is_a_run(client, location, reason):
+    message = refused_place(location)
+    assert f"its artifacts go to {location.replace('ann:secret', '***')}, which cannot be used" in message
+    assert reason in message
+
+
+def test_a_place_whose_library_is_missing_is_refused_before_there_is_a_run(client, monkeypatch):
+    for library in ("boto3", "botocore"):
+        monkeypatch.setitem(sys.modules, library, None)
+    assert "boto3 for s3" in refused_place("s3://bucket/groups")
+
+
+def test_a_file_in_the_place_of_artifacts_is_refused_before_there_is_a_run(client, tmp_path):
+    (tmp_path / "file").touch()
+    message = refused_place(str(tmp_path / "file" / "here"))
+    assert f"{tmp_path}/file is no folder that you can write to" in message
