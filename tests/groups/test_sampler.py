@@ -3,7 +3,6 @@ import random
 import re
 import signal
 import threading
-import time
 from collections import Counter
 from functools import cache
 
@@ -694,7 +693,6 @@ class TestCannotBeFilled:
         vectors = unit_rows(np.random.default_rng(9).normal(size=(50, 6)))
         family = _family(name, sizes)
 
-        began = time.monotonic()
         with pytest.raises(InputError) as caught:
             draw_groups(
                 vectors, family, sizes, similar=0.99999, divergent=0.00001, seed=0,
@@ -702,22 +700,16 @@ class TestCannotBeFilled:
             )  # fmt: skip
 
         message = str(caught.value)
-        assert time.monotonic() - began < 5.0
         assert message.startswith(f"{GroupType(family, sizes).name}: ")
         assert "1 of 3 members" in message
         assert "of 50 users 0 qualify" in message
         assert re.search(quantile, message)
 
     def test_bounded_restarts_end_a_family_that_no_user_can_fill(self, many_users):
-        began = time.monotonic()
-
         with pytest.raises(InputError, match="10,001 attempts of 1,000 draws"):
             draw_groups(
                 many_users, _family("similar", (3,)), (3,), similar=1.0, divergent=0.0, seed=0, n_groups=1
             )
-
-        # 10 million draws.
-        assert time.monotonic() - began < 10.0
 
     def test_a_group_may_use_all_its_restarts_and_no_more(self, many_users):
         family = _family("similar", (5,))
@@ -750,16 +742,13 @@ class TestCannotBeFilled:
         draw_groups(many_users, family, (3,), similar=0.5, divergent=0.4, seed=0)
         timer = threading.Timer(0.3, signal.pthread_kill, (main.ident, signal.SIGINT))
 
-        began = time.monotonic()
-        # Without the interrupt: 300 million draws, some ten seconds.
+        # Without the interrupt: 30 billion draws, some twenty minutes.
         timer.start()
         try:
             with pytest.raises(KeyboardInterrupt):
                 draw_groups(
                     many_users, family, (3,), similar=1.0, divergent=0.0, seed=0,
-                    n_groups=2, max_restarts=150_000, threads=threads,
+                    n_groups=2, max_restarts=15_000_000, threads=threads,
                 )  # fmt: skip
         finally:
             timer.cancel()
-
-        assert time.monotonic() - began < 3.0

@@ -146,8 +146,8 @@ def test_the_groups_are_drawn_again_from_their_record_alone(main_run, child, tmp
     assert launch.code == 0, launch.err
     assert launch.out.strip().splitlines()[-2:] == ["verdict: identical", f"verdict run: {launch.last_id}"]
     verdict = json.loads(store.artifact(launch.last_id, "verdict.json", tmp_path).read_text())
-    assert {key: entry["verdict"] for key, entry in verdict["keys"].items()} == {
-        key: "identical" for key in (*EXPECTED, "similar_5", "divergent_5")
+    assert {name: entry["verdict"] for name, entry in verdict["group_types"].items()} == {
+        name: "identical" for name in (*EXPECTED, "similar_5", "divergent_5")
     }
     assert verdict["differences"] == {"input": {}, "threshold": {}, "artifact": {}, "environment": {}}
     assert store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"] == child.info.run_id

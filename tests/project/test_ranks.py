@@ -77,11 +77,9 @@ def test_two_ranks_log_one_run_with_the_bytes_of_one_process(store, alone, tmp_p
 
 
 def test_a_family_that_cannot_be_filled_fails_everywhere_with_one_diagnosis(store):
-    began = time.monotonic()
     done = launch(store, ranked(2, "dataset=Demo", *UNFILLABLE))
 
     assert done.code != 0
-    assert time.monotonic() - began < 60
     assert done.err.count("a group could not be completed in 21 attempts") == 1
     assert "Traceback" not in done.err.partition("error: divergent_8")[0]
     assert newest(store).info.status == "FAILED"
@@ -143,11 +141,9 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_run(store, victim, number
         time.sleep(1)
         ranks = ranks_of(process.pid)
         assert sorted(ranks) == [0, 1]
-        began = time.monotonic()
         os.kill(process.pid if victim is None else ranks[victim], number)
         process.stdout.read()
         assert process.wait(60) != 0
-        assert time.monotonic() - began < 60
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
