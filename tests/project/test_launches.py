@@ -1,5 +1,6 @@
 """How the project is launched, and how launches end."""
 
+import json
 import os
 import re
 import shutil
@@ -41,7 +42,7 @@ def first(demo, tmp_path_factory) -> Path:
 
 
 def test_another_process_draws_the_same_bytes(demo, first, tmp_path):
-    launch = demo[0].python("generate", "dataset=Demo", "threads=1")
+    launch = demo[0].python("generate", "dataset=Demo", "threads=1", "evidence.halves=null")
     assert launch.code == 0, launch.err
     again = groups_of(demo[0], launch.last_id, tmp_path)
     for path in sorted(first.glob("*.npy")):
@@ -50,9 +51,8 @@ def test_another_process_draws_the_same_bytes(demo, first, tmp_path):
 
 def test_more_groups_and_families_change_no_earlier_group(demo, first, tmp_path):
     family = "+families.camps={compositions: [[2,2,2]], within: similar, across: divergent}"
-    done = launch(
-        demo[0], "generate", "dataset=Demo", "n_groups=1000", "families.opposing.n_groups=80", family
-    )
+    more_groups = ("n_groups=1000", "families.opposing.n_groups=80", "evidence.halves=null")
+    done = launch(demo[0], "generate", "dataset=Demo", *more_groups, family)
     assert done.code == 0, done.err
     more = groups_of(demo[0], done.last_id, tmp_path)
     assert np.load(more / "camps_2_2_2.npy").shape == (1000, 6)
@@ -67,9 +67,10 @@ def test_every_job_of_a_launched_sweep_is_a_run_of_its_own_in_whichever_process(
     store, launch = demo
     parent = store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"]
     sweep = "-m hydra/launcher=joblib hydra.launcher.n_jobs=2 threads=1 sampling.max_draws=600,null"
+    few = "evidence.halves=null ~families.divergent ~families.opposing"
 
     done = store.mlflow_run(
-        "-e", "generate", "-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={sweep}"
+        "-e", "generate", "-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={sweep} {few}"
     )
 
     assert done.code == 0, done.err
@@ -97,7 +98,7 @@ def test_a_model_chosen_by_name_is_trained_although_a_parent_fits(demo):
 
 
 def test_linkage_all_leaves_no_wrong_pair(demo):
-    done = launch(demo[0], "generate", "dataset=Demo", "experiment=no_wrong_pairs")
+    done = launch(demo[0], "generate", "dataset=Demo", "experiment=no_wrong_pairs", "evidence.halves=null")
     assert done.code == 0, done.err
     metrics = demo[0].client.get_run(done.last_id).data.metrics
     shares = {name: value for name, value in metrics.items() if name.endswith("wrong_pair_share")}
@@ -129,44 +130,44 @@ def test_a_family_that_cannot_be_filled_ends_failed_with_a_diagnosis(demo):
 
 def test_an_id_that_looks_like_a_number_reaches_the_error_unchanged(new_store):
     store = new_store()
-    launch = store.mlflow_run("-e", "generate", "-P", "parent=1234567e9012", "-P", "overrides=seed=3")
-    assert launch.code != 0
-    assert "seed is a parameter of its own; use -P seed=3" in launch.err
-    launch = store.python("generate", "--parent", "1234567e9012")
-    assert "no run '1234567e9012' in" in launch.err
-    assert launch.code == 1
+    refused = store.mlflow_run("-e", "generate", "-P", "parent=1234567e9012", "-P", "overrides=seed=3")
+    assert refused.code != 0
+    assert "seed is a parameter of its own; use -P seed=3" in refused.err
+    refused = launch(store, "generate", "--parent", "1234567e9012")
+    assert "no run '1234567e9012' in" in refused.err
+    assert refused.code == 1
     assert store.running() == []
 
 
 def test_train_logs_its_parent_run_in_the_launched_one(new_store):
     store = new_store()
     options = ["-P", "dataset=Demo", "-P", "val_ratio=.20", "-P", "overrides=model.epochs=2 model.factors=16"]
-    launch = store.mlflow_run("-e", "train", *options)
-    assert launch.code == 0, launch.err
-    assert launch.out.strip().splitlines()[-1].startswith("parent run: ")
-    run = store.client.get_run(launch.last_id)
+    trained = store.mlflow_run("-e", "train", *options)
+    assert trained.code == 0, trained.err
+    assert trained.out.strip().splitlines()[-1].startswith("parent run: ")
+    run = store.client.get_run(trained.last_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["mlflow.project.entryPoint"] == "train"
     assert (run.data.params["factors"], run.data.params["conf.val_ratio"]) == ("16", "0.2")
-    assert len(store.client.get_metric_history(launch.last_id, "valid/ndcg_at_20")) == 2
+    assert len(store.client.get_metric_history(trained.last_id, "valid/ndcg_at_20")) == 2
     # Newest takes it; asked for other settings, main trains another. So little trained, few users diverge.
-    easy = ["dataset=Demo", "n_groups=3", "~families.divergent", "~families.opposing"]
-    again = store.python("main", *easy)
-    assert f"parent run: {launch.last_id}" in again.out
-    other = store.python("main", *easy, "model.factors=8", "model.epochs=1")
+    easy = ["dataset=Demo", "n_groups=3", "~families.divergent", "~families.opposing", "evidence.halves=null"]
+    again = launch(store, "main", *easy)
+    assert f"parent run: {trained.last_id}" in again.out
+    other = launch(store, "main", *easy, "model.factors=8", "model.epochs=1")
     assert "conf.model.factors is 16, wanted 8" in other.err
-    assert f"parent run: {launch.last_id}" not in other.out
+    assert f"parent run: {trained.last_id}" not in other.out
     assert other.code == 0
 
 
 def test_a_store_that_mlflow_refuses_is_named_before_any_work(new_store):
     store = new_store()
-    launch = replace(store, uri=str(store.folder / "runs")).python("main", "dataset=Demo")
-    assert launch.code == 1
-    assert launch.err.strip().splitlines()[-1].startswith(f"error: tracking store {store.folder}/runs: ")
-    assert "MLFLOW_ALLOW_FILE_STORE=true" in launch.err
-    assert "Traceback" not in launch.err
-    assert "Demo from" not in launch.err
+    refused = launch(replace(store, uri=str(store.folder / "runs")), "main", "dataset=Demo")
+    assert refused.code == 1
+    assert refused.err.strip().splitlines()[-1].startswith(f"error: tracking store {store.folder}/runs: ")
+    assert "MLFLOW_ALLOW_FILE_STORE=true" in refused.err
+    assert "Traceback" not in refused.err
+    assert "Demo from" not in refused.err
 
 
 @contextmanager
@@ -279,9 +280,10 @@ def test_the_conda_environment_is_built_by_uv_and_runs(new_store, tmp_path, monk
 
 
 @pytest.mark.slow
-def test_make_run_works_in_a_fresh_clone_with_a_clean_home(tmp_path):
+def test_make_run_works_in_a_fresh_clone_with_a_clean_home_and_so_does_reproduce(demo, tmp_path):
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
+    store, made = demo
     clone, home = tmp_path / "clone", tmp_path / "home"
     home.mkdir()
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
@@ -304,6 +306,32 @@ def test_make_run_works_in_a_fresh_clone_with_a_clean_home(tmp_path):
         ["git", "status", "--porcelain"], cwd=clone, capture_output=True, text=True, check=True
     )
     assert status.stdout == ""
+    # Groups that were drawn elsewhere, of which the clone has nothing but the store's address.
+    command = [sys.executable, "-m", "mlflow", "run", str(clone), "--env-manager", "local", "-e", "reproduce"]
+    done = subprocess.run(
+        [*command, "-P", f"groups_run_id={made.last_id}"],
+        cwd=tmp_path, env=store.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *_, verdict, verdict_run = done.stdout.strip().splitlines()
+    run_id = verdict_run.removeprefix("verdict run: ")
+    assert verdict == "verdict: identical"
+    run = store.client.get_run(run_id)
+    tags = {
+        "elsa_groups.verdict": "identical",
+        "elsa_groups.kind": "verdict",
+        "elsa_groups.reproduces": made.last_id,
+        "elsa_groups.dataset": "Demo",
+        "mlflow.parentRunId": made.last_id,
+        "mlflow.project.entryPoint": "reproduce",
+    }
+    assert ({name: run.data.tags.get(name) for name in tags}, run.info.status) == (tags, "FINISHED")
+    content = json.loads(store.artifact(run_id, "verdict.json", tmp_path).read_text())
+    assert [key["verdict"] for key in content["group_types"].values()] == ["identical"] * 8
+    # The clone has the commit that drew the groups, and none of its changes that are not committed.
+    differences = {name for of in content["differences"].values() for name in of}
+    assert differences <= {"environment.code.dirty", "code.diff"}
+    assert store.running() == []
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .conftest import SHARED, Launch, Store
+from .conftest import SHARED, Launch, Store, launch
 
 SOURCE = SHARED / "data/hetrec_lastfm_2k/user_artists.dat"
 WRITER = SHARED / "tools/hetrec_as_lastfm1k.py"
@@ -96,20 +96,20 @@ def test_eight_keys_of_75_groups_are_like_those_measured_before(child):
 
 def test_other_quantiles_give_a_second_child_with_the_same_names(main_run, child, data_dir):
     store, _ = main_run
-    launch = store.mlflow_run(
-        *("-e", "generate", "-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}", "-P", "parent=newest"),
-        *("-P", "thresholds.similar.quantile=0.95", "-P", "overrides=thresholds.divergent.quantile=0.2"),
+    quantiles = ("thresholds.similar.quantile=0.95", "thresholds.divergent.quantile=0.2")
+    done = launch(
+        store, "generate", "dataset=LastFM1k", "--data_dir", str(data_dir), "parent=newest", *quantiles
     )
-    assert launch.code == 0, launch.err
-    second = store.client.get_run(launch.last_id)
+    assert done.code == 0, done.err
+    second = store.client.get_run(done.last_id)
     assert second.data.tags["mlflow.parentRunId"] == child.data.tags["mlflow.parentRunId"]
     assert set(second.data.metrics) == set(child.data.metrics)
     ours = [{name for name in run.data.params if name.startswith("conf.")} for run in (child, second)]
     assert ours[0] == ours[1]
     assert second.data.params["conf.thresholds.similar.quantile"] == "0.95"
     assert second.data.metrics["similar_3/similarity_mean"] > child.data.metrics["similar_3/similarity_mean"]
-    assert "taken from" in launch.err
-    groups = store.artifact(launch.last_id, "groups/similar_3.npy", Path(store.folder))
+    assert "taken from" in done.err
+    groups = store.artifact(done.last_id, "groups/similar_3.npy", Path(store.folder))
     assert np.load(groups).shape == (75, 3)
 
 
@@ -117,37 +117,33 @@ def test_a_sweep_of_four_quantiles_is_compared_and_its_similar_groups_get_more_s
     main_run, child, data_dir
 ):
     store, _ = main_run
-    launch = store.mlflow_run(
-        *("-e", "generate", "-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}"),
-        *("-P", "overrides=-m thresholds.similar.quantile=0.8,0.85,0.9,0.95"),
-    )
-    assert launch.code == 0, launch.err
+    sweep = ("-m", "thresholds.similar.quantile=0.8,0.85,0.9,0.95", "evidence.halves=null")
+    done = launch(store, "generate", "dataset=LastFM1k", "--data_dir", str(data_dir), *sweep)
+    assert done.code == 0, done.err
     experiments = [child.info.experiment_id]
-    jobs = store.client.search_runs(experiments, f"tags.`elsa_groups.sweep` = '{launch.last_id}'")
+    jobs = store.client.search_runs(experiments, f"tags.`elsa_groups.sweep` = '{done.last_id}'")
     jobs.sort(key=lambda run: int(run.data.tags["elsa_groups.job"]))
     quantiles = [run.data.params["conf.thresholds.similar.quantile"] for run in jobs]
     assert quantiles == ["0.8", "0.85", "0.9", "0.95"]
-    sweep = store.client.get_run(launch.last_id)
-    assert {run.data.tags["mlflow.parentRunId"] for run in (*jobs, sweep)} == {
+    ended = store.client.get_run(done.last_id)
+    assert {run.data.tags["mlflow.parentRunId"] for run in (*jobs, ended)} == {
         child.data.tags["mlflow.parentRunId"]
     }
     for key in ("similar_3", "similar_5"):
         means = [run.data.metrics[f"{key}/similarity_mean"] for run in jobs]
         assert means == sorted(means), key
-    comparison = store.client.get_run(sweep.data.tags["elsa_groups.comparison"])
+    comparison = store.client.get_run(ended.data.tags["elsa_groups.comparison"])
     assert (comparison.info.status, comparison.data.tags["elsa_groups.kind"]) == ("FINISHED", "comparison")
 
 
 def test_the_groups_are_drawn_again_from_their_record_alone(main_run, child, tmp_path):
     store, _ = main_run
-    launch = store.mlflow_run(
-        "-e", "reproduce", "-P", f"groups_run_id={child.info.run_id}", "-P", "strict=true"
-    )
-    assert launch.code == 0, launch.err
-    assert launch.out.strip().splitlines()[-2:] == ["verdict: identical", f"verdict run: {launch.last_id}"]
-    verdict = json.loads(store.artifact(launch.last_id, "verdict.json", tmp_path).read_text())
+    done = launch(store, "reproduce", f"groups_run_id={child.info.run_id}", "strict=true")
+    assert done.code == 0, done.err
+    assert done.out.strip().splitlines()[-2:] == ["verdict: identical", f"verdict run: {done.last_id}"]
+    verdict = json.loads(store.artifact(done.last_id, "verdict.json", tmp_path).read_text())
     assert {name: entry["verdict"] for name, entry in verdict["group_types"].items()} == {
         name: "identical" for name in (*EXPECTED, "similar_5", "divergent_5")
     }
-    assert verdict["differences"] == {"input": {}, "threshold": {}, "artifact": {}, "environment": {}}
-    assert store.client.get_run(launch.last_id).data.tags["mlflow.parentRunId"] == child.info.run_id
+    assert not any(verdict["differences"].values())
+    assert store.client.get_run(done.last_id).data.tags["mlflow.parentRunId"] == child.info.run_id

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity.scores import reference_similarities
 
-from .conftest import ROOT, Launch, Store, launch
+from .conftest import Launch, Store, launch
 
 EVENTS = "userid-timestamp-artid-artname-traid-traname.tsv"
 KEYS = ["similar_2", "opposing_2_1"]
@@ -185,41 +183,6 @@ def flip(path: Path, place: int, bit: int) -> None:
 
 
 class TestLaunched:
-    def test_a_fresh_clone_with_only_the_tracking_uri_gives_identical_groups(self, demo, tmp_path):
-        if not (ROOT / ".git").exists():
-            pytest.skip("not a git checkout")
-        store, made = demo
-        clone = tmp_path / "clone"
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-        command = [sys.executable, "-m", "mlflow", "run", str(clone), "--env-manager", "local"]
-        done = subprocess.run(
-            [*command, "-e", "reproduce", "-P", f"groups_run_id={made.last_id}"],
-            cwd=tmp_path, env=store.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        lines = done.stdout.strip().splitlines()
-        again = Again(store, Launch(done.returncode, done.stdout, done.stderr))
-        assert lines[-2:] == ["verdict: identical", f"verdict run: {again.launch.last_id}"]
-        assert again.run.info.status == "FINISHED"
-        tags = {
-            "elsa_groups.verdict": "identical",
-            "elsa_groups.kind": "verdict",
-            "elsa_groups.reproduces": made.last_id,
-            "elsa_groups.dataset": "Demo",
-            "mlflow.parentRunId": made.last_id,
-            "mlflow.project.entryPoint": "reproduce",
-        }
-        assert {name: again.run.data.tags.get(name) for name in tags} == tags
-        assert {key["verdict"] for key in again.content["group_types"].values()} == {"identical"}
-        assert len(again.content["group_types"]) == 8
-        assert again.unlike == set()
-        # The clone has the commit that drew the groups, and none of its changes that are not committed.
-        assert again.names("environment") <= {"environment.code.dirty", "code.diff"}
-        status = ["git", "-C", str(clone), "status", "--porcelain", "--ignored"]
-        left = subprocess.run(status, capture_output=True, text=True, check=True).stdout.split()
-        assert [path for path in left[1::2] if "__pycache__" not in path] == []
-        assert store.running() == []
-
     def test_a_process_of_its_own_exits_with_the_code_of_the_verdict(self, recorded):
         path = recorded.files / "groups" / "similar_2.npy"
         members = np.load(path)
