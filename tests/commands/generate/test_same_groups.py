@@ -1,4 +1,4 @@
-"""The same settings give the same groups and thresholds, byte for byte, in every version and on every machine.
+"""The same settings give the same groups and thresholds, byte for byte, in every version, on every machine.
 
 Nothing here was computed elsewhere: the file of digests says what the groups were when it was written. Who
 changes it changes the groups of everybody who repeats a run, and says so in the changelog.
