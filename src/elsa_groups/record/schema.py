@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from elsa_groups.similarity.thresholds import Thresholds
 
 LINEAGE = "lineage.json"
-# Beside it: the settings, and what of the code is in no commit.
+# Beside it: the settings, the thresholds, and what of the code is in no commit.
 CONFIG = "config.yaml"
+THRESHOLDS = "thresholds.json"
 CODE_DIFF = "code.diff"
 SCHEMA_VERSION = 1
 # The thresholds, as they are named wherever they are recorded.

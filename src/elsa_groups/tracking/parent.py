@@ -1,6 +1,5 @@
 """Find the parent ELSA run, and check that it belongs to the data before anything is drawn from it."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError, InputsMissing
+from elsa_groups.base.files import read_json
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.data.split import Split
 from elsa_groups.record.schema import LINEAGE, check_lineage
@@ -303,7 +303,7 @@ def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
 def _read_json(artifacts: RunArtifacts, name: str, folder: Path, kind: type[Any]) -> Any:
     """Read an artifact that holds a dict or a list."""
     try:
-        content = json.loads(artifacts.download(name, folder).read_text(encoding="utf-8"))
+        content = read_json(artifacts.download(name, folder))
     except ValueError as error:
         if isinstance(error, InputError):
             raise
@@ -383,7 +383,7 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         recorded["model_id"],
         encoder,
         digest,
-        recorded["item_order"],
+        recorded["item_order"] if stored_ids(record, "items") is None else "items.json",
         has_users="users.json" not in record.lineage["artifacts"],
         split=_recorded_split(record, interactions),
     )
@@ -445,7 +445,7 @@ def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
     try:
         artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
         with TemporaryDirectory() as folder:
-            ids = json.loads(artifacts.download(name, Path(folder)).read_text(encoding="utf-8"))
+            ids = read_json(artifacts.download(name, Path(folder)))
     except (InputError, ValueError):
         return None
     return tuple(map(str, ids)) if isinstance(ids, list) else None

@@ -22,6 +22,7 @@ from elsa_groups.record.schema import (
     CODE_DIFF,
     CONFIG,
     LINEAGE,
+    THRESHOLDS,
     environment_record,
     groups_lineage,
     groups_origin,
@@ -116,7 +117,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     write_json(folder / "groups" / "summary.json", mlflow_table(rows))
     write_parquet(folder / "evidence.parquet", evidence_table(drawn.results))
     origin = generation.origin()
-    write_json(folder / "thresholds.json", origin["thresholds"], indent=2)
+    write_json(folder / THRESHOLDS, origin["thresholds"], indent=2)
     write_yaml(folder / CONFIG, origin["settings"])
     if not generation.parent.has_users:
         write_json(folder / "users.json", interactions.user_ids)
