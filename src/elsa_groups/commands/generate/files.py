@@ -10,6 +10,7 @@ from elsa_groups.base.digests import array_digest, folder_digests
 from elsa_groups.base.files import write_array, write_json, write_yaml
 from elsa_groups.base.progress import progress
 from elsa_groups.base.stages import stage
+from elsa_groups.base.words import in_markdown
 from elsa_groups.commands.generate.drawing import Drawn
 from elsa_groups.commands.generate.histories import write_history
 from elsa_groups.commands.generate.population import Population
@@ -241,7 +242,7 @@ def describe_groups(lineage: dict[str, Any], parent_name: str) -> str:
         f" {data['dataset']}{describe_users(lineage['settings'])}: similar at least"
         f" {thresholds['similar']:.4f}, divergent at most {thresholds['divergent']:.4f}, seed"
         f" {lineage['settings']['seed']}.{trained}  \n"
-        f"Drawn from {parent_name}, run `{lineage['parent']['run_id']}`; `lineage.json` says from which data,"
-        " settings and code.  \n"
+        f"Drawn from {in_markdown(parent_name)}, run `{lineage['parent']['run_id']}`; `lineage.json` says"
+        " from which data, settings and code.  \n"
         f"Again: `mlflow run . -e reproduce -P groups_run_id={lineage['run_id']}`"
     )

@@ -120,7 +120,9 @@ def _log_verdict(run: RunHandle, groups_run: str, content: dict[str, Any], text:
     # First, since a store that is away must not cost the verdict.
     print(text, flush=True)
     run.set_tags({VERDICT: content["verdict"]})
-    run.describe(f"Again: `mlflow run . -e reproduce -P groups_run_id={groups_run}`\n```\n{text[:6000]}\n```")
+    # A record's own words must not end the block that they stand in.
+    told = text[:6000].replace("```", "'''")
+    run.describe(f"Again: `mlflow run . -e reproduce -P groups_run_id={groups_run}`\n```\n{told}\n```")
     with writing_folder() as folder:
         write_json(folder / VERDICT_FILE, content, indent=2)
         run.log_file(folder / VERDICT_FILE)
