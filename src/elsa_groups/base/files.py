@@ -71,7 +71,7 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path.name}: nested too deeply to be read") from error
 
 
-class _WithoutAliases(yaml.SafeLoader):
+class _WithoutAliases(yaml.SafeLoader):  # type: ignore[misc]
     """A loader to which what stands in a file once is read once: no alias makes much of little."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -233,7 +234,7 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
     return lineage
 
 
-def groups_digest(lineage: dict[str, Any]) -> str:
+def groups_digest(lineage: Mapping[str, Any]) -> str:
     """Return the SHA-256 (64 hex digits) of all groups of a run: keys, members, and the users they name."""
     text = json.dumps(
         [lineage["data"]["users_digest"], sorted((key, g["sha256"]) for key, g in lineage["groups"].items())]
