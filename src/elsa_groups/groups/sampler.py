@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.errors import InputError, Unfilled
+from elsa_groups.base.errors import Unfilled
 from elsa_groups.base.philox import block, stream_key, uniform_below
 from elsa_groups.base.progress import progress
 from elsa_groups.base.runtime import ALONE, Runtime
@@ -27,6 +27,7 @@ from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import GroupType
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.groups.joining import add_member, next_of_listed, next_to_join
+from elsa_groups.groups.room import check_size
 from elsa_groups.similarity.histories import BinaryHistories
 from elsa_groups.similarity.limits import Band, Limits
 from elsa_groups.similarity.users import Users
@@ -222,11 +223,7 @@ def draw_groups(
     Memory: the members.
     """
     count = kind.n_groups if n_groups is None else n_groups
-    if users.n_users < kind.size:
-        raise InputError(
-            f"{kind.name}: expected at least {kind.size} users to draw a group from, got {users.n_users};"
-            " choose a larger set"
-        )
+    check_size(kind, users.n_users)
     outcome = _draw_shared(users, kind, law, first, _given_or_nobody(given, count), or_fewer, runtime)
     exhausted = outcome.restarts > law.max_restarts
     if exhausted.any() and not or_fewer:

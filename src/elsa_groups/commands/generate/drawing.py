@@ -18,7 +18,8 @@ from elsa_groups.commands.generate.population import Chosen, Population, embed_p
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import GroupType, find_partners
 from elsa_groups.groups.groups import first_subgroups
-from elsa_groups.groups.rejection import check_room, draw_kept_groups
+from elsa_groups.groups.rejection import draw_kept_groups
+from elsa_groups.groups.room import check_room
 from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.model.embeddings import Embeddings
 from elsa_groups.model.training import find_device
@@ -67,7 +68,7 @@ def draw_all(
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     runtime = runtime_of(settings, ranks)
     population = find_population(settings, interactions, encoder, chosen, runtime.threads)
-    _check_room(settings, population.users.n_users)
+    _check_room(settings, population)
     if "max_recommendation_overlap" in settings.filters.on:
         population = population.with_top_items(threads=runtime.threads)
     thresholds = thresholds_of(settings, population, runtime)
@@ -107,11 +108,11 @@ def find_population(
     return population
 
 
-def _check_room(settings: GenerateSettings, n_users: int) -> None:
+def _check_room(settings: GenerateSettings, population: Population) -> None:
     """Refuse keys that filters leave no room for, before thresholds and the keys ahead of them."""
     if not settings.allow_partial:
         for kind in settings.types:
-            check_room(settings.filters, kind, n_users)
+            check_room(settings.filters, kind, population.users.n_users, population.lookup)
 
 
 def thresholds_of(settings: GenerateSettings, population: Population, runtime: Runtime) -> Thresholds:
