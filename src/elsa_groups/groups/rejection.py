@@ -111,7 +111,7 @@ class _Candidacy:
     def explain(self, number: int) -> str:
         """Say why the candidate of a number cannot be completed."""
         own = None if self.given is None else self.given[number : number + 1]
-        return explain_incomplete(self.users, self.kind, self.law, own, self.runtime)
+        return explain_incomplete(self.users, self.kind, self.law, own)
 
 
 class OwnFilters:

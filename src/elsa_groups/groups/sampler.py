@@ -214,7 +214,7 @@ def draw_groups(
     ------
     InputError
         If there are fewer users than members, or a group could not be completed: then the message says
-        which step starves, how many users qualify and which quantile would admit one.
+        which step starves, how many users qualify and by how much the nearest one misses it.
 
     Notes
     -----
@@ -227,7 +227,7 @@ def draw_groups(
     outcome = _draw_shared(users, kind, law, first, _given_or_nobody(given, count), or_fewer, runtime)
     exhausted = outcome.restarts > law.max_restarts
     if exhausted.any() and not or_fewer:
-        raise Unfilled(f"{kind.name}: {explain_incomplete(users, kind, law, given, runtime)}")
+        raise Unfilled(f"{kind.name}: {explain_incomplete(users, kind, law, given)}")
     complete = slice(int(exhausted.argmax()) if exhausted.any() else count)
     accounting = Accounting(outcome.draws[complete], outcome.accepted[complete], outcome.restarts[complete])
     return Groups(kind.name, outcome.members[complete], kind.sizes, accounting)
@@ -268,15 +268,13 @@ def _draw_shared(
     return everything
 
 
-def explain_incomplete(
-    users: Users, kind: GroupType, law: Law, given: Members | None = None, runtime: Runtime = ALONE
-) -> str:
-    """Say why a group could not be completed, and what would let it, for the arguments of `draw_groups`.
+def explain_incomplete(users: Users, kind: GroupType, law: Law, given: Members | None = None) -> str:
+    """Say why a group could not be completed, for the arguments of `draw_groups`.
 
     Costs a hundred attempts, whatever ``max_restarts``, and their diagnosis.
     """
     attempt = _deepest_attempt(users, kind, law, _given_or_nobody(given, 1))
-    reason = explain_starvation(users, kind, attempt, law.limits, runtime)
+    reason = explain_starvation(users, kind, attempt, law.limits)
     attempts = f"{law.max_restarts + 1:,} attempts" + (
         f" of {law.max_draws:,} draws" if law.max_draws else ""
     )
