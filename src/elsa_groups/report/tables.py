@@ -61,6 +61,8 @@ class Result:
         Standardised mean difference of the members' activity from that of users.
     trained_share : float in [0, 1] or None
         Share of the members that the parent was trained on, where it is known.
+    no_interval : str or None
+        Why there are no intervals although they were asked for.
     """
 
     groups: Groups
@@ -73,6 +75,7 @@ class Result:
     evidence: Sequence[BaselineComparison]
     activity_difference: float
     trained_share: float | None = None
+    no_interval: str | None = None
 
 
 def summary_row(result: Result) -> Row:
@@ -84,7 +87,7 @@ def summary_row(result: Result) -> Row:
     compare with the former; ``<measure>_low``, ``<measure>_high`` and ``<measure>_effective_groups`` are of
     the interval (see :mod:`elsa_groups.measures.jackknife`). ``pairs_sharing_<m>`` counts the pairs of groups
     with exactly m common members. Of all ``candidates``, ``rejected_<name>`` were rejected by a
-    filter; ``shortfall`` is how many groups are missing.
+    filter; ``shortfall`` is how many groups are missing; ``no_interval`` says why there is no interval.
     """
     groups, overlap, draws = result.groups, result.overlap, result.groups.accounting
     row: Row = {
@@ -118,6 +121,7 @@ def summary_row(result: Result) -> Row:
         "candidates": draws.candidates,
         **{f"rejected_{name}": count for name, count in draws.rejected},
         "shortfall": draws.shortfall,
+        "no_interval": result.no_interval,
         # Last, as their number depends on the size of groups.
         **{f"pairs_sharing_{m}": n for m, n in enumerate(overlap.pairs_sharing, start=1)},
     }
