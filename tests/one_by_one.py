@@ -93,12 +93,10 @@ def share_of_pairs(users: Any, value: float, *, threads: int = 1, ranks: Any = O
 
 def explain_starvation(
     users: Any, family: Family, sizes: Sizes, attempt: Any, *, similar: float, divergent: float,
-    band: Any = None, threads: int = 1, ranks: Any = ONE,
+    band: Any = None,
 ) -> str:  # fmt: skip
-    return diagnosis.explain_starvation(
-        users_of(users), GroupType(family, sizes), attempt, Limits(similar, divergent, band),
-        Runtime(threads, ranks),
-    )  # fmt: skip
+    limits = Limits(similar, divergent, band)
+    return diagnosis.explain_starvation(users_of(users), GroupType(family, sizes), attempt, limits)
 
 
 def measure_quality(

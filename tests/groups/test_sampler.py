@@ -682,14 +682,14 @@ class TestCannotBeFilled:
 
     @pytest.mark.parametrize("threads", [1, 3])
     @pytest.mark.parametrize(
-        ("name", "sizes", "quantile"),
+        ("name", "sizes", "needed"),
         [
-            ("similar", (3,), r"thresholds\.similar\.quantile="),
-            ("divergent", (3,), r"thresholds\.divergent\.quantile="),
-            ("opposing", (2, 1), r"thresholds\.(similar|divergent)\.quantile="),
+            ("similar", (3,), r"by similar [\d.]+ \(it is 0\.999990\)"),
+            ("divergent", (3,), r"by divergent [\d.]+ \(it is 0\.000010\)"),
+            ("opposing", (2, 1), r"by (similar|divergent) [\d.]+ \(it is"),
         ],
     )
-    def test_the_error_names_key_step_users_and_quantile(self, name, sizes, quantile, threads, unit_rows):
+    def test_the_error_names_key_step_users_and_threshold(self, name, sizes, needed, threads, unit_rows):
         vectors = unit_rows(np.random.default_rng(9).normal(size=(50, 6)))
         family = _family(name, sizes)
 
@@ -703,7 +703,7 @@ class TestCannotBeFilled:
         assert message.startswith(f"{GroupType(family, sizes).name}: ")
         assert "1 of 3 members" in message
         assert "of 50 users 0 qualify" in message
-        assert re.search(quantile, message)
+        assert re.search(needed, message)
 
     def test_bounded_restarts_end_a_family_that_no_user_can_fill(self, many_users):
         with pytest.raises(InputError, match="10,001 attempts of 1,000 draws"):

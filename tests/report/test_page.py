@@ -330,3 +330,11 @@ def test_evidence_is_shown_with_its_intervals_where_there_are_any(page_parts):
             delta = f"{of.cliffs_delta:+.2f}".replace("+0.00", "0.00").replace("-", "−")
             assert line == [name, mean, random, random, delta, f"{of.percentile:.0f}"]
     assert next(shown, None) is None
+
+
+def test_the_page_says_why_there_is_no_interval(page_parts):
+    rows = [dict(row) for row in page_parts["rows"]]
+    rows[0]["no_interval"] = "half of the users cannot fill it"
+    text = render_page(**page_parts | {"rows": rows})
+    assert text.count(f"No interval of {rows[0]['key']}: half of the users cannot fill it.") == 1
+    assert text.count("No interval of ") == 1

@@ -1,6 +1,7 @@
 """Stores and places of artifacts that cannot be used are refused before any work, in one line."""
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -16,6 +17,8 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.tracking import store
 from elsa_groups.tracking.run import tracked_run
 from elsa_groups.tracking.store import check_store
+
+from ..launches import Store, served
 
 
 def test_a_deleted_experiment_is_refused_with_the_way_back(client, monkeypatch):
@@ -99,6 +102,56 @@ def test_a_database_at_a_wrong_port_is_refused_without_its_password(client):
 def test_an_address_that_no_driver_takes_is_refused(client, uri):
     mlflow.set_tracking_uri(uri)
     assert "secret" not in refusal()
+
+
+def test_a_database_that_can_only_be_read_is_refused_where_runs_are_to_be_logged(client, tmp_path):
+    file = tmp_path / "read_only.db"
+    mlflow.set_tracking_uri(f"sqlite:///{file}")
+    check_store()
+    before = file.read_bytes()
+    mlflow.set_tracking_uri(f"sqlite:///file:{file}?mode=ro&uri=true")
+    assert "attempt to write a readonly database" in refusal()
+    check_store(writes=False)
+    mlflow.set_tracking_uri(f"sqlite:///{file}")
+    check_store()
+    assert file.read_bytes() == before
+
+
+def test_a_server_at_a_wrong_port_is_refused_without_its_password(client):
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        mlflow.set_tracking_uri(f"http://ann:secret@127.0.0.1:{unheard.getsockname()[1]}")
+        message = refusal()
+    assert message.startswith("tracking store http://***@127.0.0.1:")
+    assert "Connection refused" in message
+    assert "secret" not in message
+
+
+def test_a_server_that_never_answers_is_given_up(client, monkeypatch):
+    monkeypatch.setattr(store, "TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mlflow.set_tracking_uri(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert "timed out" in refusal()
+
+
+def test_what_variables_say_of_retries_is_followed(client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with slow_server(0.0) as address:
+        mlflow.set_tracking_uri(address)
+        refusal()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+    assert "MLFLOW_HTTP_REQUEST_TIMEOUT" not in os.environ
+
+
+def test_a_real_server_is_accepted(tmp_path):
+    kept = Store.of_sqlite(tmp_path)
+    before = mlflow.get_tracking_uri()
+    with served(kept, kept.uri) as remote:
+        mlflow.set_tracking_uri(remote.uri)
+        try:
+            check_store()
+        finally:
+            mlflow.set_tracking_uri(before)
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
         _announce(command.name, job.settings)
         with _beside_bars():
             if not ranks.rank:
-                _check_store()
+                _check_store(command)
             command.load().run(job.settings, job.overrides)
     except Exception as error:
         _give_way(ranks)
@@ -122,11 +122,11 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
         raise
 
 
-def _check_store() -> None:
+def _check_store(command: Command) -> None:
     """Refuse a store that cannot be used, before the command and all that it needs are imported."""
     from elsa_groups.tracking.store import check_store
 
-    check_store()
+    check_store(writes=command.makes_run)
 
 
 def _sweep(command: Command, composed: Composed) -> None:

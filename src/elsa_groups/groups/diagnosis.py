@@ -1,16 +1,13 @@
-"""Say why a family cannot be filled, and which thresholds would fill it."""
+"""Say at which step the groups of a type starve, and how much the nearest user misses it by."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elsa_groups.base.runtime import ALONE, Runtime
 from elsa_groups.groups.family import Family, GroupType, Rule
 from elsa_groups.groups.linkage import deciding_of_all
 from elsa_groups.similarity.limits import Band, Limits
-from elsa_groups.similarity.thresholds import share_of_pairs
 from elsa_groups.similarity.users import Users
 
 Values = NDArray[np.float64]
@@ -19,10 +16,8 @@ Intervals = dict[Rule, Band]
 Needs = dict[Rule, tuple[Values, Values]]
 
 
-def explain_starvation(
-    users: Users, kind: GroupType, attempt: Members, limits: Limits, runtime: Runtime = ALONE
-) -> str:
-    """Explain at which step an unfinished group starves, and what would let it go on.
+def explain_starvation(users: Users, kind: GroupType, attempt: Members, limits: Limits) -> str:
+    """Explain at which step an unfinished group starves, and what the nearest user misses.
 
     Parameters
     ----------
@@ -34,19 +29,17 @@ def explain_starvation(
         Members of the attempt that came farthest by position, -1 where nobody joined.
     limits : Limits
         What the rules mean.
-    runtime : Runtime
-        What shares the count of pairs on either side of a needed threshold; all ranks must explain the same
-        attempt.
 
     Returns
     -------
     str
-        The step, how many users qualify for it, and the thresholds that would admit the nearest one:
-        one step further, so that filling the family may take several rounds.
+        The step, how many users qualify for it, and the similarities at which thresholds would admit the
+        nearest one. That is one step, and no advice: thresholds may be in the wrong order then, and the
+        next step may starve.
     """
     joined = attempt[attempt >= 0]
     if len(joined) == len(attempt):
-        return "Others could: those who qualify are rare. " + _ALLOW_MORE
+        return "Others could: those who qualify are rare."
     family = kind.family
     subgroups = [part[part >= 0] for part in np.split(attempt, np.cumsum(kind.sizes)[:-1])]
     open_ones = [s for s, part in enumerate(subgroups) if len(part) < kind.sizes[s]]
@@ -60,13 +53,13 @@ def explain_starvation(
         f" users {qualifying:,} qualify as the next."
     )
     if qualifying:
-        return f"{step} They are rare. {_ALLOW_MORE}"
+        return f"{step} They are rare."
     turn, user = np.unravel_index(misses.argmin(), misses.shape)
     needed = {rule: (float(low[user]), float(high[user])) for rule, (low, high) in needs[int(turn)].items()}
-    advice = [_advise(*change, users, runtime) for change in _changes(needed, intervals)]
-    return (
-        f"{step} The nearest one needs {' and '.join(advice)}; or ask for smaller groups or another linkage."
+    changes = " and ".join(
+        f"{name} {value:.6f} (it is {limit:.6f})" for name, value, limit in _changes(needed, intervals)
     )
+    return f"{step} The nearest one would be admitted by {changes}."
 
 
 def _changes(needed: Intervals, asked: Intervals) -> Iterator[tuple[str, float, float]]:
@@ -79,27 +72,9 @@ def _changes(needed: Intervals, asked: Intervals) -> Iterator[tuple[str, float, 
             yield _HIGH_ENDS[rule], highest, high
 
 
-_ALLOW_MORE = "Raise sampling.max_draws (null: no bound), sampling.max_restarts, or loosen the thresholds."
-
-
 # The thresholds that are the ends of a rule's interval.
 _LOW_ENDS = {Rule.similar: "similar", Rule.band: "band.low"}
 _HIGH_ENDS = {Rule.divergent: "divergent", Rule.band: "band.high"}
-
-
-def _advise(name: str, value: float, limit: float, users: Users, runtime: Runtime) -> str:
-    """Return the settings that bring a threshold to a value, rounded to the side that admits it."""
-    share = share_of_pairs(users, value, runtime=runtime)
-    if value < limit:
-        # The last order statistic that is not above the value.
-        quantile = math.floor((share.not_above - share.margin) * 1e4) / 1e4
-        value_there = math.floor(value * 1e6) / 1e6
-    else:
-        quantile = math.ceil((share.below + share.margin) * 1e4) / 1e4
-        value_there = math.ceil(value * 1e6) / 1e6
-    settings = [f"thresholds.{name}.quantile={quantile:.4g}"] if 0 <= quantile <= 1 else []
-    settings.append(f"thresholds.{name}.value={value_there}")
-    return f"{' or '.join(settings)} (similarity {value:.4f} where {limit:.4f} is asked)"
 
 
 def _needed_intervals(

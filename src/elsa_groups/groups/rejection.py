@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elsa_groups.base.errors import InputError, Unfilled
+from elsa_groups.base.errors import Unfilled
 from elsa_groups.base.runtime import ALONE, Runtime
 from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.groups.candidates import Candidates, Filtered, Lookup, check_lookup
@@ -18,6 +18,7 @@ from elsa_groups.groups.family import GroupType
 from elsa_groups.groups.filters import Filters
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.groups.kept import KEPT, KeptGroups, Members, Verdicts, number_of
+from elsa_groups.groups.room import Exhaustion, check_room
 from elsa_groups.groups.sampler import Law, draw_groups, explain_incomplete
 from elsa_groups.similarity.users import Users
 
@@ -77,11 +78,12 @@ def draw_kept_groups(
     if not filters.on and not allow_partial:
         return source.draw(0, kind.n_groups, or_fewer=False)
     if not allow_partial:
-        check_room(filters, kind, users.n_users)
+        check_room(filters, kind, users.n_users, lookup)
     judge = OwnFilters(filters, users, lookup, law.seed)
     kept = KeptGroups(filters, n_users=users.n_users, n_groups=kind.n_groups, size=kind.size)
     tally = _Tally(filters, kind.n_groups, given)
-    reason = _fill(kept, tally, source, judge)
+    exhaustion = Exhaustion(tally.budget, kind.n_groups, any_will_do=allow_partial)
+    reason = _fill(kept, tally, source, judge, exhaustion)
     if reason and not (allow_partial and kept.count):
         way_out = " Or set allow_partial=true, which keeps what there is." if kept.count else ""
         raise Unfilled(f"{kind.name}: {reason}{way_out}")
@@ -109,7 +111,7 @@ class _Candidacy:
     def explain(self, number: int) -> str:
         """Say why the candidate of a number cannot be completed."""
         own = None if self.given is None else self.given[number : number + 1]
-        return explain_incomplete(self.users, self.kind, self.law, own, self.runtime)
+        return explain_incomplete(self.users, self.kind, self.law, own)
 
 
 class OwnFilters:
@@ -182,12 +184,15 @@ class _Tally:
         return Accounting(draws, accepted, restarts, self.rejected, shortfall, reason)
 
 
-def _fill(kept: KeptGroups, tally: _Tally, source: _Candidacy, own: OwnFilters) -> str:
+def _fill(
+    kept: KeptGroups, tally: _Tally, source: _Candidacy, own: OwnFilters, exhaustion: Exhaustion
+) -> str:
     """Draw and sift candidates until as many are kept as wanted; return why not, or nothing."""
     while kept.count < kept.n_groups:
         count = min(_expected_need(kept, tally.drawn), MOST_AT_ONCE, tally.budget - tally.drawn)
-        if not count:
-            return _explain_budget(kept, tally)
+        hopeless = exhaustion.found(tally.drawn, kept.count)
+        if hopeless or not count:
+            return _explain_end(kept, tally, hopeless)
         batch = source.draw(tally.drawn, count, or_fewer=True)
         verdicts = own.judge(batch.members, threads=source.runtime.threads)
         seen = kept.sift(batch.members, tally.drawn, verdicts)
@@ -209,39 +214,19 @@ def _expected_need(kept: KeptGroups, drawn: int) -> int:
     return max(min(expected, 2 * drawn), _FEWEST_AT_ONCE)
 
 
-def _explain_budget(kept: KeptGroups, tally: _Tally) -> str:
-    """Say that the budget is spent, by which filters, and what to loosen."""
+def _explain_end(kept: KeptGroups, tally: _Tally, hopeless: str) -> str:
+    """Say why no more candidates are drawn, what filters rejected, and how many groups may be asked for."""
     told = ", ".join(f"{name} {count:,}" for name, count in tally.rejected if count)
     found = f"of {kept.n_groups:,} groups wanted {kept.count:,} were kept of {tally.drawn:,} drawn"
-    if tally.paired:
-        return (
-            f"{found}, one for each group there is to be paired with{told and f'; rejected by {told}'}."
-            " Ask for fewer groups, or for more of the key that they are paired with."
-        )
-    worst = max(tally.rejected, key=lambda pair: pair[1])[0]
-    return (
-        f"{found} (filters.budget={tally.filters.budget} for each one wanted); rejected by {told}. Loosen"
-        f" filters.{worst}, raise filters.budget, or ask for fewer groups."
-    )
+    if tally.paired and not hopeless:
+        end = ", one for each group there is to be paired with"
+        return f"{found}{end}{told and f'; rejected by {told}'}.{_fewer(kept, tally)}"
+    why = hopeless or f"filters.budget={tally.filters.budget} for each one wanted"
+    return f"{found} ({why}); rejected by {told or 'none'}.{_fewer(kept, tally)}"
 
 
-def check_room(filters: Filters, kind: GroupType, n_users: int) -> None:
-    """Refuse more groups of a type than there can be, before any is drawn.
-
-    Raises
-    ------
-    InputError
-        Naming the filter that leaves no room for them, and how many it does.
-    """
-    bounds = {
-        "distinct_first": n_users,
-        "disjoint": n_users // kind.size,
-        "max_participation": n_users * (filters.max_participation.value or 0) // kind.size,
-    }
-    for name in filters.on:
-        if kind.n_groups > bounds.get(name, kind.n_groups):
-            raise InputError(
-                f"{kind.name}: expected at most {bounds[name]:,} groups of {kind.size} from {n_users:,}"
-                f" users, as filters.{name} leaves room for no more, got {kind.n_groups:,}; loosen it or"
-                " ask for fewer"
-            )
+def _fewer(kept: KeptGroups, tally: _Tally) -> str:
+    """Say of how many groups it is certain that they can be had: the first ones kept, within their budget."""
+    allowed = tally.filters.budget if tally.filters.on else 1
+    enough = [m for m, number in enumerate(kept.numbers.tolist(), start=1) if number < m * allowed]
+    return f" Ask for {enough[-1]:,} groups of it, which are there." if enough else ""

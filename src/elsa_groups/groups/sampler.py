@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.errors import InputError, Unfilled
+from elsa_groups.base.errors import Unfilled
 from elsa_groups.base.philox import block, stream_key, uniform_below
 from elsa_groups.base.progress import progress
 from elsa_groups.base.runtime import ALONE, Runtime
@@ -27,6 +27,7 @@ from elsa_groups.groups.diagnosis import explain_starvation
 from elsa_groups.groups.family import GroupType
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.groups.joining import add_member, next_of_listed, next_to_join
+from elsa_groups.groups.room import check_size
 from elsa_groups.similarity.histories import BinaryHistories
 from elsa_groups.similarity.limits import Band, Limits
 from elsa_groups.similarity.users import Users
@@ -213,7 +214,7 @@ def draw_groups(
     ------
     InputError
         If there are fewer users than members, or a group could not be completed: then the message says
-        which step starves, how many users qualify and which quantile would admit one.
+        which step starves, how many users qualify and by how much the nearest one misses it.
 
     Notes
     -----
@@ -222,15 +223,11 @@ def draw_groups(
     Memory: the members.
     """
     count = kind.n_groups if n_groups is None else n_groups
-    if users.n_users < kind.size:
-        raise InputError(
-            f"{kind.name}: expected at least {kind.size} users to draw a group from, got {users.n_users};"
-            " choose a larger set"
-        )
+    check_size(kind, users.n_users)
     outcome = _draw_shared(users, kind, law, first, _given_or_nobody(given, count), or_fewer, runtime)
     exhausted = outcome.restarts > law.max_restarts
     if exhausted.any() and not or_fewer:
-        raise Unfilled(f"{kind.name}: {explain_incomplete(users, kind, law, given, runtime)}")
+        raise Unfilled(f"{kind.name}: {explain_incomplete(users, kind, law, given)}")
     complete = slice(int(exhausted.argmax()) if exhausted.any() else count)
     accounting = Accounting(outcome.draws[complete], outcome.accepted[complete], outcome.restarts[complete])
     return Groups(kind.name, outcome.members[complete], kind.sizes, accounting)
@@ -271,15 +268,13 @@ def _draw_shared(
     return everything
 
 
-def explain_incomplete(
-    users: Users, kind: GroupType, law: Law, given: Members | None = None, runtime: Runtime = ALONE
-) -> str:
-    """Say why a group could not be completed, and what would let it, for the arguments of `draw_groups`.
+def explain_incomplete(users: Users, kind: GroupType, law: Law, given: Members | None = None) -> str:
+    """Say why a group could not be completed, for the arguments of `draw_groups`.
 
     Costs a hundred attempts, whatever ``max_restarts``, and their diagnosis.
     """
     attempt = _deepest_attempt(users, kind, law, _given_or_nobody(given, 1))
-    reason = explain_starvation(users, kind, attempt, law.limits, runtime)
+    reason = explain_starvation(users, kind, attempt, law.limits)
     attempts = f"{law.max_restarts + 1:,} attempts" + (
         f" of {law.max_draws:,} draws" if law.max_draws else ""
     )

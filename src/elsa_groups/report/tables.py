@@ -41,12 +41,13 @@ def summary_row(result: Result) -> Row:
     compare with the former; ``<measure>_low``, ``<measure>_high`` and ``<measure>_effective_groups`` are of
     the interval (see :mod:`elsa_groups.measures.jackknife`). ``pairs_sharing_<m>`` counts the pairs of groups
     with exactly m common members. Of all ``candidates``, ``rejected_<name>`` were rejected by a
-    filter; ``shortfall`` is how many groups are missing.
+    filter; ``shortfall`` is how many groups are missing; ``no_interval`` says why there is no interval.
     """
     row: Row = {"key": result.groups.key}
     row |= {statistic.name: statistic.of(result) for statistic in STATISTICS}
     row |= _evidence(result.evidence)
     row |= {f"rejected_{name}": count for name, count in result.groups.accounting.rejected}
+    row["no_interval"] = result.no_interval
     # Last, as their number depends on the size of groups.
     row |= {f"pairs_sharing_{m}": n for m, n in enumerate(result.overlap.pairs_sharing, start=1)}
     return {name: value for name, value in row.items() if value is not None}

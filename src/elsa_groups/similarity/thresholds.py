@@ -127,10 +127,10 @@ def find_thresholds(
 
 def _check_order(found: dict[str, float], upper: str, lower: str) -> None:
     if found[upper] < found[lower]:
+        least = math.ceil(found[lower] * 1e6) / 1e6
         raise InputError(
             f"thresholds: expected {upper} >= {lower}, got {upper} {found[upper]:.6f} and {lower}"
-            f" {found[lower]:.6f}; change thresholds.{upper.replace('_', '.')} or"
-            f" thresholds.{lower.replace('_', '.')}"
+            f" {found[lower]:.6f}; raise thresholds.{upper.replace('_', '.')}.value to {least:.6f} or more"
         )
 
 

@@ -15,12 +15,13 @@ import mlflow
 import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.store.db.utils import create_sqlalchemy_engine
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from elsa_groups.base.errors import InputError
 
@@ -28,14 +29,21 @@ log = logging.getLogger(__name__)
 
 # Seconds without an answer after which it is said what is waited for.
 SILENCE = 5
+# Seconds after which a server that does not answer is given up.
+TIMEOUT = "20"
 
 _ELSEWHERE = "set MLFLOW_EXPERIMENT_NAME to an experiment whose artifacts go elsewhere"
 
 
-def check_store() -> None:
+def check_store(*, writes: bool = True) -> None:
     """Refuse a tracking store that cannot be used, before any work.
 
-    A database is tried once: MLflow itself would try it for minutes, and then raise what its driver does.
+    It is tried once, for a few seconds: MLflow itself would try a database or a server for minutes.
+
+    Parameters
+    ----------
+    writes : bool
+        Whether runs are to be logged to it, so that one which can only be read will not do.
 
     Raises
     ------
@@ -44,10 +52,11 @@ def check_store() -> None:
     """
     try:
         with _said_if_it_waits(f"tracking store {store_uri()}"):
-            _open_database(mlflow.get_tracking_uri())
+            _open_database(mlflow.get_tracking_uri(), writes=writes)
             client = MlflowClient()
-            client.search_experiments(max_results=1)
-            experiment = named_experiment(client)
+            with _tried_once():
+                client.search_experiments(max_results=1)
+                experiment = named_experiment(client)
     except (MlflowException, SQLAlchemyError, ImportError, ValueError) as error:
         raise InputError(
             f"tracking store {store_uri()}: {first_line(error)}"
@@ -61,19 +70,53 @@ def check_store() -> None:
         )
 
 
-def _open_database(uri: str) -> None:
+@contextmanager
+def _tried_once() -> Iterator[None]:
+    """Have MLflow ask a server once, and not wait for long, unless its own variables say otherwise."""
+    ours = {
+        variable.name: value
+        for variable, value in (
+            (MLFLOW_HTTP_REQUEST_MAX_RETRIES, "0"),
+            (MLFLOW_HTTP_REQUEST_TIMEOUT, TIMEOUT),
+        )
+        if variable.name not in os.environ
+    }
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
+
+
+def _open_database(uri: str, *, writes: bool) -> None:
     """Connect to a store that is a database, once; one of SQLite that is not there yet is left to MLflow."""
     if urlparse(uri).scheme.partition("+")[0] not in DATABASE_ENGINES:
         return
     address = sqlalchemy.make_url(uri)
-    if address.get_backend_name() == "sqlite" and not Path(address.database or "").exists():
+    file = address.database or ""
+    if address.get_backend_name() == "sqlite" and not (file.startswith("file:") or Path(file).exists()):
         return
     engine = create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
     try:
-        with engine.connect():
-            pass
+        with engine.connect() as connection:
+            if writes and engine.dialect.name == "sqlite":
+                _write_nothing(connection)
     finally:
         engine.dispose()
+
+
+def _write_nothing(connection: sqlalchemy.Connection) -> None:
+    """Raise what SQLite does where a database can only be read; one that somebody else writes to will do."""
+    try:
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+    except OperationalError as error:
+        if "readonly" in str(error.orig):
+            raise
+    finally:
+        connection.rollback()
 
 
 @contextmanager

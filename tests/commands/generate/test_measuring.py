@@ -20,9 +20,10 @@ from elsa_groups.commands.generate.measuring import (
 from elsa_groups.commands.generate.population import Chosen, Population
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
-from elsa_groups.measures.jackknife import find_interval
+from elsa_groups.measures.jackknife import ONE_GROUP, find_interval
 from elsa_groups.measures.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
+from elsa_groups.report.tables import summary_row
 from elsa_groups.similarity.history_users import HistoryUsers
 from elsa_groups.similarity.limits import Target
 from elsa_groups.similarity.vector_users import VectorUsers
@@ -98,6 +99,8 @@ def test_a_key_that_half_of_the_users_cannot_fill_has_no_intervals(caplog: pytes
     assert [
         record.message.split(",")[0] for record in caplog.records if "no intervals" in record.message
     ] == ["no intervals of crowd_30"]
+    assert summary_row(crowd)["no_interval"] == "half of the users cannot fill it"
+    assert "no_interval" not in summary_row(random)
 
 
 def slow(key: DrawnKey, restarts: int) -> DrawnKey:
@@ -125,6 +128,9 @@ def test_groups_that_take_too_many_attempts_have_no_intervals(caplog: pytest.Log
     (result,) = measure_keys(source_of(), [slow(drawn(source_of(), ANYONE, (3,)), restarts=100)])
     assert {of.interval for of in result.evidence} == {None}
     assert "no intervals of random_3, whose groups take too many attempts" in caplog.text
+    assert (
+        result.no_interval == "its groups take too many attempts to be drawn again from halves of the users"
+    )
 
 
 def test_evidence_depends_on_no_thread_and_no_other_key():
@@ -147,7 +153,7 @@ def test_a_key_is_paired_with_its_partner_within_each_half():
         kind=GroupType(family, (3, 1)),
         groups=draw_groups(source.population.users, family, (3, 1), given=given, **limits),
     )
-    halves = draw_from_halves(source, [partner, key])
+    halves = draw_from_halves(source, [partner, key]).members
     assert len(halves["same_3_1"]) == 4
     for before, after in zip(halves["random_3"], halves["same_3_1"], strict=True):
         assert after[:, :3].tolist() == before.tolist()
@@ -160,7 +166,9 @@ def test_a_key_whose_partner_half_of_the_users_cannot_fill_has_no_intervals(capl
     pairs = partner.groups.members[:, :1]
     limits = limits_of(source)
     paired = draw_groups(source.population.users, family, (1, 1), given=pairs, **limits)
-    assert draw_from_halves(source, [partner, DrawnKey(GroupType(family, (1, 1)), paired, paired, 0.5)]) == {}
+    halves = draw_from_halves(source, [partner, DrawnKey(GroupType(family, (1, 1)), paired, paired, 0.5)])
+    assert halves.members == {}
+    assert set(halves.missing) == {"crowd_30", "pair_1_1"}
     assert "pair_1_1: expected groups of crowd_30 to be paired with, got none" in caplog.text
 
 
@@ -183,6 +191,14 @@ def test_too_few_users_to_halve_leave_no_intervals(caplog):
     (result,) = measure_keys(source, [drawn(source, pairs, (2,))])
     assert {of.interval for of in result.evidence} == {None}
     assert caplog.text.count("no intervals") == 1
+    assert result.no_interval == "half of the users makes no thresholds"
+
+
+def test_one_group_has_no_interval_and_says_why():
+    source = source_of()
+    (result,) = measure_keys(source, [drawn(source, replace(ANYONE, n_groups=1), (3,))])
+    assert {of.interval for of in result.evidence} == {None}
+    assert result.no_interval == ONE_GROUP
 
 
 def test_a_half_whose_thresholds_cross_leaves_no_intervals(caplog):
@@ -208,7 +224,7 @@ def test_half_of_the_users_are_asked_for_half_of_the_groups_where_a_filter_is_on
         source.population.users, family, (3,), filters=filters_of(disjoint=True), **limits
     )
     key = DrawnKey(GroupType(family, (3,)), disjoint, drawn(source, ANYONE, (3,)).random, 0.5)
-    halves = draw_from_halves(source, [key])["random_3"]
+    halves = draw_from_halves(source, [key]).members["random_3"]
     assert [len(members) for members in halves] == [4] * 4
     assert all(len(set(members.ravel())) == members.size for members in halves)
     (result,) = measure_keys(source, [key])
@@ -221,7 +237,7 @@ def test_only_a_half_without_one_group_leaves_no_intervals_where_fewer_will_do(c
     source = replace(source, settings=replace(source.settings, allow_partial=True, sampling=sampling))
     similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
     keys = [drawn(source, similar, (3,)), drawn(source, replace(ANYONE, name="crowd"), (30,))]
-    halves = draw_from_halves(source, keys)
+    halves = draw_from_halves(source, keys).members
     counts = [len(members) for members in halves["similar_3"]]
     assert 1 <= min(counts) < max(counts) <= 15
     assert list(halves) == ["similar_3"]

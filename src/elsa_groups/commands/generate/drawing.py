@@ -13,12 +13,14 @@ from elsa_groups.base.errors import Unfilled
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.stages import stage
 from elsa_groups.base.threads import available_threads
+from elsa_groups.commands.generate.advice import Trial, advise
 from elsa_groups.commands.generate.measuring import DrawnFrom, DrawnKey, measure_keys
 from elsa_groups.commands.generate.population import Chosen, Population, embed_population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import GroupType, find_partners
 from elsa_groups.groups.groups import first_subgroups
-from elsa_groups.groups.rejection import check_room, draw_kept_groups
+from elsa_groups.groups.rejection import draw_kept_groups
+from elsa_groups.groups.room import check_room
 from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.measures.statistics import Result
 from elsa_groups.model.embeddings import Embeddings
@@ -67,12 +69,12 @@ def draw_all(
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     runtime = runtime_of(settings, ranks)
     population = find_population(settings, interactions, encoder, chosen, runtime.threads)
-    _check_room(settings, population.users.n_users)
+    _check_room(settings, population)
     if "max_recommendation_overlap" in settings.filters.on:
         population = population.with_top_items(threads=runtime.threads)
     thresholds = thresholds_of(settings, population, runtime)
     with stage("groups and random ones", "groups") as done:
-        drawn = _draw_keys(settings, population, thresholds.limits, runtime)
+        drawn = _draw_or_advise(settings, population, thresholds.limits, runtime)
         done.count = sum(len(each.members) for key in drawn for each in (key.groups, key.random))
     results: list[Result] = []
     if not ranks.rank:
@@ -107,23 +109,17 @@ def find_population(
     return population
 
 
-def _check_room(settings: GenerateSettings, n_users: int) -> None:
+def _check_room(settings: GenerateSettings, population: Population) -> None:
     """Refuse keys that filters leave no room for, before thresholds and the keys ahead of them."""
     if not settings.allow_partial:
         for kind in settings.types:
-            check_room(settings.filters, kind, n_users)
+            check_room(settings.filters, kind, population.users.n_users, population.lookup)
 
 
 def thresholds_of(settings: GenerateSettings, population: Population, runtime: Runtime) -> Thresholds:
     """Find the thresholds over the pairs of the users who make them."""
     with stage("thresholds", "pairs") as done:
-        thresholds = find_thresholds(
-            population.compared,
-            settings.thresholds,
-            seed=settings.seed,
-            runtime=runtime,
-            needs_band=settings.needs_band,
-        )
+        thresholds = _find_thresholds(settings, population, runtime)
         done.count = thresholds.pairs
     log.info(
         "thresholds over %d users (%s): similar >= %.6f, divergent <= %.6f",
@@ -132,12 +128,48 @@ def thresholds_of(settings: GenerateSettings, population: Population, runtime: R
     return thresholds
 
 
-def _draw_keys(
+def _find_thresholds(settings: GenerateSettings, population: Population, runtime: Runtime) -> Thresholds:
+    return find_thresholds(
+        population.compared,
+        settings.thresholds,
+        seed=settings.seed,
+        runtime=runtime,
+        needs_band=settings.needs_band,
+    )
+
+
+def _draw_or_advise(
     settings: GenerateSettings, population: Population, limits: Limits, runtime: Runtime
 ) -> list[DrawnKey]:
+    """Draw the groups of every key, and say which are fewer than wanted; or which settings would do."""
+    try:
+        drawn, left_out = _draw_keys(settings, population, limits, runtime)
+    except Unfilled as error:
+        log.info("not to be drawn so; trying which settings would do")
+        trial = Trial(
+            settings,
+            limits,
+            population.compared,
+            lambda tried, looser: _draw_keys(tried, population, looser, runtime),
+            lambda asked: _find_thresholds(replace(settings, thresholds=asked), population, runtime).limits,
+        )
+        raise Unfilled(f"{error} {advise(trial)}") from error
+    if not runtime.ranks.rank:
+        for key in drawn:
+            if key.groups.accounting.shortfall:
+                reason = key.groups.accounting.reason
+                log.warning("%s: fewer groups than wanted: %s", key.groups.key, reason)
+        for error in left_out:
+            log.warning("left out %s", error)
+    return drawn
+
+
+def _draw_keys(
+    settings: GenerateSettings, population: Population, limits: Limits, runtime: Runtime
+) -> tuple[list[DrawnKey], list[Unfilled]]:
     """Draw the groups of every key in order, as later ones may be paired with those of earlier ones.
 
-    With ``allow_partial`` a key that has not one group is left out, unless all are.
+    With ``allow_partial`` a key that has not one group is left out, and why is returned too, unless all are.
     """
     partners = find_partners(list(settings.families.values()))
     drawn: list[DrawnKey] = []
@@ -154,14 +186,12 @@ def _draw_keys(
             if not settings.allow_partial:
                 raise
             unfilled.append(error)
-            if not runtime.ranks.rank:
-                log.warning("left out %s", error)
             continue
         members[kind.name] = key.groups.members
         drawn.append(key)
     if not drawn:
         raise unfilled[0]
-    return drawn
+    return drawn, unfilled
 
 
 def _draw_key(
@@ -185,8 +215,6 @@ def _draw_key(
         "%s: %d draws, %d accepted, %d restarts, %.3f s",
         groups.key, draws.draws.sum(), draws.accepted.sum(), draws.restarts.sum(), seconds,
     )  # fmt: skip
-    if draws.shortfall and not runtime.ranks.rank:
-        log.warning("%s: fewer groups than wanted: %s", groups.key, draws.reason)
     n_random = max(settings.baseline.n_groups, kind.n_groups)
     law = replace(law, stream="baseline")
     random = draw_groups(population.users, kind.without_rules, law, n_groups=n_random, runtime=runtime)

@@ -46,6 +46,12 @@ _ATTEMPTS_OF_HALF, _FEWEST_OF_HALF = 2_000, 20
 _EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
 
 
+# Why there are no intervals of a key, as records and pages say it.
+_TOO_MANY_ATTEMPTS = "its groups take too many attempts to be drawn again from halves of the users"
+_NO_THRESHOLDS = "half of the users makes no thresholds"
+_NOT_FILLED = "half of the users cannot fill it"
+
+
 @dataclass(frozen=True)
 class DrawnKey:
     """The groups of one key before they are measured.
@@ -88,6 +94,22 @@ class DrawnFrom:
     runtime: Runtime
 
 
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """What was drawn again from random halves of the users.
+
+    Attributes
+    ----------
+    members : dict of str to list of (n, size) int64
+        By key the members of the groups of each half.
+    missing : dict of str to str
+        By key that was not drawn from every half, why not.
+    """
+
+    members: dict[str, list[Members]]
+    missing: dict[str, str]
+
+
 def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     """Measure the groups of all keys, beside random groups and with intervals."""
     activity, seed = source.population.lookup.lengths, source.settings.seed
@@ -98,11 +120,11 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
         for key in keys
     ]
     halves = draw_from_halves(source, keys)
-    measured = [*as_active, *(part for members in halves.values() for part in members)]
+    measured = [*as_active, *(part for members in halves.members.values() for part in members)]
     measured += [groups.members for key in keys for groups in (key.groups, key.random)]
     profiles = _profile(source, measured)
     return [
-        _measure_key(source, profiles, key, matched, halves.get(key.groups.key))
+        _measure_key(source, profiles, key, matched, halves)
         for key, matched in zip(keys, as_active, strict=True)
     ]
 
@@ -123,33 +145,37 @@ def _profile(source: DrawnFrom, measured: list[Members]) -> Profiles:
     return Profiles.of(histories, top)
 
 
-def draw_from_halves(source: DrawnFrom, keys: list[DrawnKey]) -> dict[str, list[Members]]:
-    """Repeat thresholds and groups on random halves of the users; return the members by key.
+def draw_from_halves(source: DrawnFrom, keys: list[DrawnKey]) -> Halves:
+    """Repeat thresholds and groups on random halves of the users.
 
     A key that cannot be filled from some half is left out; all are where a half has no thresholds.
     """
     n_users, seed = source.population.users.n_users, source.settings.seed
     count = source.settings.evidence.halves or 0
-    drawn: dict[str, list[Members]] = {}
+    found = Halves({}, {})
     for key in keys if count else []:
         if _affordable(key) < min(_FEWEST_OF_HALF, len(key.groups.members)):
             log.warning("no intervals of %s, whose groups take too many attempts", key.groups.key)
+            found.missing[key.groups.key] = _TOO_MANY_ATTEMPTS
         else:
-            drawn[key.groups.key] = []
+            found.members[key.groups.key] = []
     halves = random_halves(n_users, count, seed=seed)
     for half, rows in enumerate(progress(halves, label="halves of the users", unit="half", total=count)):
         try:
             part = _half_of(source, rows)
         except InputError as error:
             log.warning("no intervals, as half of the users makes no thresholds: %s", error)
-            return {}
-        members = _draw_keys_again(part, keys, drawn, share=share_of_half(n_users), stream=f"half {half}")
-        for name in list(drawn):
+            return Halves({}, {key.groups.key: _NO_THRESHOLDS for key in keys})
+        members = _draw_keys_again(
+            part, keys, found.members, share=share_of_half(n_users), stream=f"half {half}"
+        )
+        for name in list(found.members):
             if name in members:
-                drawn[name].append(rows[members[name]])
+                found.members[name].append(rows[members[name]])
             else:
-                del drawn[name]
-    return drawn
+                del found.members[name]
+                found.missing[name] = _NOT_FILLED
+    return found
 
 
 def _affordable(key: DrawnKey) -> int:
@@ -240,7 +266,7 @@ def _measure_key(
     profiles: Profiles,
     key: DrawnKey,
     as_active: Members,
-    halves: list[Members] | None,
+    halves: Halves,
 ) -> Result:
     """Measure the groups of one key, beside random groups of the same size and others as active."""
     groups, sizes, anyone = key.groups, key.kind.sizes, key.kind.without_rules
@@ -249,9 +275,12 @@ def _measure_key(
     tastes = measure_tastes(profiles, groups.members, sizes)
     measures = measures_of(quality, tastes)
     random, matched = (measure_members(source, profiles, m, anyone) for m in (key.random.members, as_active))
-    of_halves = [measure_members(source, profiles, members, anyone) for members in halves or []]
+    again = halves.members.get(groups.key, [])
+    of_halves = [measure_members(source, profiles, members, anyone) for members in again]
+    missing = halves.missing.get(groups.key)
     if of_halves and len(groups.members) == 1:
-        log.warning("no intervals of %s: %s", groups.key, ONE_GROUP)
+        missing = ONE_GROUP
+        log.warning("no intervals of %s: %s", groups.key, missing)
     intervals = find_intervals(measures, of_halves, share_of_half(users.n_users))
     return Result(
         groups=groups,
@@ -267,6 +296,7 @@ def _measure_key(
         random_overlap=random["recommendation_overlap_at_20"],
         evidence=compare_with_baselines(measures, {"random": random, "as_active": matched}, intervals),
         activity_difference=activity_difference(profiles.activity, groups.members),
+        no_interval=missing,
     )
 
 

@@ -1,0 +1,164 @@
+"""How many groups filters leave room for, and when it is known that no more will be found."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import rel_entr
+
+from elsa_groups.base.errors import InputError
+from elsa_groups.groups.family import GroupType
+from elsa_groups.groups.filters import Filters
+
+if TYPE_CHECKING:
+    from elsa_groups.groups.candidates import Lookup
+
+# Log likelihood ratio by which candidates are given up: a chance of at most e^-50 that it was wrong.
+_CERTAIN = 50.0
+# Candidates in vain after which more groups are unlikely: so many, and so many times what one took before.
+LONG, _GAPS = 1 << 18, 50
+
+
+def find_room(
+    filters: Filters, kind: GroupType, n_users: int, lookup: "Lookup | None" = None
+) -> tuple[float, str]:
+    """Count how many groups of a type there can be at most, whatever the similarities.
+
+    Parameters
+    ----------
+    filters : Filters
+        What is asked of groups beyond the rules of the family.
+    kind : GroupType
+        Its size counts; filters compare groups by their members, whatever the subgroup.
+    n_users : int
+        Whom groups are drawn from.
+    lookup : Lookup, optional
+        With it only users whose histories pass ``min_history`` count.
+
+    Returns
+    -------
+    room : float
+        An integer; infinite if no filter is on that bounds it.
+    why : str
+        From whom, and what bounds it.
+
+    Notes
+    -----
+    ``no_duplicates`` leaves the C(n, k) sets of k of n users. Of groups that share at most t members with
+    each other there are at most ``n / k * ((n - 1) / (k - 1) * ...)``, t + 1 factors each rounded down.
+
+    References
+    ----------
+    Johnson, "A New Upper Bound for Error-Correcting Codes", IRE Transactions on Information Theory 8, 1962,
+    doi 10.1109/TIT.1962.1057714.
+    """
+    n, size = n_users, kind.size
+    shortest = filters.min_history.value
+    whom = f"{n_users:,} users"
+    if shortest is not None and lookup is not None:
+        n = int((lookup.lengths >= shortest).sum())
+        whom = f"the {n:,} of {n_users:,} users with {shortest:,} items or more"
+    bounds: dict[str, float] = {name: math.inf for name in filters.on}
+    if "min_history" in bounds and n < size:
+        bounds["min_history"] = 0
+    exact = {
+        "no_duplicates": math.comb(n, size),
+        "distinct_first": n,
+        "disjoint": n // size,
+        "max_participation": n * (filters.max_participation.value or 0) // size,
+        "max_member_overlap": _overlapping(n, size, filters.max_member_overlap.value or 0.0),
+    }
+    bounds |= {name: bound for name, bound in exact.items() if name in bounds}
+    if not bounds:
+        return math.inf, ""
+    name = min(bounds, key=lambda each: bounds[each])
+    return bounds[name], f"{whom}, as filters.{name} leaves room for no more"
+
+
+def _overlapping(n: int, size: int, overlap: float) -> float:
+    """Return Johnson's bound on groups of which any two share at most this part of their members."""
+    shared = max(m for m in range(size + 1) if m / size <= overlap)
+    if shared == size:
+        return math.inf
+    bound = 1
+    for i in range(shared, -1, -1):
+        bound = bound * max(n - i, 0) // (size - i)
+    return bound
+
+
+def check_room(filters: Filters, kind: GroupType, n_users: int, lookup: "Lookup | None" = None) -> None:
+    """Refuse more groups of a type than there can be, before any is drawn.
+
+    Raises
+    ------
+    InputError
+        Naming the filter that leaves no room for them, and how many it does.
+    """
+    check_size(kind, n_users)
+    room, why = find_room(filters, kind, n_users, lookup)
+    if kind.n_groups > room:
+        raise InputError(
+            f"{kind.name}: expected at most {int(room):,} groups of {kind.size} from {why}, got"
+            f" {kind.n_groups:,}; loosen it or ask for fewer"
+        )
+
+
+def check_size(kind: GroupType, n_users: int) -> None:
+    """Refuse groups of more members than there are users."""
+    if n_users < kind.size:
+        raise InputError(
+            f"{kind.name}: expected at least {kind.size} users to draw a group from, got {n_users};"
+            " choose a larger set"
+        )
+
+
+class Exhaustion:
+    """Knows from counts of candidates alone when drawing more is in vain.
+
+    The share of candidates that filters keep never rises, as the groups kept before only add reasons to
+    reject. So a batch of candidates bounds what later ones can bring.
+    """
+
+    def __init__(self, budget: int, n_groups: int, *, any_will_do: bool) -> None:
+        """Take the candidates allowed and the groups wanted: any of them, or only all."""
+        self._budget, self._n_groups = budget, n_groups
+        self._any_will_do = any_will_do
+        self._before, self._last = (0, 0), (0, 0)
+
+    def found(self, drawn: int, kept: int) -> str:
+        """Return why no more should be drawn, or nothing.
+
+        Parameters
+        ----------
+        drawn, kept : int
+            Candidates so far, and how many were kept; neither may fall from call to call.
+
+        Notes
+        -----
+        Where all groups are wanted: the share kept in the last batch is compared with the share that the
+        rest of the budget would have to bring, by the likelihood ratio of two binomials. Where any will do:
+        nothing was kept of 262,144 candidates, and of 50 times as many as a group took before.
+        """
+        (drawn_before, kept_before), now = self._before, (drawn, kept)
+        self._before = now
+        if kept > kept_before:
+            self._last = now
+        if self._any_will_do:
+            vain = drawn - self._last[0]
+            dry = kept and vain >= max(LONG, _GAPS * self._last[0] / kept)
+            return f"none of the last {vain:,}, so that more are not to be expected" if dry else ""
+        batch, brought = drawn - drawn_before, kept - kept_before
+        left, missing = self._budget - drawn, self._n_groups - kept
+        if batch and left and _is_less(brought, batch, min(missing, left), left):
+            return f"{brought:,} of the last {batch:,}, so that the rest is not to be expected"
+        return ""
+
+
+def _is_less(brought: int, batch: int, missing: int, left: int) -> bool:
+    """Whether a share kept is certainly below the share needed, by the likelihood ratio."""
+    if brought * left >= missing * batch:
+        return False
+    seen = np.array([brought, batch - brought, missing, left - missing], np.float64)
+    pooled = (brought + missing) / (batch + left)
+    expected = np.array([batch, batch, left, left]) * np.array([pooled, 1 - pooled] * 2)
+    return bool(rel_entr(seen, expected).sum() > _CERTAIN)
