@@ -410,13 +410,24 @@ def _recorded_split(record: Record, interactions: Interactions) -> Split | None:
 
 
 def _recorded_checkpoint(record: Record, folder: Path) -> Path:
+    """Copy the checkpoint that was recorded: the groups run's own, or its parent's where that is damaged."""
     recorded = record.lineage["parent"]
+    copy = None
+    if recorded["pinned"] and record.artifacts.has(recorded["pinned"]):
+        copy = record.artifacts.download(recorded["pinned"], folder / "pinned")
+        if file_digest(copy) == recorded["checkpoint_sha256"]:
+            return copy
     try:
-        if recorded["pinned"] and record.artifacts.has(recorded["pinned"]):
-            return record.artifacts.download(recorded["pinned"], folder)
-        return _recorded_run(record).download(CHECKPOINT, folder)
-    except Absent as error:
-        raise InputsMissing(str(error)) from error
+        of_parent = _recorded_run(record).download(CHECKPOINT, folder)
+    except InputError as error:
+        if copy is not None:
+            return copy
+        if isinstance(error, Absent):
+            raise InputsMissing(str(error)) from error
+        raise
+    if copy is not None and file_digest(of_parent) == recorded["checkpoint_sha256"]:
+        log.warning("parent: %s is damaged; its parent's own file is taken", recorded["pinned"])
+    return of_parent
 
 
 def _recorded_run(record: Record) -> RunArtifacts:
