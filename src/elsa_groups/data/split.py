@@ -3,13 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError
+
+# Draws in memory at a time, 8 bytes each.
+_DRAWS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -171,8 +174,7 @@ def hold_out(
     sizes = np.diff(picked.indptr)
     n_targets = np.where(sizes < 2, 0, np.clip(np.rint(target_ratio * sizes), 1, np.maximum(sizes - 1, 1)))
     n_targets = n_targets.astype(np.int64)
-    hidden = np.zeros(picked.nnz, dtype=np.bool_)
-    _hide(picked.indptr, picked.indices, chosen, n_targets, np.uint64(seed), hidden)
+    hidden = _hidden(picked, chosen, n_targets, seed)
     return _part(picked, sizes - n_targets, ~hidden), _part(picked, n_targets, hidden)
 
 
@@ -181,31 +183,27 @@ def _part(picked: csr_array, sizes: NDArray[np.int64], kept: NDArray[np.bool_]) 
     return csr_array((picked.data[kept], picked.indices[kept], indptr), shape=picked.shape)
 
 
-@compiled()
-def _hide(
-    indptr: NDArray[np.integer],
-    columns: NDArray[np.integer],
-    rows: NDArray[np.int64],
-    n_targets: NDArray[np.int64],
-    seed: np.uint64,
-    hidden: NDArray[np.bool_],
-) -> None:
+def _hidden(
+    picked: csr_array, rows: NDArray[np.int64], n_targets: NDArray[np.int64], seed: int
+) -> NDArray[np.bool_]:
     """Mark the columns with the smallest draws of each row; a draw follows from (seed, row, column)."""
-    for place in range(len(rows)):
-        if not n_targets[place]:
-            continue
-        start, stop = indptr[place], indptr[place + 1]
-        state = _mix(_mix(seed) ^ np.uint64(rows[place]))
-        draws = np.empty(stop - start, np.uint64)
-        for i in range(stop - start):
-            draws[i] = _mix(state ^ np.uint64(columns[start + i]))
-        # No two are equal: the steps are one-to-one.
-        largest = np.partition(draws, n_targets[place] - 1)[n_targets[place] - 1]
-        hidden[start:stop] = draws <= largest
+    hidden = np.zeros(picked.nnz, dtype=np.bool_)
+    states = _mix(_mix(np.array([seed], np.uint64)) ^ rows.astype(np.uint64))
+    ends = np.searchsorted(picked.indptr, np.arange(0, picked.nnz, _DRAWS_AT_ONCE), side="right")
+    for first, last in pairwise([0, *ends[1:].tolist(), len(rows)]):
+        part = slice(picked.indptr[first], picked.indptr[last])
+        of_row = np.repeat(states[first:last], np.diff(picked.indptr[first : last + 1]))
+        draws = _mix(of_row ^ picked.indices[part].astype(np.uint64))
+        bounds = pairwise((picked.indptr[first : last + 1] - picked.indptr[first]).tolist())
+        for (start, stop), count in zip(bounds, n_targets[first:last].tolist(), strict=True):
+            if count:
+                of_user = draws[start:stop]
+                # No two are equal: the steps are one-to-one.
+                hidden[part][start:stop] = of_user <= np.partition(of_user, count - 1)[count - 1]
+    return hidden
 
 
-@compiled()
-def _mix(state: np.uint64) -> np.uint64:
+def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Step SplitMix64 (Steele, Lea and Flood, 2014): every input bit changes half of the output bits."""
     state = state + np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
