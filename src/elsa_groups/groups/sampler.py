@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError, Unfilled
-from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.base.philox import ZERO, block, stream_key, uniform_below
 from elsa_groups.base.progress import progress
 from elsa_groups.base.runtime import ALONE, Runtime
 from elsa_groups.base.threads import SharedTasks, run_workers
@@ -33,6 +33,8 @@ from elsa_groups.similarity.users import Users
 
 Members = NDArray[np.int64]
 
+# Of `next_to_join`: whoever is drawn, not one of those who qualify.
+_ANYBODY = np.int64(-1)
 # So often a stop is noticed.
 _DRAWS_BETWEEN_LOOKS = 1 << 20
 # Enough groups a call that the call itself, and threads waiting for the interpreter, cost little, and enough
@@ -88,7 +90,7 @@ class _Rules(NamedTuple):
     across: Band
     linkage: int
     key: np.uint64
-    max_draws: int
+    max_draws: int | None
     max_restarts: int
 
 
@@ -116,11 +118,12 @@ def _draw_groups(
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
     Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined. Without
-    ``max_draws`` (0) an attempt ends when it is complete or nobody can join. ``given`` has a row for each
+    ``max_draws`` (None, a type of its own, for which alone the listing of candidates is compiled) an attempt
+    ends when it is complete or nobody can join. ``given`` has a row for each
     group: who is in subgroup 0 from the start, instead of a user drawn for each attempt; nobody if empty.
     """
     # So many candidates cost more to draw than to list once.
-    patience = max_draws if max_draws > 0 else vectors.shape[0]
+    patience = vectors.shape[0] if max_draws is None else max_draws
     n_subgroups = sizes.shape[0]
     starts = np.zeros(n_subgroups, np.int64)
     for s in range(1, n_subgroups):
@@ -139,11 +142,11 @@ def _draw_groups(
             sums[:] = np.float32(0.0)
             group_members[:] = -1
             for m in range(given.shape[1]):
-                add_member(vectors, sums, group_members, starts, counts, taken, m, 0, given[row, m])
+                add_member(vectors, sums, group_members, starts, counts, taken, m, ZERO, given[row, m])
             if given.shape[1] == 0:
-                word = block(draw, group, 0, key)[draw & 3]
+                word = block(draw, group, ZERO, key)[draw & 3]
                 user = uniform_below(word, vectors.shape[0], draw, group, key)
-                add_member(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
+                add_member(vectors, sums, group_members, starts, counts, taken, ZERO, ZERO, user)
                 draw += 1
             joined, turn = max(1, given.shape[1]), 1 % n_subgroups
             begun, until = draw, draw + patience
@@ -151,13 +154,13 @@ def _draw_groups(
                 user, turn, draw = next_to_join(
                     coarse, half_scale, doubt, vectors, exact, sums, group_members, starts, counts, sizes,
                     taken, joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within,
-                    across, linkage, bound, -1,
+                    across, linkage, bound, _ANYBODY,
                 )  # fmt: skip
                 if user < 0 and draw < until:
                     if stop[0]:
                         return False
                     continue
-                if user < 0 and max_draws == 0:
+                if max_draws is None and user < 0:
                     user, turn, draw = next_of_listed(
                         coarse, half_scale, doubt, vectors, exact, sums, group_members, starts, counts,
                         sizes, taken, joined, turn, draw, group, key, within, across, linkage, bound,
@@ -168,7 +171,7 @@ def _draw_groups(
                 joined += 1
                 accepted[row] += 1
                 turn = turn + 1 if turn + 1 < n_subgroups else 0
-                until = until if max_draws > 0 else draw + patience
+                until = draw + patience if max_draws is None else until
             draws[row] += draw - begun
     return True
 
@@ -303,7 +306,7 @@ def _compile_law(users: Users, kind: GroupType, law: Law) -> tuple[_Scores, _Rul
         across,
         int(family.linkage),
         stream_key(law.seed, law.stream, kind.name),
-        law.max_draws or 0,
+        law.max_draws,
         law.max_restarts,
     )
     return scores, rules

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
+from elsa_groups.base.philox import ZERO
 from elsa_groups.base.sorted_lists import count_shared
 from elsa_groups.groups.common_items import count_common
 
@@ -147,8 +148,8 @@ def _measure_recommendations(top, first, members, subgroups, overlaps):
         for i in range(members.shape[1]):
             for j in range(i + 1, members.shape[1]):
                 u, v = members[g, i], members[g, j]
-                shared = count_shared(top[u], 0, k, top[v], 0, k)
-                shared_first += count_shared(first[u], 0, n_first, first[v], 0, n_first)
+                shared = count_shared(top[u], ZERO, k, top[v], ZERO, k)
+                shared_first += count_shared(first[u], ZERO, n_first, first[v], ZERO, n_first)
                 if subgroups[i] == subgroups[j]:
                     shared_in += shared
                     n_in += 1
