@@ -90,8 +90,9 @@ class _Rules(NamedTuple):
     across: Band
     linkage: int
     key: np.uint64
-    max_draws: int | None
+    max_draws: int
     max_restarts: int
+    listing: bool | None
 
 
 class _Outcome(NamedTuple):
@@ -113,17 +114,17 @@ class _Outcome(NamedTuple):
 @compiled()
 def _draw_groups(
     coarse, half_scale, doubt, vectors, exact, bound, sizes, within, across, linkage, key, max_draws,
-    max_restarts, first, given, members, draws, accepted, restarts, stop,
+    max_restarts, listing, first, given, members, draws, accepted, restarts, stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
     Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined. Without
-    ``max_draws`` (None, a type of its own, for which alone the listing of candidates is compiled) an attempt
-    ends when it is complete or nobody can join. ``given`` has a row for each
+    ``max_draws`` (0) an attempt ends when it is complete or nobody can join. If ``listing`` is None, a type
+    of its own, nobody is ever listed, and what lists them is not even compiled. ``given`` has a row for each
     group: who is in subgroup 0 from the start, instead of a user drawn for each attempt; nobody if empty.
     """
     # So many candidates cost more to draw than to list once.
-    patience = vectors.shape[0] if max_draws is None else max_draws
+    patience = max_draws if max_draws > 0 else vectors.shape[0]
     n_subgroups = sizes.shape[0]
     starts = np.zeros(n_subgroups, np.int64)
     for s in range(1, n_subgroups):
@@ -133,7 +134,7 @@ def _draw_groups(
     taken = np.empty(members.shape[1], np.int64)
     for row in range(members.shape[0]):
         group, group_members = first + row, members[row]
-        draw, joined = 0, 0
+        draw, joined = ZERO, ZERO
         while joined < members.shape[1]:
             restarts[row] += draw > 0
             if stop[0] or restarts[row] > max_restarts:
@@ -160,18 +161,21 @@ def _draw_groups(
                     if stop[0]:
                         return False
                     continue
-                if max_draws is None and user < 0:
+                if listing is None:
+                    if user < 0:
+                        break
+                elif user < 0:
                     user, turn, draw = next_of_listed(
                         coarse, half_scale, doubt, vectors, exact, sums, group_members, starts, counts,
                         sizes, taken, joined, turn, draw, group, key, within, across, linkage, bound,
                     )  # fmt: skip
-                if user < 0:
-                    break
+                    if user < 0:
+                        break
                 add_member(vectors, sums, group_members, starts, counts, taken, joined, turn, user)
                 joined += 1
                 accepted[row] += 1
                 turn = turn + 1 if turn + 1 < n_subgroups else 0
-                until = draw + patience if max_draws is None else until
+                until = until if max_draws > 0 else draw + patience
             draws[row] += draw - begun
     return True
 
@@ -306,8 +310,9 @@ def _compile_law(users: Users, kind: GroupType, law: Law) -> tuple[_Scores, _Rul
         across,
         int(family.linkage),
         stream_key(law.seed, law.stream, kind.name),
-        law.max_draws,
+        law.max_draws or 0,
         law.max_restarts,
+        None if law.max_draws else True,
     )
     return scores, rules
 

@@ -123,8 +123,8 @@ def measure_tastes(profiles: Profiles, members: Integers, sizes: tuple[int, ...]
     subgroups = np.repeat(np.arange(len(sizes)), sizes)
     _measure_recommendations(profiles.ascending, profiles.first_ascending, members, subgroups, overlaps)
     _measure_histories(
-        profiles.indptr, profiles.indices, profiles.activity, profiles.popularity, profiles.n_items,
-        members, items, means,
+        profiles.indptr, profiles.indices, profiles.activity, profiles.popularity,
+        members, np.zeros(profiles.n_items, np.bool_), items, means,
     )  # fmt: skip
     return Tastes(
         recommendation_overlap_at_20=overlaps[0],
@@ -163,9 +163,11 @@ def _measure_recommendations(top, first, members, subgroups, overlaps):
 
 
 @compiled()
-def _measure_histories(indptr, indices, activity, popularity, n_items, members, items, means):
-    """Fill the rows of items (common, union) and of means (Jaccard, activity, popularity)."""
-    have = np.zeros(n_items, np.bool_)
+def _measure_histories(indptr, indices, activity, popularity, members, have, items, means):
+    """Fill the rows of items (common, union) and of means (Jaccard, activity, popularity).
+
+    ``have`` is False for every item, before and after.
+    """
     size = members.shape[1]
     count_common(indptr, indices, members, items[0])
     for g in range(members.shape[0]):
