@@ -134,7 +134,7 @@ def _draw_groups(
     taken = np.empty(members.shape[1], np.int64)
     for row in range(members.shape[0]):
         group, group_members = first + row, members[row]
-        draw, joined = ZERO, ZERO
+        draw, joined = ZERO, 0
         while joined < members.shape[1]:
             restarts[row] += draw > 0
             if stop[0] or restarts[row] > max_restarts:
