@@ -13,7 +13,8 @@ from elsa_groups.base.errors import Unfilled
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.stages import stage
 from elsa_groups.base.threads import available_threads
-from elsa_groups.commands.generate.measuring import DrawnFrom, DrawnKey, measure_keys
+from elsa_groups.commands.generate.drawn import DrawnFrom, DrawnKey
+from elsa_groups.commands.generate.measuring import measure_keys
 from elsa_groups.commands.generate.population import Chosen, Population, embed_population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import GroupType, find_partners
