@@ -196,7 +196,7 @@ def _quantiles_fill(trial: Trial, quantiles: dict[str, float], sampling: Samplin
             end = name.partition(".")[2]
             asked = replace(asked, band=replace(asked.band, **{end: target}))
         else:
-            asked = replace(asked, **{name: target})
+            asked = replace(asked, similar=target) if name == "similar" else replace(asked, divergent=target)
     try:
         limits = trial.find(asked)
     except InputError:

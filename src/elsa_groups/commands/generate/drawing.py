@@ -14,7 +14,8 @@ from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.stages import stage
 from elsa_groups.base.threads import available_threads
 from elsa_groups.commands.generate.advice import Trial, advise
-from elsa_groups.commands.generate.measuring import DrawnFrom, DrawnKey, measure_keys
+from elsa_groups.commands.generate.drawn import DrawnFrom, DrawnKey
+from elsa_groups.commands.generate.measuring import measure_keys
 from elsa_groups.commands.generate.population import Chosen, Population, embed_population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import GroupType, find_partners
@@ -157,10 +158,10 @@ def _draw_or_advise(
     if not runtime.ranks.rank:
         for key in drawn:
             if key.groups.accounting.shortfall:
-                reason = key.groups.accounting.reason
-                log.warning("%s: fewer groups than wanted: %s", key.groups.key, reason)
-        for error in left_out:
-            log.warning("left out %s", error)
+                said = key.groups.accounting.reason
+                log.warning("%s: fewer groups than wanted: %s", key.groups.key, said)
+        for reason in left_out:
+            log.warning("left out %s", reason)
     return drawn
 
 
