@@ -42,17 +42,20 @@ class Picture:
 
     Attributes
     ----------
+    name : str
+        Of its file.
     title : str
-        The caption.
+        What it says at its top.
     alt : str
-        What it shows, for those who do not see it.
-    png : bytes
+        What it shows, for those who do not see it, and below it for all others.
+    svg : str
         The picture.
     """
 
+    name: str
     title: str
     alt: str
-    png: bytes
+    svg: str
 
 
 def render_page(
