@@ -225,7 +225,7 @@ def _select(values: NDArray[np.uint64], nth: int) -> np.uint64:
         if j < nth < i:
             break
         low, high = (low, j) if nth <= j else (i, high)
-    return values[nth]
+    return values[nth]  # type: ignore[no-any-return]
 
 
 @compiled()

@@ -20,9 +20,9 @@ from elsa_groups.groups.family import GroupType, find_partners
 from elsa_groups.groups.groups import first_subgroups
 from elsa_groups.groups.rejection import check_room, draw_kept_groups
 from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.measures.statistics import Result
 from elsa_groups.model.embeddings import Embeddings
 from elsa_groups.model.training import find_device
-from elsa_groups.report.tables import Result
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds

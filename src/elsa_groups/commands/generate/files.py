@@ -16,6 +16,7 @@ from elsa_groups.commands.generate.population import Population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Rule
 from elsa_groups.groups.groups import Groups
+from elsa_groups.measures.statistics import Result
 from elsa_groups.record.code import Code
 from elsa_groups.record.schema import (
     CODE_DIFF,
@@ -33,7 +34,6 @@ from elsa_groups.report.figures.run import figures_of, save_pictures
 from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.page import Picture, describe_users, render_page
 from elsa_groups.report.tables import (
-    Result,
     Row,
     evidence_table,
     measures_table,

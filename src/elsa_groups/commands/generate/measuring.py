@@ -28,9 +28,9 @@ from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, r
 from elsa_groups.measures.overlap import measure_overlap
 from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.similarity import measure_quality
+from elsa_groups.measures.statistics import Result
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.recommendations import top_items
-from elsa_groups.report.tables import Result
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.similarity.limits import Method
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds

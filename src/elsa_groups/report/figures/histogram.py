@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.bins import bin_edges
 from elsa_groups.report.figures.style import (
     BLUE,
@@ -28,7 +29,6 @@ from elsa_groups.report.figures.style import (
     new_figure,
     show_percent,
 )
-from elsa_groups.report.tables import Result
 from elsa_groups.report.text_tables import shorten
 
 Floats = NDArray[np.float64]

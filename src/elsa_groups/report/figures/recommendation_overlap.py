@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.rows import Marks, Rows, Spread, draw_rows
 from elsa_groups.report.figures.style import BLUE, say_range, say_types
-from elsa_groups.report.tables import Result
 
 TITLE = "Recommendations that members share"
 

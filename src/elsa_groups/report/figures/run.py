@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.histogram import Histogram, count_similarities
 from elsa_groups.report.figures.map import choose_examples, describe_map, draw_map, map_users
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
@@ -15,7 +16,6 @@ from elsa_groups.report.figures.recommendation_overlap import describe_overlaps,
 from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
 from elsa_groups.report.figures.style import save_png, save_svg
 from elsa_groups.report.page import Picture
-from elsa_groups.report.tables import Result
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.rows import Floats, Marks, Rows, Spread, draw_rows
 from elsa_groups.report.figures.style import BLUE, ORANGE, say_range, say_types
-from elsa_groups.report.tables import Result
 
 TITLE = "Similarity of the members of a group"
 
