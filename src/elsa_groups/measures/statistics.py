@@ -41,6 +41,8 @@ class Result:
         Standardised mean difference of the members' activity from that of users.
     trained_share : float in [0, 1] or None
         Share of the members that the parent was trained on, where it is known.
+    no_interval : str
+        Why there are no confidence intervals; empty where there are, or none were asked for.
     """
 
     groups: Groups
@@ -53,6 +55,7 @@ class Result:
     evidence: Sequence[BaselineComparison]
     activity_difference: float
     trained_share: float | None = None
+    no_interval: str = ""
 
     @cached_property
     def measures(self) -> dict[str, NDArray[np.float64]]:

@@ -42,6 +42,8 @@ class Drawn:
         What similar and divergent meant.
     results : list of Result
         Groups of every key, in order of the configuration; on rank 0 alone.
+    absent : dict of str to str
+        Why there is not one group of a type, by type; only where fewer groups than asked for are allowed.
     runtime : Runtime
         What it was computed on; nothing depends on it.
     """
@@ -49,6 +51,7 @@ class Drawn:
     population: Population
     thresholds: Thresholds
     results: list[Result]
+    absent: dict[str, str]
     runtime: Runtime
 
     @property
@@ -72,7 +75,7 @@ def draw_all(
         population = population.with_top_items(threads=runtime.threads)
     thresholds = thresholds_of(settings, population, runtime)
     with stage("groups and random ones", "groups") as done:
-        drawn = _draw_keys(settings, population, thresholds.limits, runtime)
+        drawn, absent = _draw_keys(settings, population, thresholds.limits, runtime)
         done.count = sum(len(each.members) for key in drawn for each in (key.groups, key.random))
     results: list[Result] = []
     if not ranks.rank:
@@ -81,7 +84,7 @@ def draw_all(
                 trained_share = population.trained_share(result.groups.members)
                 results.append(replace(result, trained_share=trained_share))
             measured.count = done.count
-    return Drawn(population, thresholds, results, runtime)
+    return Drawn(population, thresholds, results, absent, runtime)
 
 
 def runtime_of(settings: GenerateSettings, ranks: Ranks) -> Runtime:
@@ -134,15 +137,15 @@ def thresholds_of(settings: GenerateSettings, population: Population, runtime: R
 
 def _draw_keys(
     settings: GenerateSettings, population: Population, limits: Limits, runtime: Runtime
-) -> list[DrawnKey]:
-    """Draw the groups of every key in order, as later ones may be paired with those of earlier ones.
+) -> tuple[list[DrawnKey], dict[str, str]]:
+    """Draw the groups of every type in order, as later ones may be paired with those of earlier ones.
 
-    With ``allow_partial`` a key that has not one group is left out, unless all are.
+    With ``allow_partial`` a type that has not one group is left out, unless all are; why is returned, too.
     """
     partners = find_partners(list(settings.families.values()))
     drawn: list[DrawnKey] = []
     members: dict[str, NDArray[np.int64]] = {}
-    unfilled: list[Unfilled] = []
+    unfilled: dict[str, Unfilled] = {}
     for kind in settings.types:
         partner = partners.get(kind.name)
         try:
@@ -153,15 +156,15 @@ def _draw_keys(
         except Unfilled as error:
             if not settings.allow_partial:
                 raise
-            unfilled.append(error)
+            unfilled[kind.name] = error
             if not runtime.ranks.rank:
                 log.warning("left out %s", error)
             continue
         members[kind.name] = key.groups.members
         drawn.append(key)
     if not drawn:
-        raise unfilled[0]
-    return drawn
+        raise next(iter(unfilled.values()))
+    return drawn, {name: str(error) for name, error in unfilled.items()}
 
 
 def _draw_key(

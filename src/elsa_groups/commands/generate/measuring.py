@@ -88,6 +88,22 @@ class DrawnFrom:
     runtime: Runtime
 
 
+@dataclass(frozen=True)
+class Halves:
+    """Groups that were drawn again from random halves of the users.
+
+    Attributes
+    ----------
+    members : dict of str to list of Members
+        For each group type one array a half.
+    reasons : dict of str to str
+        Why there are none, for the other types that were asked for.
+    """
+
+    members: dict[str, list[Members]]
+    reasons: dict[str, str]
+
+
 def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     """Measure the groups of all keys, beside random groups and with intervals."""
     activity, seed = source.population.lookup.lengths, source.settings.seed
@@ -98,11 +114,11 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
         for key in keys
     ]
     halves = draw_from_halves(source, keys)
-    measured = [*as_active, *(part for members in halves.values() for part in members)]
+    measured = [*as_active, *(part for members in halves.members.values() for part in members)]
     measured += [groups.members for key in keys for groups in (key.groups, key.random)]
     profiles = _profile(source, measured)
     return [
-        _measure_key(source, profiles, key, matched, halves.get(key.groups.key))
+        _measure_key(source, profiles, key, matched, halves)
         for key, matched in zip(keys, as_active, strict=True)
     ]
 
@@ -123,17 +139,18 @@ def _profile(source: DrawnFrom, measured: list[Members]) -> Profiles:
     return Profiles.of(histories, top)
 
 
-def draw_from_halves(source: DrawnFrom, keys: list[DrawnKey]) -> dict[str, list[Members]]:
-    """Repeat thresholds and groups on random halves of the users; return the members by key.
+def draw_from_halves(source: DrawnFrom, keys: list[DrawnKey]) -> Halves:
+    """Repeat thresholds and groups on random halves of the users.
 
-    A key that cannot be filled from some half is left out; all are where a half has no thresholds.
+    A type that cannot be filled from some half is left out; all are where a half has no thresholds.
     """
     n_users, seed = source.population.users.n_users, source.settings.seed
     count = source.settings.evidence.halves or 0
     drawn: dict[str, list[Members]] = {}
+    reasons: dict[str, str] = {}
     for key in keys if count else []:
         if _affordable(key) < min(_FEWEST_OF_HALF, len(key.groups.members)):
-            log.warning("no intervals of %s, whose groups take too many attempts", key.groups.key)
+            reasons[key.groups.key] = "its groups take too many attempts"
         else:
             drawn[key.groups.key] = []
     halves = random_halves(n_users, count, seed=seed)
@@ -141,15 +158,25 @@ def draw_from_halves(source: DrawnFrom, keys: list[DrawnKey]) -> dict[str, list[
         try:
             part = _half_of(source, rows)
         except InputError as error:
-            log.warning("no intervals, as half of the users makes no thresholds: %s", error)
-            return {}
-        members = _draw_keys_again(part, keys, drawn, share=share_of_half(n_users), stream=f"half {half}")
+            reason = f"half of the users makes no thresholds: {error}"
+            return _say(Halves({}, {key.groups.key: reason for key in keys}))
+        members, unfilled = _draw_keys_again(
+            part, keys, drawn, share=share_of_half(n_users), stream=f"half {half}"
+        )
+        reasons |= unfilled
         for name in list(drawn):
             if name in members:
                 drawn[name].append(rows[members[name]])
             else:
                 del drawn[name]
-    return drawn
+    return _say(Halves(drawn, reasons))
+
+
+def _say(halves: Halves) -> Halves:
+    """Log why group types have no intervals, as soon as it is known."""
+    for name, reason in halves.reasons.items():
+        log.warning("no confidence intervals of %s: %s", name, reason)
+    return halves
 
 
 def _affordable(key: DrawnKey) -> int:
@@ -161,10 +188,11 @@ def _affordable(key: DrawnKey) -> int:
 
 def _draw_keys_again(
     half: DrawnFrom, keys: list[DrawnKey], wanted: Collection[str], *, share: float, stream: str
-) -> dict[str, Members]:
-    """Draw the wanted keys from a half of the users; return the members, as its rows, by key that has any."""
+) -> tuple[dict[str, Members], dict[str, str]]:
+    """Draw the wanted types from a half; return the members, as its rows, or why there are none, by type."""
     partners = find_partners(list(dict.fromkeys(key.kind.family for key in keys)))
     members: dict[str, Members] = {}
+    reasons: dict[str, str] = {}
     for key in [key for key in keys if key.groups.key in wanted]:
         name, partner = key.groups.key, partners.get(key.groups.key)
         try:
@@ -173,8 +201,8 @@ def _draw_keys_again(
             given = first_subgroups(partner, members, key.kind)
             members[name] = _draw_again(half, key, given, share=share, stream=stream)
         except InputError as error:
-            log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
-    return members
+            reasons[name] = f"half of the users cannot fill it: {error}"
+    return members, reasons
 
 
 def _half_of(source: DrawnFrom, rows: Members) -> DrawnFrom:
@@ -240,7 +268,7 @@ def _measure_key(
     profiles: Profiles,
     key: DrawnKey,
     as_active: Members,
-    halves: list[Members] | None,
+    halves: Halves,
 ) -> Result:
     """Measure the groups of one key, beside random groups of the same size and others as active."""
     groups, sizes, anyone = key.groups, key.kind.sizes, key.kind.without_rules
@@ -249,9 +277,13 @@ def _measure_key(
     tastes = measure_tastes(profiles, groups.members, sizes)
     measures = measures_of(quality, tastes)
     random, matched = (measure_members(source, profiles, m, anyone) for m in (key.random.members, as_active))
-    of_halves = [measure_members(source, profiles, members, anyone) for members in halves or []]
+    of_halves = [
+        measure_members(source, profiles, members, anyone) for members in halves.members.get(groups.key, [])
+    ]
+    reason = halves.reasons.get(groups.key, "")
     if of_halves and len(groups.members) == 1:
-        log.warning("no intervals of %s: %s", groups.key, ONE_GROUP)
+        reason = ONE_GROUP
+        log.warning("no confidence intervals of %s: %s", groups.key, reason)
     intervals = find_intervals(measures, of_halves, share_of_half(users.n_users))
     return Result(
         groups=groups,
@@ -267,6 +299,7 @@ def _measure_key(
         random_overlap=random["recommendation_overlap_at_20"],
         evidence=compare_with_baselines(measures, {"random": random, "as_active": matched}, intervals),
         activity_difference=activity_difference(profiles.activity, groups.members),
+        no_interval=reason,
     )
 
 

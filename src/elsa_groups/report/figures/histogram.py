@@ -66,8 +66,8 @@ class Histogram:
     key : str
         The group type.
     edges : NDArray[np.float64], shape (n_bins + 1,)
-        Bin edges, the same for all group types of a run; the last bin is closed. Both thresholds are among them,
-        the divergent one as the next larger number, so that values equal to it are below.
+        Bin edges, the same for all group types of a run; the last bin is closed. Both thresholds are
+        among them, the divergent one as the next larger number, so that values equal to it are below.
     groups, random : Series
         Group similarity of the type and of random groups.
     similar, divergent : float

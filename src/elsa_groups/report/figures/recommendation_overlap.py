@@ -12,7 +12,7 @@ TITLE = "Recommendations that members share"
 
 
 def overlap_rows(results: Sequence[Result]) -> Rows:
-    """Return a row for each group type: the share of their first 20 recommendations that two members share."""
+    """Return a row for each group type: the share of its first 20 recommendations that a pair shares."""
     spread = Spread.of([result.tastes.recommendation_overlap_at_20 for result in results])
     return Rows(
         names=tuple(result.groups.key for result in results),
@@ -34,6 +34,6 @@ def describe_overlaps(rows: Rows) -> str:
         for spread in (rows.marks[0].spread, rows.random)
     )
     return (
-        f"Share of their first 20 recommendations that two members have in common, for {say_types(rows.names)}:"
-        f" mean {groups}, beside random groups of the same size, mean {random}."
+        "Share of their first 20 recommendations that two members have in common, for"
+        f" {say_types(rows.names)}: mean {groups}, beside random groups of the same size, mean {random}."
     )

@@ -8,14 +8,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.base.files import write_json
 from elsa_groups.measures.statistics import Result
-from elsa_groups.report.figures.histogram import Histogram, count_similarities
+from elsa_groups.report.figures.histogram import (
+    Histogram,
+    count_similarities,
+    describe_histogram,
+    draw_histogram,
+)
 from elsa_groups.report.figures.map import choose_examples, describe_map, draw_map, map_users
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
 from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps, overlap_rows
 from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
 from elsa_groups.report.figures.style import save_png, save_svg
-from elsa_groups.report.page import Picture
+from elsa_groups.report.pictures import Picture
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
 
@@ -92,6 +98,13 @@ def figures_of(
 def histograms_of(results: Sequence[Result], thresholds: Thresholds) -> list[Histogram]:
     """Return the distribution of group similarity of every group type, all over the same bins."""
     return count_similarities(results, similar=thresholds.similar, divergent=thresholds.divergent)
+
+
+def save_histogram(folder: Path, histogram: Histogram) -> Picture:
+    """Write a histogram to ``<group type>.json``, ``.png`` and ``.svg``; return it as a page shows it."""
+    write_json(folder / f"{histogram.key}.json", histogram.as_dict())
+    figure = draw_histogram(histogram)
+    return save_picture(folder, RunFigure.of(histogram.key, figure, describe_histogram(histogram)))
 
 
 def save_picture(folder: Path, shown: RunFigure) -> Picture:
