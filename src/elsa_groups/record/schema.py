@@ -121,6 +121,7 @@ def groups_lineage(
     origin: dict[str, Any],
     *,
     groups: dict[str, Any],
+    absent: dict[str, str],
     artifacts: dict[str, str],
     environment: dict[str, Any],
 ) -> dict[str, Any]:
@@ -131,7 +132,10 @@ def groups_lineage(
     origin : dict
         From :func:`groups_origin`.
     groups : dict
-        By key: family, subgroup sizes, shape and digest of its member array, and what filters rejected.
+        By group type: family, subgroup sizes, shape and digest of its member array, what filters rejected,
+        how many groups are missing and why, and why it has no confidence intervals.
+    absent : dict of str to str
+        Why there is not one group of a type, by type.
     artifacts : dict
         SHA-256 by artifact path.
     environment : dict
@@ -147,6 +151,7 @@ def groups_lineage(
         "kind": "groups",
         **origin,
         "groups": groups,
+        **({"absent": absent} if absent else {}),
         "artifacts": artifacts,
         "environment": environment,
     }

@@ -1,8 +1,9 @@
 """What a reader of a run must be told before using its groups: pure functions of numbers at hand."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.tables import Row
 
 # A divergent pair whose cosine may be this high is not one of opposed tastes; above the second it is alike.
@@ -11,12 +12,12 @@ OPPOSED_BELOW, ALIKE_ABOVE = -0.1, 0.1
 LOW_COVERAGE = 0.8
 # Groups of the busiest user: at least so many, and more than so many times the average user's.
 BUSY_GROUPS, BUSY_TIMES = 5, 10.0
-# Dropped attempts for every group.
+# Abandoned attempts for every group.
 MANY_RESTARTS = 1.0
 # In standard deviations of users: what Cohen, Statistical Power Analysis (1988), calls a small effect.
 ACTIVITY_DIFFERENCE = 0.2
 
-# Keys named one by one, the worst first.
+# Group types named one by one, the worst first.
 _TOLD = 4
 
 
@@ -59,11 +60,11 @@ def find_cautions(
     users_activity : float
         Items in a history, mean over the eligible users.
     ruled : collection of str
-        Keys whose family has a rule: those that are not random groups themselves.
+        Group types whose family has a rule: those that are not random groups themselves.
     held_out : bool
         Whether a part of histories was held out for a later evaluation.
     absent : collection of str
-        Keys that were asked for and have not one group.
+        Group types that were asked for and have not one group.
     """
     found = (
         _shortfall(rows, absent),
@@ -80,12 +81,27 @@ def find_cautions(
     return tuple(caution for caution in found if caution is not None)
 
 
+def say_missing(results: Sequence[Result], absent: Mapping[str, str]) -> list[str]:
+    """Say of every group type that has fewer groups than asked for, or no confidence intervals, why."""
+    short = [
+        f"{of.groups.key} has {of.groups.accounting.shortfall:,} groups fewer than asked for:"
+        f" {of.groups.accounting.reason}"
+        for of in results
+        if of.groups.accounting.shortfall
+    ]
+    none = [f"{key} has not one group: {why.removeprefix(f'{key}: ')}" for key, why in absent.items()]
+    bare = [
+        f"{of.groups.key} has no confidence intervals: {of.no_interval}." for of in results if of.no_interval
+    ]
+    return [*short, *none, *bare]
+
+
 def _tell(rows: list[Row], badness: Callable[[Row], float], numbers: Callable[[Row], str]) -> str:
-    """Name the worst keys with their numbers, and say how many more there are."""
+    """Name the worst group types with their numbers, and say how many more there are."""
     worst = sorted(rows, key=badness, reverse=True)
     more = len(worst) - _TOLD
     told = [f"{row['key']} ({numbers(row)})" for row in worst[:_TOLD]]
-    return ", ".join(told) + (f" and {more} more key{'s' if more > 1 else ''}" if more > 0 else "")
+    return ", ".join(told) + (f" and {more} more type{'s' if more > 1 else ''}" if more > 0 else "")
 
 
 def _shortfall(rows: list[Row], absent: Collection[str]) -> Caution | None:
@@ -100,7 +116,8 @@ def _shortfall(rows: list[Row], absent: Collection[str]) -> Caution | None:
     told += [f"{key} (none)" for key in absent]
     return Caution(
         "There are fewer groups than asked for",
-        f"Drawing ended before as many were found in {', '.join(filter(None, told))}; the log says why.",
+        f"Drawing ended before as many were found in {', '.join(filter(None, told))}; why is said below the"
+        " table of group types.",
     )
 
 
@@ -127,8 +144,8 @@ def _wrong_pairs(rows: list[Row]) -> Caution | None:
         return f"{n_wrong:,} of {row['groups']:,} groups, {row['wrong_pair_share']:.1%}"
 
     return Caution(
-        "Groups hold wrong pairs",
-        "Two members or more are on the wrong side of their threshold in"
+        "Groups hold pairs that break the rule",
+        "At least one pair of members is on the wrong side of its threshold in"
         f" {_tell(wrong, lambda row: row['wrong_pair_share'], numbers)}. Whoever joins need not meet it with"
         " every member, unless the family's linkage is all.",
     )
@@ -143,7 +160,7 @@ def _unrelated(divergent: float | None) -> Caution | None:
     kind = "somewhat alike" if cosine > ALIKE_ABOVE else "unrelated"
     return Caution(
         f"Divergent tastes are {kind}, not opposed",
-        f"Pairs count as divergent up to a similarity of {divergent:.3f}, which is a cosine of"
+        f"Pairs count as divergent up to a similarity of {divergent:.4f}, which is a cosine of"
         f" {signed(cosine)}: 0 is unrelated, and opposed tastes are well below.",
     )
 
@@ -172,7 +189,7 @@ def _low_coverage(rows: list[Row], n_users: int) -> Caution | None:
         lambda row: f"{row['user_coverage']:.1%} against {by_chance(row):.1%}",
     )
     return Caution(
-        "Few users take part",
+        "User coverage is low",
         f"Fewer of the {n_users:,} users are reached than as many random groups would reach in {told}.",
     )
 
@@ -203,9 +220,9 @@ def _restarts(rows: list[Row]) -> Caution | None:
     many = [row for row in rows if each(row) > MANY_RESTARTS]
     if not many:
         return None
-    told = _tell(many, each, lambda row: f"{row['restarts']:,} dropped for {row['groups']:,} groups")
+    told = _tell(many, each, lambda row: f"{row['restarts']:,} abandoned for {row['groups']:,} groups")
     return Caution(
-        "More attempts were dropped than finished",
+        "More attempts were abandoned than finished",
         f"Attempts that found no further member outnumber the groups in {told}. Users whom few others fit"
         " are rare there.",
     )
@@ -258,6 +275,6 @@ def _like_random(rows: list[Row]) -> Caution | None:
     )
     return Caution(
         "Recommendations overlap as in random groups",
-        "What members are recommended overlaps no more and no less than in random groups of users as active,"
+        "What members are recommended overlaps no more and no less than in activity-matched random groups,"
         f" as far as one can tell, in {told}.",
     )

@@ -35,7 +35,7 @@ class Member:
         Who.
     n_items : int
         Length of the history.
-    telling : tuple of str
+    characteristic : tuple of str
         Items of the history that lie closest to the user's embedding, the closest first.
     """
 
@@ -43,7 +43,7 @@ class Member:
     subgroup: int
     user_id: str
     n_items: int
-    telling: tuple[str, ...]
+    characteristic: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class MemberHistories:
         columns: Columns = matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]
         return columns
 
-    def telling(self, member: int) -> Columns:
+    def characteristic(self, member: int) -> Columns:
         """Return the items of a member that point most nearly where its embedding does.
 
         An embedding is the direction of the sum of its items' vectors: these are the items that it, and so
@@ -203,7 +203,7 @@ def _describe(
             subgroup=int(subgroups[position]),
             user_id=histories.interactions.user_ids[rows[member]],
             n_items=int(histories.lengths[member]),
-            telling=histories.names(histories.telling(member)),
+            characteristic=histories.names(histories.characteristic(member)),
         )
         for position, member in enumerate(shown)
     )

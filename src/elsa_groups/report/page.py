@@ -1,6 +1,5 @@
 """The page of a groups run: one HTML file that needs nothing else, no network and no script."""
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +12,18 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Te
 from elsa_groups import __version__
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.registry import MEASURES
-from elsa_groups.measures.statistics import columns_of
 from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import ExampleGroup
+from elsa_groups.report.pictures import Picture, fitting, inline_svg
 from elsa_groups.report.tables import Row
 
-# PNG bytes, which base64 makes a third more of: a page of any run stays below 3 MB.
-PICTURES_UP_TO = 1_800_000
 # Letters of a name; whoever put a novel there is cut.
 _NAME_LENGTH = 80
 
+# The figure that is looked at first.
+LEAD = "similarity"
+
+_SIDES = ("within", "across")
 _RULE = ("within", "across", "linkage")
 _TO_EACH_OTHER = {
     "similar": "similar to each other",
@@ -30,29 +31,46 @@ _TO_EACH_OTHER = {
     "band": "in the band of each other",
     "any": "anybody",
 }
-_COLUMNS = columns_of(
-    *("groups", "similarity_mean", "similarity_std", "similarity_random", "wrong_pair_share"),
-    *("acceptance_rate", "member_overlap_max", "user_coverage", "restarts", "duplicates"),
-)
+# Up to so many group types all have an example that is open, otherwise one of each family.
+_OPEN_UP_TO = 12
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure on the page.
+class TypeRow:
+    """What the page tells of a group type.
 
     Attributes
     ----------
-    title : str
-        The caption.
-    alt : str
-        What it shows, for those who do not see it.
-    png : bytes
-        The picture.
+    row : Row
+        Its summary.
+    rule : str
+        What is asked of its pairs, in words.
+    has_rule : bool
+        Whether anything is.
+    evidence : sequence of dict
+        Its measures beside both kinds of random groups; see :func:`_evidence`.
+    examples : sequence of ExampleGroup
+        Its first groups.
     """
 
-    title: str
-    alt: str
-    png: bytes
+    row: Row
+    rule: str
+    has_rule: bool
+    evidence: Sequence[dict[str, Any]]
+    examples: Sequence[ExampleGroup]
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+        return str(self.row["key"])
+
+    @property
+    def sharing(self) -> str:
+        """Pairs of its groups that share 1, 2, ... members, up to the most that any do."""
+        counts = [int(n) for name, n in self.row.items() if name.startswith("pairs_sharing_")]
+        while counts and not counts[-1]:
+            counts.pop()
+        return ", ".join(f"{n:,}" for n in counts) or "none"
 
 
 def render_page(
@@ -62,6 +80,7 @@ def render_page(
     rows: Sequence[Row],
     cautions: Sequence[Caution],
     pictures: Sequence[Picture],
+    notes: Sequence[str],
     evidence: Mapping[str, Sequence[BaselineComparison]],
     examples: Mapping[str, Sequence[ExampleGroup]],
 ) -> str:
@@ -78,11 +97,13 @@ def render_page(
     cautions : sequence of Caution
         What a reader must be told first.
     pictures : sequence of Picture
-        Figures, embedded as long as they are below ``PICTURES_UP_TO`` bytes together.
+        Figures, embedded as long as they fit. ``similarity`` is on top, all others are folded.
+    notes : sequence of str
+        Sentences on what could not be drawn or measured, and why.
     evidence : mapping of str to sequence of BaselineComparison
-        Measures beside random groups, by key; the page shows the foremost.
+        Measures beside random groups, by group type; the page shows the foremost.
     examples : mapping of str to sequence of ExampleGroup
-        Groups to judge, by key.
+        Groups to judge, by group type.
 
     Notes
     -----
@@ -90,22 +111,48 @@ def render_page(
     itself keeps whatever should get through from loading or running.
     """
     shown = fitting(pictures)
+    types = _types(record["settings"]["families"], rows, evidence, examples)
     return open_template("page.html.jinja").render(
         record=record,
         parent_name=parent_name,
-        rows=rows,
-        columns=_COLUMNS,
+        types=types,
+        opened=_opened(types),
         cautions=cautions,
-        pictures=shown,
+        lead=[picture for picture in shown if picture.name == LEAD],
+        pictures=[picture for picture in shown if picture.name != LEAD],
         n_more_pictures=len(pictures) - len(shown),
-        evidence={key: _evidence(comparisons) for key, comparisons in evidence.items()},
-        examples=examples,
-        rules=_rules(record["settings"]["families"]),
+        notes=notes,
         asked_users=describe_users(record["settings"]),
         outcome=_outcome(rows),
         filtered=_filtered(rows),
         version=__version__,
     )
+
+
+def _types(
+    families: Mapping[str, Any],
+    rows: Sequence[Row],
+    evidence: Mapping[str, Sequence[BaselineComparison]],
+    examples: Mapping[str, Sequence[ExampleGroup]],
+) -> list[TypeRow]:
+    """Bring together what is told of each group type."""
+    rules = _rules(families)
+    return [
+        TypeRow(
+            row, *rules[row["key"]], _evidence(evidence.get(row["key"], ())), examples.get(row["key"], ())
+        )
+        for row in rows
+    ]
+
+
+def _opened(types: Sequence[TypeRow]) -> set[str]:
+    """Return the group types whose first example is open: all, or the first of each family of many."""
+    if len(types) <= _OPEN_UP_TO:
+        return {of.key for of in types}
+    families: dict[str, str] = {}
+    for of in types:
+        families.setdefault(re.sub(r"(_\d+)+$", "", of.key), of.key)
+    return set(families.values())
 
 
 @cache
@@ -119,8 +166,8 @@ def open_template(name: str, *rooms: str) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"as": _as, "signed": signed, "name": _name, "base64": _base64, "sizes": _sizes}
-    environment.filters |= {"percent": say_percent, "breakable": _breakable}
+    environment.filters |= {"as": _as, "signed": signed, "name": _name, "sizes": _sizes}
+    environment.filters |= {"percent": say_percent, "breakable": _breakable, "inline": inline_svg}
     return environment.get_template(name)
 
 
@@ -139,24 +186,8 @@ def _breakable(path: str) -> str:
     return path.replace(".", ".\n")
 
 
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
 def _sizes(sizes: Sequence[int]) -> str:
     return "+".join(map(str, sizes))
-
-
-def fitting(pictures: Sequence[Picture]) -> list[Picture]:
-    """Return the first pictures that are below ``PICTURES_UP_TO`` bytes together."""
-    shown: list[Picture] = []
-    room = PICTURES_UP_TO
-    for picture in pictures:
-        room -= len(picture.png)
-        if room < 0:
-            break
-        shown.append(picture)
-    return shown
 
 
 def say_percent(share: float) -> str:
@@ -178,10 +209,13 @@ def describe_users(settings: Mapping[str, Any]) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _rules(families: Mapping[str, Any]) -> dict[str, str]:
-    """Say the rule of each key in words."""
+def _rules(families: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
+    """Say the rule of each group type in words, and whether it has one."""
     return {
-        "_".join([name, *map(str, sizes)]): _rule(sizes, **{part: family[part] for part in _RULE})
+        "_".join([name, *map(str, sizes)]): (
+            _rule(sizes, **{part: family[part] for part in _RULE}),
+            {family["within"], family["across"]} != {"any"},
+        )
         for name, family in families.items()
         for sizes in family["compositions"]
     }
@@ -199,23 +233,24 @@ def _rule(sizes: Sequence[int], *, within: str, across: str, linkage: str) -> st
 
 
 def _evidence(comparisons: Sequence[BaselineComparison]) -> list[dict[str, Any]]:
-    """Return what the page shows of a key: for each measure its name, its format, and both comparisons."""
+    """Return what the page shows of a type: for each measure its name, its format, and both comparisons."""
     found = {(of.measure, of.baseline): of for of in comparisons}
     return [
         {
+            "measure": measure.name,
             "name": measure.label,
             "form": measure.format,
             "random": found[measure.name, "random"],
             "as_active": found[measure.name, "as_active"],
         }
         for measure in MEASURES
-        if measure.on_page and (measure.name, "random") in found
+        if (measure.on_page or measure.name in _SIDES) and (measure.name, "random") in found
     ]
 
 
 def _outcome(rows: Sequence[Row]) -> dict[str, Any]:
     by_similarity = sorted(rows, key=lambda row: float(row["similarity_mean"]))
-    # It is known of all keys, or of none.
+    # It is known of all group types, or of none.
     shares = [row["trained_share"] for row in rows if "trained_share" in row]
     places = [row["groups"] * row["size"] for row in rows]
     return {
@@ -228,7 +263,7 @@ def _outcome(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _filtered(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Say by key what filters rejected; nothing where all are off."""
+    """Say by group type what filters rejected; nothing where all are off."""
     found = []
     for row in rows:
         counts = {

@@ -20,16 +20,18 @@ Row = dict[str, Any]
 
 # What the summary says of random groups and of intervals; evidence.parquet says it of every measure.
 _INTERVAL = ("low", "high", "standard_error", "effective_groups")
-# What the table at the end of a command tells of a key: title in two lines, name in the row, format.
+# What the table at the end of a command tells of a type: title in two lines, name in the row, format.
 CLOSING_COLUMNS = (
     ("", "groups", "groups", "{}"),
-    ("", "similarity", "similarity_mean", "{:.3f}"),
+    ("", "within", "within_mean", "{:.3f}"),
+    ("", "across", "across_mean", "{:.3f}"),
+    ("all", "pairs", "similarity_mean", "{:.3f}"),
     ("", "random", "similarity_random", "{:.3f}"),
-    ("wrong", "pair", "wrong_pair_share", "{:.1%}"),
-    ("overlap", "max", "member_overlap_max", "{:.2f}"),
-    ("", "restarts", "restarts", "{}"),
-    ("", "seconds", "seconds", "{:.2f}"),
+    ("break", "rule", "wrong_pair_share", "{:.1%}"),
+    ("abandoned", "attempts", "restarts", "{}"),
 )
+# Rows of each type in the table of groups, which a browser holds as a whole.
+BROWSED_UP_TO = 10_000
 
 
 def summary_row(result: Result) -> Row:
@@ -116,6 +118,32 @@ def measures_table(result: Result) -> pa.Table:
     columns: dict[str, NDArray[Any]] = {"group": np.arange(len(result.groups.members))}
     columns |= {measure.name: measure.of(measured) for measure in MEASURES}
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+
+
+def group_rows(result: Result, user_ids: NDArray[np.str_]) -> list[Row]:
+    """Return one row a group, to look through: who is in it, how similar they are, and what breaks its rule.
+
+    Parameters
+    ----------
+    result : Result
+        The groups of a type.
+    user_ids : (n_rows, size) str
+        Ids of the members of the first of them, which have a row.
+    """
+    columns = {
+        "similarity": result.quality.similarity,
+        "within": result.quality.within,
+        "across": result.quality.across,
+        "rule_breaking_pairs": result.quality.wrong_pairs,
+        "recommendation_overlap_at_20": result.tastes.recommendation_overlap_at_20,
+    }
+    values = {name: values.tolist() for name, values in columns.items()}
+    return [
+        {"key": result.groups.key, "group": group, "members": ", ".join(members)}
+        # What is undefined is not a number, in JSON it is nothing.
+        | {name: of[group] for name, of in values.items() if of[group] == of[group]}
+        for group, members in enumerate(user_ids.tolist())
+    ]
 
 
 def evidence_table(results: Sequence[Result]) -> pa.Table:

@@ -16,8 +16,8 @@ def aligned(lines: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[
     left : sequence of int
         Columns that line up on the left, all others do on the right.
 
-    >>> aligned([["key", "groups"], ["similar_3", "75"]])
-    ['key        groups', 'similar_3      75']
+    >>> aligned([["type", "groups"], ["similar_3", "75"]])
+    ['type       groups', 'similar_3      75']
     """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
@@ -30,14 +30,14 @@ def aligned(lines: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[
 
 
 def closing_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str, str, str]]) -> str:
-    """Return a row for each key as a table, at most 80 columns wide.
+    """Return a row for each group type as a table, at most 80 columns wide.
 
-    A dash stands where a value is undefined; keys too long for the width lose their middle.
+    A dash stands where a value is undefined; names of types too long for the width lose their middle.
 
     Parameters
     ----------
     rows : sequence of mapping
-        One for each key.
+        One for each group type.
     columns : sequence of (str, str, str, str)
         Title in two lines, name in the row, format.
     """
@@ -46,12 +46,12 @@ def closing_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str
         for above, title, name, form in columns
     ]
     room = _WIDTH - sum(2 + max(map(len, column)) for column in cells)
-    keys = ["", "key", *(shorten(row["key"], room) for row in rows)]
+    keys = ["group", "type", *(shorten(row["key"], room) for row in rows)]
     return "\n".join(aligned([*zip(keys, *cells, strict=True)]))
 
 
 def shorten(text: str, width: int) -> str:
-    """Cut the middle out of a text, as keys tell families at their start and sizes at their end.
+    """Cut the middle out of a text, as group types tell families at their start and sizes at their end.
 
     >>> shorten("opposing_with_a_long_name_3_2", 15)
     'opposin…ame_3_2'

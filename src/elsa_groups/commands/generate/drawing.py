@@ -45,6 +45,8 @@ class Drawn:
         What similar and divergent meant.
     results : list of Result
         Groups of every key, in order of the configuration; on rank 0 alone.
+    absent : dict of str to str
+        Why there is not one group of a type, by type; only where fewer groups than asked for are allowed.
     runtime : Runtime
         What it was computed on; nothing depends on it.
     """
@@ -52,6 +54,7 @@ class Drawn:
     population: Population
     thresholds: Thresholds
     results: list[Result]
+    absent: dict[str, str]
     runtime: Runtime
 
     @property
@@ -75,7 +78,7 @@ def draw_all(
         population = population.with_top_items(threads=runtime.threads)
     thresholds = thresholds_of(settings, population, runtime)
     with stage("groups and random ones", "groups") as done:
-        drawn = _draw_or_advise(settings, population, thresholds.limits, runtime)
+        drawn, absent = _draw_or_advise(settings, population, thresholds.limits, runtime)
         done.count = sum(len(each.members) for key in drawn for each in (key.groups, key.random))
     results: list[Result] = []
     if not ranks.rank:
@@ -84,7 +87,7 @@ def draw_all(
                 trained_share = population.trained_share(result.groups.members)
                 results.append(replace(result, trained_share=trained_share))
             measured.count = done.count
-    return Drawn(population, thresholds, results, runtime)
+    return Drawn(population, thresholds, results, absent, runtime)
 
 
 def runtime_of(settings: GenerateSettings, ranks: Ranks) -> Runtime:
@@ -141,10 +144,10 @@ def _find_thresholds(settings: GenerateSettings, population: Population, runtime
 
 def _draw_or_advise(
     settings: GenerateSettings, population: Population, limits: Limits, runtime: Runtime
-) -> list[DrawnKey]:
-    """Draw the groups of every key, and say which are fewer than wanted; or which settings would do."""
+) -> tuple[list[DrawnKey], dict[str, str]]:
+    """Draw the groups of every type, and say which are fewer than wanted; or which settings would do."""
     try:
-        drawn, left_out = _draw_keys(settings, population, limits, runtime)
+        drawn, absent = _draw_keys(settings, population, limits, runtime)
     except Unfilled as error:
         log.info("not to be drawn so; trying which settings would do")
         trial = Trial(
@@ -160,22 +163,22 @@ def _draw_or_advise(
             if key.groups.accounting.shortfall:
                 said = key.groups.accounting.reason
                 log.warning("%s: fewer groups than wanted: %s", key.groups.key, said)
-        for reason in left_out:
+        for reason in absent.values():
             log.warning("left out %s", reason)
-    return drawn
+    return drawn, absent
 
 
 def _draw_keys(
     settings: GenerateSettings, population: Population, limits: Limits, runtime: Runtime
-) -> tuple[list[DrawnKey], list[Unfilled]]:
-    """Draw the groups of every key in order, as later ones may be paired with those of earlier ones.
+) -> tuple[list[DrawnKey], dict[str, str]]:
+    """Draw the groups of every type in order, as later ones may be paired with those of earlier ones.
 
-    With ``allow_partial`` a key that has not one group is left out, and why is returned too, unless all are.
+    With ``allow_partial`` a type that has not one group is left out, unless all are; why is returned, too.
     """
     partners = find_partners(list(settings.families.values()))
     drawn: list[DrawnKey] = []
     members: dict[str, NDArray[np.int64]] = {}
-    unfilled: list[Unfilled] = []
+    unfilled: dict[str, Unfilled] = {}
     for kind in settings.types:
         partner = partners.get(kind.name)
         try:
@@ -186,13 +189,13 @@ def _draw_keys(
         except Unfilled as error:
             if not settings.allow_partial:
                 raise
-            unfilled.append(error)
+            unfilled[kind.name] = error
             continue
         members[kind.name] = key.groups.members
         drawn.append(key)
     if not drawn:
-        raise unfilled[0]
-    return drawn, unfilled
+        raise next(iter(unfilled.values()))
+    return drawn, {name: str(error) for name, error in unfilled.items()}
 
 
 def _draw_key(

@@ -16,7 +16,6 @@ from elsa_groups.commands.generate.histories import write_history
 from elsa_groups.commands.generate.population import Population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Rule
-from elsa_groups.groups.groups import Groups
 from elsa_groups.measures.statistics import Result
 from elsa_groups.record.code import Code
 from elsa_groups.record.schema import (
@@ -29,15 +28,16 @@ from elsa_groups.record.schema import (
     groups_origin,
     thresholds_record,
 )
-from elsa_groups.report.cautions import Caution, find_cautions
+from elsa_groups.report.cautions import Caution, find_cautions, say_missing
 from elsa_groups.report.examples import MemberHistories, first_groups
-from elsa_groups.report.figures.histogram import count_result, describe_histogram, draw_histogram
-from elsa_groups.report.figures.run import figures_of, save_pictures
-from elsa_groups.report.figures.style import save_png
-from elsa_groups.report.page import Picture, describe_users, render_page
+from elsa_groups.report.figures.run import figures_of, histograms_of, save_histogram, save_picture
+from elsa_groups.report.page import describe_users, render_page
+from elsa_groups.report.pictures import Picture
 from elsa_groups.report.tables import (
+    BROWSED_UP_TO,
     Row,
     evidence_table,
+    group_rows,
     measures_table,
     members_table,
     mlflow_table,
@@ -50,6 +50,7 @@ from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent
 
 REPORT = "report.html"
+SUMMARY_TABLE, GROUPS_TABLE = "groups/summary.json", "groups/groups.json"
 USER_FILE = "user_file.txt"
 # Arrays of user ids take four bytes a letter: larger ones are in the parquet file alone.
 _IDS_UP_TO = 10_000
@@ -111,11 +112,11 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     interactions, drawn = generation.interactions, generation.drawn
     for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
-    pictures = _write_figures(folder / "figures", drawn)
-    results = progress(drawn.results, label="files and figures", unit="key")
-    pictures += [_write_key(folder, interactions, drawn, result) for result in results]
+    for result in drawn.results:
+        _write_type(folder, interactions, drawn, result)
     rows = [summary_row(result) for result in drawn.results]
-    write_json(folder / "groups" / "summary.json", mlflow_table(rows))
+    write_json(folder / SUMMARY_TABLE, mlflow_table(rows))
+    write_json(folder / GROUPS_TABLE, mlflow_table(_rows_of_groups(interactions, drawn)))
     write_parquet(folder / "evidence.parquet", evidence_table(drawn.results))
     origin = generation.origin()
     write_json(folder / THRESHOLDS, origin["thresholds"], indent=2)
@@ -125,7 +126,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     if generation.code.diff:
         (folder / CODE_DIFF).write_bytes(generation.code.diff)
     _write_population(folder, interactions, drawn.population)
-    page = _render(generation, origin, rows, pictures)
+    page = _render(generation, origin, rows, _write_pictures(folder, drawn))
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
 
 
@@ -139,15 +140,34 @@ def _write_population(folder: Path, interactions: Interactions, population: Popu
             write_history(folder / "history" / f"{name}.parquet", part, interactions)
 
 
-def _write_figures(folder: Path, drawn: Drawn) -> list[Picture]:
-    """Write the figures of all keys together; return them."""
+def _write_pictures(folder: Path, drawn: Drawn) -> list[Picture]:
+    """Write the figures of all types together, then a histogram of each; return them."""
     users, vectors = drawn.population.users, drawn.embeddings.vectors
     figures = figures_of(users, vectors, drawn.results, drawn.thresholds, threads=drawn.runtime.threads)
-    return save_pictures(folder, figures)
+    histograms = histograms_of(drawn.results, drawn.thresholds)
+    with progress(label="figures", unit="figure", total=4 + len(histograms)) as bar:
+        pictures = []
+        for figure in figures:
+            pictures.append(save_picture(folder / "figures", figure))
+            bar.update()
+        for histogram in histograms:
+            pictures.append(save_histogram(folder / "histograms", histogram))
+            bar.update()
+    return pictures
 
 
-def _write_key(folder: Path, interactions: Interactions, drawn: Drawn, result: Result) -> Picture:
-    """Write the groups, the histogram and the overlaps of one key; return the histogram."""
+def _rows_of_groups(interactions: Interactions, drawn: Drawn) -> list[Row]:
+    """Return a row for each group, of all types one after the other."""
+    ids = np.array(interactions.user_ids)
+    return [
+        row
+        for result in drawn.results
+        for row in group_rows(result, ids[drawn.embeddings.rows[result.groups.members[:BROWSED_UP_TO]]])
+    ]
+
+
+def _write_type(folder: Path, interactions: Interactions, drawn: Drawn, result: Result) -> None:
+    """Write the groups and the overlaps of one type."""
     key = result.groups.key
     users = drawn.embeddings.rows[result.groups.members]
     write_array(folder / "groups" / f"{key}.npy", users)
@@ -156,13 +176,7 @@ def _write_key(folder: Path, interactions: Interactions, drawn: Drawn, result: R
     write_parquet(folder / "groups" / f"{key}_measures.parquet", measures_table(result))
     if len(users) <= _IDS_UP_TO:
         write_array(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
-    limits = drawn.thresholds.limits
-    histogram = count_result(result, similar=limits.similar, divergent=limits.divergent)
-    write_json(folder / "histograms" / f"{key}.json", histogram.as_dict())
-    png = folder / "histograms" / f"{key}.png"
-    save_png(draw_histogram(histogram), png)
     write_overlap(folder / "overlap" / f"{key}.csv", result.overlap, users.shape[1])
-    return Picture(f"Similarity of the groups of {key}", describe_histogram(histogram), png.read_bytes())
 
 
 def _render(generation: Generation, origin: dict[str, Any], rows: list[Row], pictures: list[Picture]) -> str:
@@ -178,6 +192,7 @@ def _render(generation: Generation, origin: dict[str, Any], rows: list[Row], pic
         rows=rows,
         cautions=_cautions(generation, rows, float(histories.lengths.mean())),
         pictures=pictures,
+        notes=say_missing(drawn.results, drawn.absent),
         evidence={result.groups.key: result.evidence for result in drawn.results},
         examples={
             groups.key: first_groups(groups, family_of[groups.key], histories, users, limits)
@@ -191,7 +206,6 @@ def _cautions(generation: Generation, rows: list[Row], users_activity: float) ->
     drawn, kinds = generation.drawn, generation.settings.types
     rules_of = {kind.name: (kind.family.within, kind.family.across) for kind in kinds}
     asks_divergent = any(Rule.divergent in rules for rules in rules_of.values())
-    there = {result.groups.key for result in drawn.results}
     return find_cautions(
         rows,
         n_users=len(drawn.embeddings.rows),
@@ -199,7 +213,7 @@ def _cautions(generation: Generation, rows: list[Row], users_activity: float) ->
         users_activity=users_activity,
         ruled=[key for key, rules in rules_of.items() if rules != (Rule.any, Rule.any)],
         held_out=drawn.population.targets is not None,
-        absent=[key for key in rules_of if key not in there],
+        absent=list(drawn.absent),
     )
 
 
@@ -208,7 +222,8 @@ def write_lineage(folder: Path, generation: Generation) -> dict[str, Any]:
     drawn = generation.drawn
     lineage = groups_lineage(
         generation.origin(),
-        groups={result.groups.key: _key_record(result.groups, drawn) for result in drawn.results},
+        groups={result.groups.key: _type_record(result, drawn) for result in drawn.results},
+        absent=drawn.absent,
         artifacts=folder_digests(folder),
         environment=environment_record(
             generation.code,
@@ -220,15 +235,18 @@ def write_lineage(folder: Path, generation: Generation) -> dict[str, Any]:
     return lineage
 
 
-def _key_record(groups: Groups, drawn: Drawn) -> dict[str, Any]:
-    users = drawn.embeddings.rows[groups.members]
+def _type_record(result: Result, drawn: Drawn) -> dict[str, Any]:
+    groups, users = result.groups, drawn.embeddings.rows[result.groups.members]
+    took = groups.accounting
     return {
         "family": groups.family,
         "sizes": list(groups.sizes),
         "shape": list(users.shape),
         "sha256": array_digest(users),
-        "candidates": groups.accounting.candidates,
-        "rejected": dict(groups.accounting.rejected),
+        "candidates": took.candidates,
+        "rejected": dict(took.rejected),
+        **({"shortfall": took.shortfall, "reason": took.reason} if took.shortfall else {}),
+        **({"no_interval": result.no_interval} if result.no_interval else {}),
     }
 
 
@@ -238,7 +256,7 @@ def describe_groups(lineage: dict[str, Any], parent_name: str) -> str:
     n_groups = sum(group["shape"][0] for group in groups.values())
     trained = "" if users["n_trained"] is None else f" ELSA was trained on {users['n_trained']:,} of them."
     return (
-        f"{n_groups:,} groups of {len(groups)} keys from {users['n_users']:,} users of"
+        f"{n_groups:,} groups of {len(groups)} types from {users['n_users']:,} users of"
         f" {data['dataset']}{describe_users(lineage['settings'])}: similar at least"
         f" {thresholds['similar']:.4f}, divergent at most {thresholds['divergent']:.4f}, seed"
         f" {lineage['settings']['seed']}.{trained}  \n"

@@ -12,7 +12,14 @@ from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.stages import stage
 from elsa_groups.commands.generate.drawing import draw_all
-from elsa_groups.commands.generate.files import Generation, describe_groups, write_artifacts, write_lineage
+from elsa_groups.commands.generate.files import (
+    GROUPS_TABLE,
+    SUMMARY_TABLE,
+    Generation,
+    describe_groups,
+    write_artifacts,
+    write_lineage,
+)
 from elsa_groups.commands.generate.population import Chosen, choose_users, read_user_file
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
@@ -139,7 +146,7 @@ def _log(
     run.set_tags({DIGEST: groups_digest(lineage)})
     run.describe(describe_groups(lineage, parent.name))
     run.log_files(folder, but=LINEAGE)
-    run.mark_tables("groups/summary.json")
+    run.mark_tables(SUMMARY_TABLE, GROUPS_TABLE)
     # On the model's page these say which groups were drawn from it.
     found = lineage["thresholds"]
     limits = {f"threshold/{name}": found[name] for name in LIMITS if found[name] is not None}

@@ -1,27 +1,35 @@
-"""Distribution of the similarity of a key's groups, beside random groups."""
+"""Distribution of the similarity of the groups of a type, beside random groups."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from elsa_groups.measures.statistics import Result
+from elsa_groups.report.figures.bins import bin_edges
 from elsa_groups.report.figures.style import (
     BLUE,
     GREEN,
     GREY,
+    INK,
+    LINE_HEIGHT,
     ORANGE,
-    add_legend,
+    SMALL_SIZE,
+    WIDTH,
+    Room,
     default_settings,
     label_thresholds,
+    legend_height,
     mark_thresholds,
     new_figure,
-    settle,
     show_percent,
 )
+from elsa_groups.report.text_tables import shorten
 
 Floats = NDArray[np.float64]
 
@@ -51,30 +59,31 @@ class Series:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Distribution of a key's group similarity beside random groups, over common bins.
+    """Distribution of the group similarity of a type beside random groups.
 
     Attributes
     ----------
     key : str
-        The key.
+        The group type.
     edges : NDArray[np.float64], shape (n_bins + 1,)
-        Bin edges; the last bin is closed.
+        Bin edges, the same for all group types of a run; the last bin is closed. Both thresholds are
+        among them, the divergent one as the next larger number, so that values equal to it are below.
     groups, random : Series
-        Group similarity of the key and of its baseline.
-    within, across : Series or None
-        Mean similarity of a group's pairs inside subgroups and between them, where there are such pairs.
+        Group similarity of the type and of random groups.
     similar, divergent : float
         Thresholds.
+    within, across : Series or None
+        Mean similarity of a group's pairs inside subgroups and between them, where there are such pairs.
     """
 
     key: str
     edges: Floats
     groups: Series
     random: Series
-    within: Series | None
-    across: Series | None
     similar: float
     divergent: float
+    within: Series | None = None
+    across: Series | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, for JSON: all that the figure is drawn from."""
@@ -89,111 +98,81 @@ class Histogram:
         }
 
 
-def count_similarities(
-    key: str,
-    similarities: Floats,
-    random_similarities: Floats,
-    *,
-    similar: float,
-    divergent: float,
-    within: Floats | None = None,
-    across: Floats | None = None,
-) -> Histogram:
-    """Count group similarities in 40 equal bins, from the smallest to the largest number in the figure.
+def count_similarities(results: Sequence[Result], *, similar: float, divergent: float) -> list[Histogram]:
+    """Count the group similarities of every group type, all over the same bins.
 
     Parameters
     ----------
-    key : str
-        The key.
-    similarities, random_similarities : (n,) float64 in [0, 1], n >= 1
-        Of the groups of the key and of its baseline; the numbers of groups may differ.
+    results : sequence of Result
+        One group type or more, each of at least one group.
     similar, divergent : float in [0, 1]
-        Thresholds.
-    within, across : (n_groups,) float64 in [0, 1] or NaN, optional
-        For a key of several subgroups: mean similarity inside subgroups and between them.
-
-    Raises
-    ------
-    ValueError
-        If there are no groups, or no random groups.
+        Thresholds, which are edges of bins.
     """
-    for name, values in (("similarities", similarities), ("random_similarities", random_similarities)):
-        if not len(values):
-            raise ValueError(f"{name}: expected at least one group, got none")
-    inside, between = _defined(within), _defined(across)
-    edges = _edges(np.concatenate([similarities, random_similarities, inside, between, [similar, divergent]]))
-    return Histogram(
-        key=key,
-        edges=edges,
-        groups=_count(similarities, edges),
-        random=_count(random_similarities, edges),
-        within=_count(inside, edges) if len(inside) else None,
-        across=_count(between, edges) if len(between) else None,
-        similar=similar,
-        divergent=divergent,
-    )
+    parts = [_parts_of(result) for result in results]
+    everything = np.concatenate([values for part in parts for values in part.values()])
+    low, high = float(everything.min()), float(everything.max())
+    edges = bin_edges(low, high, similar=similar, divergent=divergent, n_bins=_BINS)
+    limits = {"similar": similar, "divergent": divergent}
+    return [
+        Histogram(result.groups.key, edges, **{name: _count(v, edges) for name, v in part.items()}, **limits)
+        for result, part in zip(results, parts, strict=True)
+    ]
 
 
-def count_result(result: Result, *, similar: float, divergent: float) -> Histogram:
-    """Count the group similarities of a key, and those within and across subgroups if it has several."""
-    several = len(result.groups.sizes) > 1
-    return count_similarities(
-        result.groups.key,
-        result.quality.similarity,
-        result.baseline,
-        similar=similar,
-        divergent=divergent,
-        within=result.quality.within if several else None,
-        across=result.quality.across if several else None,
-    )
-
-
-def _defined(values: Floats | None) -> Floats:
-    return np.empty(0) if values is None else values[~np.isnan(values)]
+def _parts_of(result: Result) -> dict[str, Floats]:
+    """Return what is counted of a group type: pairs within and across subgroups where it has several."""
+    quality = result.quality
+    parts = {"groups": quality.similarity, "random": result.baseline}
+    if len(result.groups.sizes) > 1:
+        sides = {"within": quality.within, "across": quality.across}
+        defined = {name: values[~np.isnan(values)] for name, values in sides.items()}
+        parts |= {name: values for name, values in defined.items() if len(values)}
+    return parts
 
 
 def _count(values: Floats, edges: Floats) -> Series:
     return Series(np.histogram(values, edges)[0], float(values.mean()))
 
 
-def _edges(values: Floats) -> Floats:
-    low, high = float(values.min()), float(values.max())
-    # Identical values still need bins of some width.
-    pad = 0.01 if high - low < 1e-9 else 0.0
-    return np.linspace(low - pad, high + pad, _BINS + 1)
-
-
 @default_settings()
 def draw_histogram(histogram: Histogram) -> Figure:
     """Draw a histogram as shares of groups, the baseline behind, thresholds and means marked.
 
-    A key of several subgroups gets a second panel, with the similarity inside and between them.
+    A type of several subgroups gets a second panel, with the similarity inside and between them.
     """
     h = histogram
     two = h.within is not None or h.across is not None
-    figure, panels = new_figure(f"{h.key} · {_groups(h.groups.n_groups)}", 2 if two else 1)
-    _fill(
-        panels[0],
-        h.edges,
-        h.random,
-        GREY,
-        f"{_groups(h.random.n_groups, 'random')}, mean {h.random.mean:.3f}",
-    )
-    _fill(panels[0], h.edges, h.groups, BLUE, f"this key, mean {h.groups.mean:.3f}")
+    room = Room(left=0.62, head=LINE_HEIGHT + 0.08 + legend_height(1), between=legend_height(1) + 0.28)
+    title = f"{shorten(h.key, 24)} · {_groups(h.groups.n_groups)}"
+    figure, panels = new_figure(title, 2 if two else 1, room, panel_height=1.1)
+    random = f"random, mean {h.random.mean:.3f}"
+    _fill(panels[0], h.edges, h.random, GREY, random)
+    _fill(panels[0], h.edges, h.groups, BLUE, f"this type, mean {h.groups.mean:.3f}")
     if h.across is not None:
         _fill(panels[1], h.edges, h.across, ORANGE, f"across, mean {h.across.mean:.3f}")
     if h.within is not None:
-        _fill(panels[1], h.edges, h.within, GREEN, f"within subgroups, mean {h.within.mean:.3f}")
+        _fill(panels[1], h.edges, h.within, GREEN, f"within, mean {h.within.mean:.3f}")
     for axes in panels:
-        axes.margins(x=0.02)
+        axes.set_xlim(h.edges[0], h.edges[-1])
+        axes.yaxis.set_major_locator(MaxNLocator(4))
         show_percent(axes)
         axes.set_ylabel("share of groups")
-        add_legend(axes, above=0.09 if axes is panels[0] else 0.0, reverse=True)
+        axes.yaxis.set_label_coords(-0.44 / (WIDTH - room.left - room.right), 0.5)
+        _add_legend(axes, above=LINE_HEIGHT + 0.06 if axes is panels[0] else 0.0)
         mark_thresholds(axes, h.divergent, h.similar)
     label_thresholds(panels[0], h.divergent, h.similar)
     panels[-1].set_xlabel("group similarity: mean over pairs")
-    settle(figure)
     return figure
+
+
+def _add_legend(axes: Axes, above: float) -> None:
+    """Put a legend so many inches above the axes, what is painted last first."""
+    height = axes.get_position().height * axes.figure.get_figheight()
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0 + above / height), ncols=2, frameon=False,
+        fontsize=SMALL_SIZE, labelcolor=INK, borderaxespad=0.2, borderpad=0.0, handlelength=1.2,
+        handletextpad=0.5, columnspacing=1.2, reverse=True,
+    )  # fmt: skip
 
 
 def describe_histogram(histogram: Histogram) -> str:
@@ -202,7 +181,7 @@ def describe_histogram(histogram: Histogram) -> str:
     told = (
         f"Histogram of the similarity of {h.groups.n_groups:,} groups of {h.key}, mean {h.groups.mean:.3f},"
         f" before that of {h.random.n_groups:,} random groups, mean {h.random.mean:.3f}; pairs are similar"
-        f" from {h.similar:.3f} and divergent up to {h.divergent:.3f}."
+        f" from {h.similar:.4f} and divergent up to {h.divergent:.4f}."
     )
     if h.within is not None:
         told += f" Pairs within subgroups have mean {h.within.mean:.3f}."

@@ -19,13 +19,14 @@ from elsa_groups.report.figures.style import (
     GREYS,
     INK,
     ORANGE,
+    Room,
     add_figure_legend,
     color_cells,
     default_settings,
+    legend_height,
     name_axes,
     name_panel,
     new_figure,
-    settle,
 )
 
 # Rows of the embeddings in float64 at a time.
@@ -37,6 +38,7 @@ _CELLS = 100
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
 _MARK_SIZE = 5.5
 # One subgroup after the other.
+_LEGEND_COLUMNS = 4
 _FILLS: tuple[FillStyleType, ...] = ("full", "none", "left", "bottom")
 
 
@@ -58,12 +60,12 @@ class UserMap:
 
 @dataclass(frozen=True)
 class MapExample:
-    """Some groups of a key.
+    """Some groups of a type.
 
     Attributes
     ----------
     key : str
-        The key.
+        The group type.
     members : NDArray[np.int64], shape (n_shown, size)
         Their members, as rows of the map.
     subgroups : NDArray[np.int64], shape (size,)
@@ -112,7 +114,7 @@ def map_users(vectors: NDArray[np.float32]) -> UserMap:
 
 
 def choose_examples(results: Sequence[Result]) -> list[MapExample]:
-    """Take the first three groups of the first key of each family."""
+    """Take the first three groups of the first type of each family."""
     firsts: dict[str, MapExample] = {}
     for result in results:
         groups = result.groups
@@ -128,11 +130,13 @@ def draw_map(users: UserMap, examples: Sequence[MapExample]) -> Figure:
     Users behind are dots, or cells by their number where they are many. Members of the first subgroup have
     full marks, those of the others hollow or half ones. Without examples there is one map.
     """
-    n_panels = max(1, len(examples))
+    n_panels, marks = max(1, len(examples)), _explain_marks(examples) if examples else []
     columns = min(2, n_panels)
+    head = 0.22 + (legend_height(-(-len(marks) // _LEGEND_COLUMNS)) if marks else 0.0)
     figure, panels = new_figure(
-        f"{len(users.positions):,} users on their two main axes", n_panels, columns=columns,
-        panel_height=2.0 if n_panels > 1 else 3.2, margin=0.9, sharex=False,
+        f"{len(users.positions):,} users on their two main axes", n_panels,
+        Room(left=0.28, head=head, between=0.25, foot=0.28), columns=columns,
+        panel_height=1.7 if columns > 1 else 2.6,
     )  # fmt: skip
     for axes in panels:
         _draw_users(axes, users.positions)
@@ -141,15 +145,14 @@ def draw_map(users: UserMap, examples: Sequence[MapExample]) -> Figure:
         axes.set_aspect("equal", adjustable="datalim")
         axes.spines[:].set(visible=True, color=GREY)
     for axes, example in zip(panels, examples, strict=False):
-        name_panel(axes, example.key, columns)
+        name_panel(axes, example.key)
         for members, (color, marker) in zip(example.members, _MARKS, strict=False):
             _draw_group(axes, users.positions[members], example.subgroups, color, marker)
     name_axes(
         figure, f"first axis: {users.shares[0]:.1%} of the variance", f"second axis: {users.shares[1]:.1%}"
     )
     if examples:
-        add_figure_legend(figure, _explain_marks(examples), columns=4)
-    settle(figure)
+        add_figure_legend(figure, marks, _LEGEND_COLUMNS)
     return figure
 
 
@@ -172,7 +175,7 @@ def _draw_users(axes: Axes, positions: NDArray[np.float64]) -> None:
     """Draw all users as dots, or their density on a logarithmic scale."""
     if len(positions) <= _MOST_DOTS:
         size = np.clip(60.0 / np.sqrt(len(positions)), 2.0, 5.0)
-        axes.plot(*positions.T, ".", color=GREY, markersize=size, markeredgewidth=0)
+        axes.plot(*positions.T, ".", color=GREY, markersize=size, markeredgewidth=0, rasterized=True)
         return
     counts, first, second = np.histogram2d(positions[:, 0], positions[:, 1], _CELLS)
     color_cells(axes, first, second, counts.T, colors=GREYS, limits=(0.5, counts.max()))

@@ -5,20 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import StepPatch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from elsa_groups.base.runtime import Runtime
+from elsa_groups.report.figures.bins import bin_edges
 from elsa_groups.report.figures.style import (
     BLUE,
     GREY,
+    LINE_HEIGHT,
     ORANGE,
-    add_legend,
+    WIDTH,
+    Room,
+    add_figure_legend,
     default_settings,
     label_thresholds,
+    legend_height,
     mark_thresholds,
     new_figure,
-    settle,
     show_percent,
 )
 from elsa_groups.similarity.limits import Limits
@@ -33,12 +38,12 @@ _MOST_BINS, _FEWEST_BINS = 80, 10
 
 @dataclass(frozen=True)
 class PairSimilarities:
-    """Similarity of pairs of users over bins of equal width.
+    """Similarity of pairs of users over bins.
 
     Attributes
     ----------
     edges : NDArray[np.float64], shape (n_bins + 1,)
-        Bin edges, from the smallest to the largest number in the figure.
+        Bin edges, of which both thresholds are two; see :func:`bin_edges`.
     counts : NDArray[np.int64], shape (n_bins,)
         Pairs looked at in each bin; the last one is closed.
     n_users : int
@@ -98,10 +103,9 @@ def count_pairs(users: Users, limits: Limits, *, threads: int = 1) -> PairSimila
         values = sample_similarities(users, MAX_PAIRS, seed=0, runtime=Runtime(threads))
     # Few pairs in many bins are noise.
     n_bins = int(np.clip(np.sqrt(len(values)), _FEWEST_BINS, _MOST_BINS))
-    low, high = min(values.min(), divergent, similar), max(values.max(), divergent, similar)
-    # Identical values still need bins of some width.
-    pad = 0.01 if high - low < 1e-9 else 0.0
-    counts, edges = np.histogram(values, n_bins, (low - pad, high + pad))
+    low, high = float(values.min()), float(values.max())
+    edges = bin_edges(low, high, similar=similar, divergent=divergent, n_bins=n_bins)
+    counts, _ = np.histogram(values, edges)
     return PairSimilarities(
         edges=edges,
         counts=counts,
@@ -117,32 +121,38 @@ def count_pairs(users: Users, limits: Limits, *, threads: int = 1) -> PairSimila
 @default_settings()
 def draw_pairs(pairs: PairSimilarities) -> Figure:
     """Draw the shares of pairs over their similarity, what either threshold takes in colour."""
-    figure, (axes,) = new_figure(f"Similarity of {pairs.seen} of users", 1)
-    low, high = pairs.edges[[0, -1]]
-    _fill(axes, pairs, ORANGE, f"divergent: {pairs.divergent_share:.1%}", low, pairs.divergent)
-    _fill(axes, pairs, GREY, "neither", pairs.divergent, pairs.similar)
-    _fill(axes, pairs, BLUE, f"similar: {pairs.similar_share:.1%}", pairs.similar, high)
-    axes.margins(x=0.02)
+    room = Room(left=0.62, head=LINE_HEIGHT + 0.08 + legend_height(1))
+    figure, (axes,) = new_figure(f"Similarity of {pairs.seen} of users", 1, room)
+    starts = pairs.edges[:-1]
+    # By a bin's lower end; with crossed thresholds a pair may be both, and is drawn as similar.
+    similar, divergent = starts >= pairs.similar, starts <= pairs.divergent
+    handles = [
+        _fill(axes, pairs, divergent & ~similar, ORANGE, f"divergent: {pairs.divergent_share:.1%}"),
+        _fill(axes, pairs, ~divergent & ~similar, GREY, "neither"),
+        _fill(axes, pairs, similar, BLUE, f"similar: {pairs.similar_share:.1%}"),
+    ]
+    axes.set_xlim(pairs.edges[0], pairs.edges[-1])
+    axes.yaxis.set_major_locator(MaxNLocator(4))
     show_percent(axes)
     axes.set_ylabel("share of pairs")
+    axes.yaxis.set_label_coords(-0.44 / (WIDTH - room.left - room.right), 0.5)
     axes.set_xlabel("similarity of two users")
-    add_legend(axes, above=0.09, columns=3)
     mark_thresholds(axes, pairs.divergent, pairs.similar)
     label_thresholds(axes, pairs.divergent, pairs.similar)
-    settle(figure)
+    add_figure_legend(figure, handles, columns=3)
     return figure
 
 
-def _fill(axes: Axes, pairs: PairSimilarities, color: str, label: str, start: float, stop: float) -> None:
-    """Draw the shares from ``start`` to ``stop``, which may lie inside a bin."""
-    stairs = axes.stairs(pairs.counts / pairs.n_seen, pairs.edges, fill=True, color=color, label=label)
-    stairs.set_clip_path(Rectangle((start, 0.0), stop - start, 1.0, transform=axes.get_xaxis_transform()))
+def _fill(axes: Axes, pairs: PairSimilarities, which: NDArray[np.bool_], color: str, label: str) -> StepPatch:
+    """Draw the shares of some of the bins."""
+    shares = np.where(which, pairs.counts / pairs.n_seen, 0.0)
+    return axes.stairs(shares, pairs.edges, fill=True, color=color, label=label)
 
 
 def describe_pairs(pairs: PairSimilarities) -> str:
     """Say in words and numbers what :func:`draw_pairs` shows."""
     return (
         f"Histogram of the similarity of {pairs.seen} of {pairs.n_users:,} users, mean {pairs.mean:.3f}."
-        f" {pairs.divergent_share:.1%} of them are divergent, at most {pairs.divergent:.3f}, and"
-        f" {pairs.similar_share:.1%} similar, at least {pairs.similar:.3f}."
+        f" {pairs.divergent_share:.1%} of them are divergent, at most {pairs.divergent:.4f}, and"
+        f" {pairs.similar_share:.1%} similar, at least {pairs.similar:.4f}."
     )

@@ -1,121 +1,39 @@
-"""Recommendation overlap of the groups of every key, beside random groups."""
+"""Recommendation overlap of the groups of every type, beside random groups."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from elsa_groups.measures.statistics import Result
-from elsa_groups.report.figures.style import (
-    BLUE,
-    INK,
-    add_figure_legend,
-    default_settings,
-    name_axes,
-    name_panel,
-    new_figure,
-    say_keys,
-    say_range,
-    settle,
-    show_percent,
-)
+from elsa_groups.report.figures.rows import Marks, Rows, Spread, draw_rows
+from elsa_groups.report.figures.style import BLUE, say_range, say_types
 
-_BINS = 20
+TITLE = "Recommendations that members share"
 
 
-@dataclass(frozen=True)
-class KeyOverlap:
-    """Distribution of the recommendation overlap at 20 of a key's groups.
-
-    Attributes
-    ----------
-    key : str
-        The key.
-    groups, random : NDArray[np.int64], shape (20,)
-        Groups of the key, and random ones, in each bin.
-    mean, random_mean : float
-        Means over them.
-    """
-
-    key: str
-    groups: NDArray[np.int64]
-    random: NDArray[np.int64]
-    mean: float
-    random_mean: float
-
-
-@dataclass(frozen=True)
-class Overlaps:
-    """All keys over common bins.
-
-    Attributes
-    ----------
-    edges : NDArray[np.float64], shape (21,)
-        From 0 to the largest overlap of all.
-    keys : tuple of KeyOverlap
-        The keys, in the order in which they are drawn.
-    """
-
-    edges: NDArray[np.float64]
-    keys: tuple[KeyOverlap, ...]
-
-
-def count_overlaps(results: Sequence[Result]) -> Overlaps:
-    """Count the recommendation overlap of the groups of one key or more, and of their random groups."""
-    pairs = [(result.tastes.recommendation_overlap_at_20, result.random_overlap) for result in results]
-    # Where nobody is recommended what another is, bins still need some width.
-    largest = max(max(float(groups.max()), float(random.max())) for groups, random in pairs) or 1.0
-    edges = np.linspace(0.0, largest, _BINS + 1)
-    keys = tuple(
-        KeyOverlap(
-            result.groups.key,
-            np.histogram(groups, edges)[0],
-            np.histogram(random, edges)[0],
-            float(groups.mean()),
-            float(random.mean()),
-        )
-        for result, (groups, random) in zip(results, pairs, strict=True)
+def overlap_rows(results: Sequence[Result]) -> Rows:
+    """Return a row for each group type: the share of its first 20 recommendations that a pair shares."""
+    spread = Spread.of([result.tastes.recommendation_overlap_at_20 for result in results])
+    return Rows(
+        names=tuple(result.groups.key for result in results),
+        random=Spread.of([result.random_overlap for result in results]),
+        marks=(Marks("groups of the type", "mean", spread, BLUE),),
     )
-    return Overlaps(edges, keys)
 
 
-@default_settings()
-def draw_overlaps(overlaps: Overlaps) -> Figure:
-    """Draw a panel for each key: shares of its groups by recommendation overlap, random groups as a line."""
-    columns = min(3, len(overlaps.keys))
-    figure, panels = new_figure(
-        "Recommendations that members have in common", len(overlaps.keys), columns=columns,
-        panel_height=1.9 if columns == 1 else 1.25, sharey=True,
-    )  # fmt: skip
-    for axes, of in zip(panels, overlaps.keys, strict=True):
-        groups = axes.stairs(
-            of.groups / of.groups.sum(), overlaps.edges, fill=True, color=BLUE, label="groups of the key"
-        )
-        random = axes.stairs(
-            of.random / of.random.sum(), overlaps.edges, baseline=None, color=INK, linewidth=1.2,
-            label="random groups",
-        )  # fmt: skip
-        name_panel(axes, of.key, columns)
-        axes.xaxis.set_major_locator(MaxNLocator(3))
-    # With all drawn: it ends the scaling of the axis that they share.
-    for axes in panels:
-        show_percent(axes)
-    name_axes(figure, "recommendation overlap@20, mean over pairs", "share of groups")
-    add_figure_legend(figure, [groups, random])
-    settle(figure)
-    return figure
+def draw_overlaps(rows: Rows) -> Figure:
+    """Draw the rows."""
+    x = "overlap@20, mean over the pairs of a group\nmark: mean; line and band: 5 to 95% of groups"
+    return draw_rows(TITLE, rows, x)
 
 
-def describe_overlaps(overlaps: Overlaps) -> str:
+def describe_overlaps(rows: Rows) -> str:
     """Say in words and numbers what :func:`draw_overlaps` shows."""
     groups, random = (
-        say_range({of.key: getattr(of, name) for of in overlaps.keys}) for name in ("mean", "random_mean")
+        say_range(dict(zip(rows.names, spread.mean.tolist(), strict=True)))
+        for spread in (rows.marks[0].spread, rows.random)
     )
     return (
-        "Histograms of the share of their first 20 recommendations that members have in common, for"
-        f" {say_keys([of.key for of in overlaps.keys])}: mean {groups}, beside random groups of the same"
-        f" size, mean {random}."
+        "Share of their first 20 recommendations that two members have in common, for"
+        f" {say_types(rows.names)}: mean {groups}, beside random groups of the same size, mean {random}."
     )

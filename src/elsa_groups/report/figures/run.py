@@ -8,24 +8,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.base.files import write_json
 from elsa_groups.measures.statistics import Result
+from elsa_groups.report.figures.histogram import (
+    Histogram,
+    count_similarities,
+    describe_histogram,
+    draw_histogram,
+)
 from elsa_groups.report.figures.map import choose_examples, describe_map, draw_map, map_users
-from elsa_groups.report.figures.overlap import count_pairs_sharing, describe_shared, draw_shared
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
-from elsa_groups.report.figures.participation import (
-    count_participation,
-    describe_participation,
-    draw_participation,
-)
-from elsa_groups.report.figures.recommendation_overlap import count_overlaps, describe_overlaps, draw_overlaps
-from elsa_groups.report.figures.similarity import (
-    describe_similarities,
-    draw_similarities,
-    summarise_similarities,
-)
-from elsa_groups.report.figures.style import save_png
-from elsa_groups.report.figures.within_across import describe_sides, draw_sides, find_sides
-from elsa_groups.report.page import Picture
+from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps, overlap_rows
+from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
+from elsa_groups.report.figures.style import save_png, save_svg
+from elsa_groups.report.pictures import Picture
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
 
@@ -67,9 +63,7 @@ def figures_of(
 ) -> Iterator[RunFigure]:
     """Yield the figures of a run in the order in which to look at them.
 
-    ``pairs``, ``similarity``, ``within_across`` where a key has subgroups with pairs,
-    ``recommendation_overlap``, ``overlap``, ``participation``, ``map``; without keys only the first and the
-    last.
+    ``similarity``, ``recommendation_overlap``, ``pairs``, ``map``; without group types only the last two.
 
     Parameters
     ----------
@@ -78,7 +72,7 @@ def figures_of(
     vectors : (n_users, dim) float32
         Their embeddings, for the map.
     results : sequence of Result
-        The groups of every key.
+        The groups of every type.
     thresholds : Thresholds
         What similar and divergent meant.
     threads : int
@@ -86,38 +80,41 @@ def figures_of(
 
     Notes
     -----
-    Cost: ``n_users * dim**2`` multiply-adds for the map, a million dot products for the pairs, and about half
-    a second for each figure.
+    Cost: ``n_users * dim**2`` multiply-adds for the map, and a million dot products for the pairs.
     """
     limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    if results:
+        rows = similarity_rows(results)
+        alt = describe_similarities(rows, **limits)
+        yield RunFigure.of("similarity", draw_similarities(rows, **limits), alt)
+        rows = overlap_rows(results)
+        yield RunFigure.of("recommendation_overlap", draw_overlaps(rows), describe_overlaps(rows))
     pairs = count_pairs(users, thresholds.limits, threads=threads)
     yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
-    if results:
-        yield from _figures_of_keys(results, len(vectors), limits)
     places, examples = map_users(vectors), choose_examples(results)
     yield RunFigure.of("map", draw_map(places, examples), describe_map(places, examples))
 
 
-def _figures_of_keys(
-    results: Sequence[Result], n_users: int, limits: dict[str, float]
-) -> Iterator[RunFigure]:
-    summary = summarise_similarities(results, **limits)
-    yield RunFigure.of("similarity", draw_similarities(summary), describe_similarities(summary))
-    if sides := find_sides(results):
-        yield RunFigure.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
-    overlaps = count_overlaps(results)
-    yield RunFigure.of("recommendation_overlap", draw_overlaps(overlaps), describe_overlaps(overlaps))
-    shared = count_pairs_sharing(results)
-    yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
-    keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]
-    yield RunFigure.of("participation", draw_participation(keys), describe_participation(keys, n_users))
+def histograms_of(results: Sequence[Result], thresholds: Thresholds) -> list[Histogram]:
+    """Return the distribution of group similarity of every group type, all over the same bins."""
+    return count_similarities(results, similar=thresholds.similar, divergent=thresholds.divergent)
+
+
+def save_histogram(folder: Path, histogram: Histogram) -> Picture:
+    """Write a histogram to ``<group type>.json``, ``.png`` and ``.svg``; return it as a page shows it."""
+    write_json(folder / f"{histogram.key}.json", histogram.as_dict())
+    figure = draw_histogram(histogram)
+    return save_picture(folder, RunFigure.of(histogram.key, figure, describe_histogram(histogram)))
+
+
+def save_picture(folder: Path, shown: RunFigure) -> Picture:
+    """Write a figure to ``<name>.png`` and ``<name>.svg``; return it as a page shows it."""
+    svg = folder / f"{shown.name}.svg"
+    save_png(shown.figure, svg.with_suffix(".png"))
+    save_svg(shown.figure, svg)
+    return Picture(shown.name, shown.title, shown.alt, svg.read_text(encoding="utf-8"))
 
 
 def save_pictures(folder: Path, figures: Iterable[RunFigure]) -> list[Picture]:
-    """Write figures, each to ``<name>.png``; return them as a page shows them."""
-    pictures = []
-    for shown in figures:
-        png = folder / f"{shown.name}.png"
-        save_png(shown.figure, png)
-        pictures.append(Picture(shown.title, shown.alt, png.read_bytes()))
-    return pictures
+    """Write figures, each as PNG and SVG; return them as a page shows them."""
+    return [save_picture(folder, shown) for shown in figures]

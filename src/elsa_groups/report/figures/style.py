@@ -1,10 +1,12 @@
-"""One style for all figures: readable at 500 px, the same bytes for the same numbers.
+"""One style for all figures: legible at 350 px, drawn once, the same bytes for the same numbers.
 
-Only the objects of matplotlib are used, and never pyplot.
+Only the objects of matplotlib are used, and never pyplot. Panels are placed in inches, by the widths of the
+texts beside them: matplotlib's own layouts draw a figure twice or more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -12,9 +14,12 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
 from elsa_groups.report.text_tables import shorten
@@ -23,25 +28,42 @@ Floats = NDArray[np.float64]
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart; greys for the background.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-INK, GREY, GRID = "#202124", "#A9AFB5", "#ECEEF0"
+INK, GREY, BAND, GRID = "#202124", "#A9AFB5", "#DDE1E5", "#ECEEF0"
 # Of cells, from the faintest to the fullest.
-BLUES, GREYS = ("#E6F1F8", BLUE), ("#F2F3F4", "#7D848B")
-# Points and inches: 1,000 pixels wide, so that letters are still 12 pixels high at half of that.
-WIDTH, DPI = 5.0, 200
-TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 9.0, 8.5
+GREYS = ("#F2F3F4", "#7D848B")
+# Inches and pixels: letters of 8.5 points are still 10 pixels high on a screen of 390.
+WIDTH, DPI = 4.0, 250
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.0, 9.0, 8.5
 
 # Lines of the divergent and the similar threshold.
 DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
 
-# Height of a row of a key, in inches, and the longest key that is written in full beside it.
-_ROW_HEIGHT, _KEY_WIDTH = 0.3, 20
-# Letters that fit above all panels of a row together.
-_PANEL_LETTERS = 48
+# In inches: from the left, and the heights of the title, a row of a legend and a line of small text.
+EDGE, TITLE_HEIGHT, LINE_HEIGHT = 0.08, 0.28, 0.15
+_LEGEND_ROW = 0.19
 
-# Of the title, and of a row of a legend below it, in inches.
-_TITLE_HEIGHT, _LEGEND_ROW = 0.26, 0.24
-# Width of a threshold's label, as a share of the axes.
-_LABEL_WIDTH = 0.29
+
+@dataclass(frozen=True)
+class Room:
+    """What is left free around panels, in inches.
+
+    Attributes
+    ----------
+    left, right : float
+        Beside the panels of a row, for what is written there.
+    head : float
+        Between the title and the first row of panels.
+    between : float
+        Between two rows of panels, or two panels of a row.
+    foot : float
+        Below the last row.
+    """
+
+    left: float = 0.55
+    right: float = 0.14
+    head: float = 0.1
+    between: float = 0.5
+    foot: float = 0.42
 
 
 @contextmanager
@@ -53,14 +75,7 @@ def default_settings() -> Iterator[None]:
 
 
 def new_figure(
-    title: str,
-    n_panels: int,
-    *,
-    columns: int = 1,
-    panel_height: float = 1.9,
-    margin: float = 1.2,
-    sharex: bool = True,
-    sharey: bool = False,
+    title: str, n_panels: int = 1, room: Room | None = None, *, columns: int = 1, panel_height: float = 1.35
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels in the common style, one above the other or in rows of several.
 
@@ -70,82 +85,70 @@ def new_figure(
         At the top left.
     n_panels : int
         Number of panels.
+    room : Room, optional
+        What is left free around them.
     columns : int
         Panels in a row; the last row may be shorter.
-    panel_height, margin : float
-        Height of a row of panels, and of all that is above and below the rows, in inches.
-    sharex, sharey : bool
-        Whether all panels have the same horizontal or vertical axis.
+    panel_height : float
+        In inches.
     """
+    room = room or Room()
     rows = -(-n_panels // columns)
-    size = (WIDTH, margin + panel_height * rows)
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
+    above = TITLE_HEIGHT + room.head
+    height = above + rows * panel_height + (rows - 1) * room.between + room.foot
+    width = (WIDTH - room.left - room.right - (columns - 1) * room.between) / columns
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE_SIZE, fontweight="bold", color=INK)
-    grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
-    panels: list[Axes] = list(grid.flat)
-    for axes in panels[n_panels:]:
-        axes.remove()
-    for axes in panels[max(0, n_panels - columns) : n_panels]:
-        # The lowest of a column, also where the last row does not reach it.
-        axes.tick_params(labelbottom=True)
-    for axes in panels[:n_panels]:
-        _put_in_style(axes)
-    return figure, panels[:n_panels]
-
-
-def new_rows(title: str, keys: Sequence[str], margin: float) -> tuple[Figure, Axes]:
-    """Return a figure with a row for each key, the first on top, at heights 0, 1, ...
-
-    Parameters
-    ----------
-    title : str
-        At the top left.
-    keys : sequence of str
-        Keys, written on the left.
-    margin : float
-        Height of all that is above and below the rows, in inches.
-    """
-    figure, (axes,) = new_figure(title, 1, panel_height=_ROW_HEIGHT * len(keys), margin=margin)
-    axes.set_yticks(range(len(keys)), [shorten(key, _KEY_WIDTH) for key in keys])
-    axes.set_ylim(len(keys) - 0.5, -0.5)
-    return figure, axes
-
-
-def write_beside(axes: Axes, row: int, text: str) -> None:
-    """Write a text to the right of a row."""
-    axes.text(
-        1.02, row, text, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=SMALL_SIZE
-    )
+    figure.suptitle(
+        title, x=EDGE / WIDTH, y=1.0 - EDGE / height, ha="left", va="top", fontsize=TITLE_SIZE,
+        fontweight="bold", color=INK,
+    )  # fmt: skip
+    panels = []
+    for number in range(n_panels):
+        row, column = divmod(number, columns)
+        left = room.left + column * (width + room.between)
+        bottom = height - above - (row + 1) * panel_height - row * room.between
+        place = (left / WIDTH, bottom / height, width / WIDTH, panel_height / height)
+        panels.append(figure.add_axes(place))
+        _put_in_style(panels[-1])
+    return figure, panels
 
 
 def _put_in_style(axes: Axes) -> None:
+    axes.set_facecolor("none")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(GREY)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=SMALL_SIZE, color=GREY, labelcolor=INK)
+    axes.tick_params(labelsize=SMALL_SIZE, color=GREY, labelcolor=INK, pad=2.5)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.label.set(size=TEXT_SIZE, color=INK)
-    axes.yaxis.label.set(size=TEXT_SIZE, color=INK)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set(size=TEXT_SIZE, color=INK)
+        axis.labelpad = 2.5
+
+
+def text_width(text: str, size: float = SMALL_SIZE) -> float:
+    """Return the width of the widest line of a text of so many points, in inches."""
+    font = FontProperties(size=size)
+    widths = [text_to_path.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n")]
+    return max(widths) / 72.0
 
 
 def name_axes(figure: Figure, x: str, y: str = "") -> None:
-    """Name the axes that all panels have in common."""
-    figure.supxlabel(x, fontsize=TEXT_SIZE, color=INK)
+    """Name the axes that all panels have in common, at the lower and the left edge."""
+    width, height = figure.get_size_inches()
+    figure.text(0.5, 0.05 / height, x, ha="center", va="bottom", fontsize=TEXT_SIZE, color=INK)
     if y:
-        figure.supylabel(y, fontsize=TEXT_SIZE, color=INK)
+        figure.text(0.05 / width, 0.5, y, rotation=90, va="center", fontsize=TEXT_SIZE, color=INK)
 
 
-def name_panel(axes: Axes, key: str, columns: int) -> None:
-    """Write the key of a panel above it, one of ``columns`` in its row."""
-    axes.set_title(shorten(key, _PANEL_LETTERS // columns), loc="left", fontsize=SMALL_SIZE, color=INK)
-
-
-def settle(figure: Figure) -> None:
-    """Lay out a finished figure once and for all: every drawing would start from the layout of the last."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+def name_panel(axes: Axes, name: str) -> None:
+    """Write a name above the left end of a panel, cut to its width."""
+    width = axes.get_position().width * WIDTH
+    letters = len(name)
+    while letters > 5 and text_width(shorten(name, letters)) > width:
+        letters -= 1
+    axes.set_title(shorten(name, letters), loc="left", fontsize=SMALL_SIZE, color=INK, pad=3.0)
 
 
 def show_percent(axes: Axes) -> None:
@@ -154,17 +157,13 @@ def show_percent(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 
-def add_legend(axes: Axes, above: float, columns: int = 2, *, reverse: bool = False) -> None:
-    """Put the legend ``above`` the axes, in shares of their height."""
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0 + above), ncols=columns, frameon=False,
-        fontsize=SMALL_SIZE, labelcolor=INK, borderaxespad=0.2, borderpad=0.0, handlelength=1.4,
-        columnspacing=1.5, reverse=reverse,
-    )  # fmt: skip
+def legend_height(n_rows: int) -> float:
+    """Return what a legend of so many rows takes of the head of a figure, in inches."""
+    return _LEGEND_ROW * n_rows + 0.05
 
 
 def add_figure_legend(figure: Figure, handles: Sequence[Artist], columns: int = 2) -> None:
-    """Put a legend between the title and all panels.
+    """Put a legend between the title and all panels, for which the head of the figure must have room.
 
     Parameters
     ----------
@@ -175,16 +174,12 @@ def add_figure_legend(figure: Figure, handles: Sequence[Artist], columns: int = 
     columns : int
         Entries in a row.
     """
-    height = figure.get_figheight()
-    legend = figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.02, 1.0 - _TITLE_HEIGHT / height),
+    figure.legend(
+        handles=handles, loc="upper left",
+        bbox_to_anchor=(EDGE / WIDTH, 1.0 - TITLE_HEIGHT / figure.get_figheight()),
         ncols=columns, frameon=False, fontsize=SMALL_SIZE, labelcolor=INK, borderaxespad=0.0, borderpad=0.0,
-        handlelength=1.4, columnspacing=1.5,
+        handlelength=1.4, handletextpad=0.5, columnspacing=1.2, labelspacing=0.35,
     )  # fmt: skip
-    # The layout knows the title alone: a legend outside of panels it would put over it.
-    legend.set_in_layout(False)
-    rows = -(-len(handles) // columns)
-    figure.set_layout_engine("constrained", rect=(0.0, 0.0, 1.0, 1.0 - _LEGEND_ROW * rows / height))
 
 
 def color_cells(
@@ -213,7 +208,7 @@ def color_cells(
     """
     return axes.pcolormesh(
         x_edges, y_edges, np.ma.masked_equal(values, 0.0), norm=LogNorm(*limits),
-        cmap=LinearSegmentedColormap.from_list("cells", colors),
+        cmap=LinearSegmentedColormap.from_list("cells", colors), rasterized=True,
     )  # fmt: skip
 
 
@@ -223,25 +218,48 @@ def mark_thresholds(axes: Axes, divergent: float, similar: float) -> None:
     axes.axvline(similar, color=INK, linestyle=DASHED, linewidth=1.2)
 
 
+def say_thresholds(divergent: float, similar: float) -> tuple[str, str]:
+    """Return what stands at the lines of both thresholds.
+
+    >>> say_thresholds(0.49834, 0.66165)
+    ('divergent ≤ 0.4983', 'similar ≥ 0.6617')
+    """
+    return f"divergent ≤ {divergent:.4f}", f"similar ≥ {similar:.4f}"
+
+
+def write_lines(axes: Axes, x: float, text: str, *, align: str = "center") -> None:
+    """Write above a panel, at a share of its width, the last line just above its upper end."""
+    height = axes.get_position().height * axes.figure.get_figheight()
+    for number, line in enumerate(reversed(text.split("\n"))):
+        y = 1.0 + (0.05 + LINE_HEIGHT * number) / height
+        axes.text(
+            x, y, line, transform=axes.transAxes, ha=align, va="baseline", color=INK, fontsize=SMALL_SIZE
+        )
+
+
 def label_thresholds(axes: Axes, divergent: float, similar: float) -> None:
-    """Name both thresholds above their lines; labels that would meet or stick out are pushed apart."""
+    """Name both thresholds above their lines, in two lines each where one would not do.
+
+    Labels that would meet or stick out of the panel are pushed apart and back.
+    """
     low, high = axes.get_xlim()
+    panel = axes.get_position().width * WIDTH
+    texts = say_thresholds(divergent, similar)
+    if sum(map(text_width, texts)) > 0.9 * panel:
+        texts = (texts[0].replace(" ≤", "\n≤"), texts[1].replace(" ≥", "\n≥"))
+    width = (max(map(text_width, texts)) + 0.06) / panel
     at = (np.array([divergent, similar]) - low) / (high - low)
-    half = _LABEL_WIDTH / 2
+    half = width / 2
     centres = at.clip(half, 1 - half)
-    if abs(centres[1] - centres[0]) < _LABEL_WIDTH:
+    if abs(centres[1] - centres[0]) < width:
         apart = half if at[0] <= at[1] else -half
         centres = centres.mean().clip(2 * half, 1 - 2 * half) + np.array([-apart, apart])
-    texts = (f"divergent ≤ {divergent:.3f}", f"similar ≥ {similar:.3f}")
     for centre, text in zip(centres, texts, strict=True):
-        axes.text(
-            centre, 1.01, text, transform=axes.transAxes, ha="center", va="bottom", color=INK,
-            fontsize=SMALL_SIZE,
-        )  # fmt: skip
+        write_lines(axes, float(centre), text)
 
 
 def say_range(means: Mapping[str, float]) -> str:
-    """Say the smallest and the largest of some means, and which keys have them.
+    """Say the smallest and the largest of some means, and which group types have them.
 
     >>> say_range({"similar_3": 0.9, "divergent_3": 0.49, "random_3": 0.57})
     '0.490 (divergent_3) to 0.900 (similar_3)'
@@ -254,16 +272,26 @@ def say_range(means: Mapping[str, float]) -> str:
     return f"{means[low]:.3f} ({low}) to {means[high]:.3f} ({high})"
 
 
-def say_keys(keys: Sequence[str]) -> str:
-    """Name a key, or say how many there are.
+def say_types(names: Sequence[str]) -> str:
+    """Name a group type, or say how many there are.
 
-    >>> say_keys(["similar_3"]), say_keys(["similar_3", "similar_5"])
-    ('similar_3', '2 keys')
+    >>> say_types(["similar_3"]), say_types(["similar_3", "similar_5"])
+    ('similar_3', '2 group types')
     """
-    return keys[0] if len(keys) == 1 else f"{len(keys)} keys"
+    return names[0] if len(names) == 1 else f"{len(names)} group types"
 
 
 @default_settings()
 def save_png(figure: Figure, path: Path) -> None:
     """Write a PNG without date or software, so that the same figure gives the same bytes."""
-    figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+
+
+@default_settings()
+def save_svg(figure: Figure, path: Path) -> None:
+    """Write an SVG whose texts are texts, without date, so that the same figure gives the same bytes."""
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    # Names inside of the file are hashes; those of another figure on a page must be others.
+    matplotlib.rcParams["svg.hashsalt"] = path.stem
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    FigureCanvasSVG(figure).print_svg(path, metadata=metadata)
