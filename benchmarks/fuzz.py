@@ -1,10 +1,10 @@
 """Change the files of a store at random: nothing but errors of one line, and verdicts, may come of it.
 
-``python -m benchmarks.fuzz --minutes 10 --seed 1`` draws groups of Demo in a store of its own. Then it changes
-a file of the groups run or of its parent, again and again: flips bits, cuts, repeats, nests, or edits an entry
-of JSON. After each change it loads and reproduces the groups. What it looks for: a traceback, a call that takes
-longer than a minute, groups that load although their members differ, and the verdict *identical* where members
-in the store differ.
+``python -m benchmarks.fuzz --minutes 10 --seed 1`` draws groups of Demo in a store of its own. Then it
+changes a file of the groups run or of its parent, again and again: flips bits, cuts, repeats, nests, or
+edits an entry of JSON. After each change it loads and reproduces the groups. What it looks for: a
+traceback, a call that takes longer than a minute, groups that load although their members differ, and
+the verdict *identical* where members in the store differ.
 """
 
 import argparse
