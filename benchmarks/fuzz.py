@@ -89,7 +89,7 @@ def edit(content: bytes, dice: random.Random) -> bytes:
 
 
 def _replace(place: Any, name: Any, dice: random.Random) -> None:
-    values = (
+    values: tuple[Any, ...] = (
         None,
         True,
         -1,
