@@ -430,6 +430,14 @@ class TestModel:
         again = pinned.reproduce()
         assert (again.code, again.verdict, again.unlike) == (0, "identical", {f"stored {copy}"})
 
+    def test_a_damaged_copy_is_passed_over_for_the_parents_and_that_is_said(self, recorded):
+        pinned = recorded.generate("pin=true")
+        copy = pinned.lineage["parent"]["pinned"]
+        flip(pinned.files / copy, 2, 1)
+        again = pinned.reproduce()
+        assert (again.code, again.verdict, again.unlike) == (0, "identical", {f"stored {copy}"})
+        assert f"{copy} is damaged; its parent's own file is taken" in again.launch.err
+
 
 class TestData:
     def test_a_dropped_duplicate_event_changes_no_group_and_the_file_is_named(self, recorded, tmp_path):

@@ -124,7 +124,7 @@ def _similarity_quantile(name: str, label: str, quantile: float) -> Statistic:
     )
 
 
-_MEANS = {measure.name: mean_of(measure) for measure in MEASURES if measure.compared}
+_MEANS = {measure.name: mean_of(measure) for measure in MEASURES if measure.against_random}
 _FIRST = ("similarity", "within", "across")
 
 # In the order of columns and metrics. Similarity comes right behind the name of the type, as MLflow's UI

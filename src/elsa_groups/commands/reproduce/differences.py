@@ -15,7 +15,8 @@ from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS, da
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import CHECKPOINT, Parent, is_recorded, stored_ids
+from elsa_groups.tracking.parent import CHECKPOINT, Parent
+from elsa_groups.tracking.recorded_parent import is_recorded, stored_ids
 
 Kind = Literal["input", "meaning", "threshold", "artifact", "store", "environment"]
 

@@ -20,7 +20,8 @@ from elsa_groups.data.user_sets import UserSet
 from elsa_groups.record.code import Code
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import Parent, is_recorded, recorded_parent, stored_ids
+from elsa_groups.tracking.parent import Parent
+from elsa_groups.tracking.recorded_parent import is_recorded, recorded_parent, stored_ids
 
 Members = NDArray[np.int64]
 
