@@ -14,12 +14,12 @@ from elsa_groups.report.figures.style import (
     GREEN,
     INK,
     SMALL_SIZE,
+    Room,
     default_settings,
     name_axes,
     name_panel,
     new_figure,
-    say_keys,
-    settle,
+    say_types,
 )
 from elsa_groups.report.page import say_percent
 
@@ -109,16 +109,16 @@ def draw_agreement(agreements: Sequence[Agreement]) -> Figure:
     """Draw a matrix of runs for each key: users in common below the diagonal, same groups above it."""
     columns = min(_COLUMNS, len(agreements))
     n_runs = len(agreements[0].users)
+    whole = "; no number: 100" if _WHOLE_UP_TO < n_runs <= _WRITTEN_UP_TO else ""
+    said = f"below, blue: users reached by both\nabove, green: same groups{whole}"
     figure, panels = new_figure(
-        "What two runs have in common, in percent", len(agreements), columns=columns,
-        panel_height=0.45 + 0.19 * n_runs * (_COLUMNS if columns == 1 else 1), margin=1.1, sharey=True,
+        "What two runs have in common, in percent", len(agreements), Room(left=0.5, head=0.25, foot=0.62),
+        columns=columns, panel_height=0.45 + 0.19 * n_runs * (_COLUMNS if columns == 1 else 1),
     )  # fmt: skip
     for axes, agreement in zip(panels, agreements, strict=True):
-        name_panel(axes, agreement.key, columns)
+        name_panel(axes, agreement.key)
         _draw_matrix(axes, agreement)
-    whole = "; no number: 100" if _WHOLE_UP_TO < n_runs <= _WRITTEN_UP_TO else ""
-    name_axes(figure, f"below, blue: users reached by both\nabove, green: same groups{whole}", "run")
-    settle(figure)
+    name_axes(figure, said, "run")
     return figure
 
 
@@ -164,7 +164,7 @@ def describe_agreement(agreements: Sequence[Agreement]) -> str:
     ):
         said.append(f"{what}, {_say_shares(shares)}")
     n_runs = len(agreements[0].users)
-    keys = say_keys([agreement.key for agreement in agreements])
+    keys = say_types([agreement.key for agreement in agreements])
     return f"Matrices of {n_runs} runs for {keys}. Over pairs of runs, {'; '.join(said)}."
 
 

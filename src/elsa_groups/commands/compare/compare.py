@@ -26,7 +26,7 @@ from elsa_groups.commands.compare.page import render_comparison
 from elsa_groups.commands.compare.reading import read_compared
 from elsa_groups.commands.compare.trends import metric_figures
 from elsa_groups.report.figures.run import RunFigure, save_pictures
-from elsa_groups.report.page import Picture
+from elsa_groups.report.pictures import Picture
 from elsa_groups.settings.commands import CompareSettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.settings.recorded import recorded_settings

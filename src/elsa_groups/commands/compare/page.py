@@ -12,7 +12,8 @@ from elsa_groups.commands.compare.comparison import (
 )
 from elsa_groups.commands.compare.variation import say_value
 from elsa_groups.measures.statistics import METRICS, columns_of
-from elsa_groups.report.page import Picture, fitting, open_template
+from elsa_groups.report.page import open_template
+from elsa_groups.report.pictures import Picture, fitting
 from elsa_groups.report.text_tables import shorten
 
 # A row each in the table of every key; the CSV has all.

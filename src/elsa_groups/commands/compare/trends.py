@@ -1,10 +1,11 @@
 """Metrics of several runs: over each numeric setting that differs, or run by run where none does."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from elsa_groups.commands.compare.comparison import RunsComparison
 from elsa_groups.commands.compare.looks import (
@@ -16,17 +17,20 @@ from elsa_groups.commands.compare.looks import (
     markers_of,
 )
 from elsa_groups.commands.compare.variation import Varying, say_value
-from elsa_groups.measures.statistics import STATISTICS
+from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (
-    INK,
+    LINE_HEIGHT,
+    SMALL_SIZE,
+    Room,
     add_figure_legend,
     default_settings,
+    legend_height,
     name_axes,
     name_panel,
     new_figure,
-    say_keys,
-    settle,
+    say_types,
+    text_width,
 )
 from elsa_groups.report.text_tables import shorten
 
@@ -34,19 +38,17 @@ from elsa_groups.report.text_tables import shorten
 FIGURES_UP_TO = 4
 # Rows of runs that one still looks at.
 DOTS_UP_TO = 40
-NAMES = {
-    **{statistic.name: statistic.label for statistic in STATISTICS if statistic.metric},
-    "threshold/similar": "similar threshold",
-    "threshold/divergent": "divergent threshold",
-}
-_SHARES = tuple(statistic.name for statistic in STATISTICS if statistic.is_share)
-# Falls by orders of magnitude.
-_MAGNITUDES = ("acceptance_rate",)
-# The baseline is the same whatever is set, but for the size of groups.
-_NOT_DRAWN = ("similarity_random",)
-# Letters of a row's label, beside half the width of a figure.
-_ROW_LETTERS = 16
-_COLUMNS = 2
+# What has a panel, beside what others logged: a title, and the metrics in it, the second hollow.
+PANELS = (
+    ("mean similarity", ("similarity_mean",)),
+    ("similarity within subgroups (filled) and across (hollow)", ("within_mean", "across_mean")),
+    ("overlap@20", ("recommendation_overlap_at_20_mean",)),
+    ("groups with a pair that breaks the rule", ("wrong_pair_share",)),
+)
+# Values of a setting that all have a tick.
+_TICKS_UP_TO = 8
+# Letters of a row's label.
+_ROW_LETTERS = 20
 _LEGEND_COLUMNS = 3
 
 
@@ -84,48 +86,89 @@ def _moving_along(comparison: RunsComparison, setting: Varying) -> list[Varying]
     ]
 
 
-def _drawn(comparison: RunsComparison) -> list[str]:
-    """Return the metrics that have a panel: those that some key has."""
-    return [
+def _panels(comparison: RunsComparison) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the panels of which some key has a metric; what others logged has one each."""
+    others = [(metric, (metric,)) for metric in comparison.metrics if metric not in METRICS]
+    there = {
         metric
-        for metric in comparison.metrics
-        if metric not in _NOT_DRAWN
-        and any(run.value(key, metric) is not None for run in comparison.runs for key in comparison.keys)
-    ]
+        for run in comparison.runs
+        for key in comparison.keys
+        for _, metrics in (*PANELS, *others)
+        for metric in metrics
+        if run.value(key, metric) is not None
+    }
+    return [(title, metrics) for title, metrics in (*PANELS, *others) if there.intersection(metrics)]
 
 
 @default_settings()
 def draw_trend(comparison: RunsComparison, setting: Varying) -> Figure:
-    """Draw a panel for each metric over a setting: a line for each key, and for each value of the others."""
-    metrics = [*_drawn(comparison), *comparison.runs[0].limits]
-    figure, panels = new_figure(
-        shorten(f"Over {setting.name}", 60), len(metrics), columns=_COLUMNS, panel_height=1.35
-    )
-    looks, others = looks_of(comparison), _others(comparison, setting)
+    """Draw panels over a setting: a line for each key and each value of the others, with 95% intervals."""
+    panels, looks, others = _panels(comparison), looks_of(comparison), _others(comparison, setting)
     markers = markers_of(others)
-    for axes, metric in zip(panels, metrics, strict=True):
-        name_panel(axes, NAMES.get(metric, metric), _COLUMNS)
-        for values, runs in others.items():
-            marker = markers.get(values, "o")
-            for key, look in _lines(metric, looks).items():
-                points = [(setting.values[run], _value(comparison, run, key, metric)) for run in runs]
-                _draw_line(axes, [(x, y) for x, y in points if y is not None], look, marker)
+    legend = [*key_legend(looks), *marker_legend(markers)]
+    said = _say_settings(comparison, setting, has_markers=bool(markers))
+    figure, drawn = new_figure(
+        shorten(f"Over {setting.name}", 46), len(panels), _room(len(legend), said), panel_height=1.25
+    )
+    for axes, (title, metrics) in zip(drawn, panels, strict=True):
+        name_panel(axes, title)
+        for metric in metrics:
+            for values, runs in others.items():
+                for key, look in looks.items():
+                    points = _points(comparison, setting, runs, key, metric)
+                    _draw_line(axes, points, look, markers.get(values, "o"), hollow=metric != metrics[0])
         axes.margins(y=0.12)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        _scale_values(axes, "y", metric)
-    name_axes(figure, _say_settings(comparison, setting, has_markers=bool(markers)))
-    add_figure_legend(figure, [*key_legend(looks), *marker_legend(markers)], _LEGEND_COLUMNS)
-    settle(figure)
+        _tick_values(axes, setting)
+        _scale_values(axes, "y", metrics[0])
+    name_axes(figure, said)
+    add_figure_legend(figure, legend, _LEGEND_COLUMNS)
     return figure
 
 
-def _draw_line(axes: Axes, points: list[tuple[float, float]], look: Look, marker: str) -> None:
-    if points:
-        axes.plot(
-            *zip(*sorted(points), strict=True), color=look.color, linestyle=look.line, linewidth=1.3,
-            marker=marker, markersize=3.5, markeredgewidth=0,
-        )  # fmt: skip
+def _room(n_entries: int, below: str, left: float = 0.55) -> Room:
+    """Return the room for a legend and for what is said of the axis in common."""
+    head = legend_height(-(-n_entries // _LEGEND_COLUMNS)) + LINE_HEIGHT
+    return Room(left=left, head=head, between=0.48, foot=0.3 + LINE_HEIGHT * (1 + below.count("\n")))
+
+
+# Value of the setting, mean, and the ends of its interval where there is one.
+_Point = tuple[float, float, float | None, float | None]
+
+
+def _points(
+    comparison: RunsComparison, setting: Varying, runs: Sequence[int], key: str, metric: str
+) -> list[_Point]:
+    """Return what runs have of a metric, in the order of the setting."""
+    stem, points = metric.removesuffix("_mean"), []
+    for run in runs:
+        compared = comparison.runs[run]
+        mean, low, high = (compared.value(key, name) for name in (metric, f"{stem}_low", f"{stem}_high"))
+        if mean is not None:
+            points.append((float(setting.values[run]), mean, low, high))
+    return sorted(points)
+
+
+def _draw_line(axes: Axes, points: list[_Point], look: Look, marker: str, *, hollow: bool) -> None:
+    if not points:
+        return
+    axes.plot(
+        [x for x, *_ in points], [mean for _, mean, *_ in points], color=look.color, linestyle=look.line,
+        linewidth=1.3, marker=marker, markersize=4.0, markeredgewidth=1.0 if hollow else 0.0,
+        markerfacecolor="white" if hollow else look.color,
+    )  # fmt: skip
+    known = [(x, low, high) for x, _, low, high in points if low is not None and high is not None]
+    if known:
+        axes.vlines(*zip(*known, strict=True), color=look.color, linewidth=0.9, alpha=0.7)
+
+
+def _tick_values(axes: Axes, setting: Varying) -> None:
+    """Put ticks at the values that were tried, unless they are too many."""
+    tried = sorted({float(value) for value in setting.values})
+    if len(tried) <= _TICKS_UP_TO:
+        axes.set_xticks(tried, [f"{value:g}" for value in tried])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _say_settings(comparison: RunsComparison, setting: Varying, *, has_markers: bool) -> str:
@@ -136,17 +179,6 @@ def _say_settings(comparison: RunsComparison, setting: Varying, *, has_markers: 
         names = ", ".join(other.short for other in _apart(comparison, setting))
         said += f"\nmarkers: {shorten(names, 52)}"
     return said
-
-
-def _value(comparison: RunsComparison, run: int, key: str, metric: str) -> float | None:
-    compared = comparison.runs[run]
-    limits = compared.limits
-    return limits[metric] if metric in limits else compared.value(key, metric)
-
-
-def _lines(metric: str, looks: dict[str, Look]) -> dict[str, Look]:
-    """Return whose lines a panel has; a threshold is no key's."""
-    return {"": Look(INK, "solid", "o")} if metric.startswith("threshold/") else looks
 
 
 def _apart(comparison: RunsComparison, setting: Varying) -> list[Varying]:
@@ -167,13 +199,8 @@ def _others(comparison: RunsComparison, setting: Varying) -> dict[str, list[int]
 def _scale_values(axes: Axes, which: Literal["x", "y"], metric: str) -> None:
     """Scale the axis that a metric is read from."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    if metric in _MAGNITUDES:
-        axes.set(**{f"{which}scale": "log"})
-        axis.set_major_locator(LogLocator(numticks=5))
-        axis.set_minor_locator(NullLocator())
-    else:
-        axis.set_major_locator(MaxNLocator(4 if which == "x" else 5))
-    if metric in _SHARES:
+    axis.set_major_locator(MaxNLocator(5))
+    if metric in STATISTIC and STATISTIC[metric].is_share:
         axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 
@@ -191,38 +218,53 @@ def describe_trend(comparison: RunsComparison, setting: Varying) -> str:
     which = f"from run {line[0] + 1} to run {line[-1] + 1}"
     similarity = f" Mean similarity {which}: {'; '.join(moves)}." if moves else ""
     return (
-        f"Lines of {len(_drawn(comparison))} metrics and both thresholds over {setting.name} from {low} to"
-        f" {high}, for {say_keys(comparison.keys)} and {len(comparison.runs)} runs.{similarity}"
+        f"Lines over {setting.name} from {low} to {high}, for {say_types(comparison.keys)} and"
+        f" {len(comparison.runs)} runs.{similarity}{_say_unmoved(comparison, line)}"
     )
+
+
+def _say_unmoved(comparison: RunsComparison, line: Sequence[int]) -> str:
+    """Name the keys whose mean similarity the setting does not move beyond what chance does."""
+    unmoved = []
+    for key in comparison.keys:
+        lows, highs = (
+            [comparison.runs[run].value(key, f"similarity_{end}") for run in line] for end in ("low", "high")
+        )
+        known = [(low, high) for low, high in zip(lows, highs, strict=True) if None not in (low, high)]
+        if len(known) == len(line) > 1 and max(low for low, _ in known) <= min(high for _, high in known):  # type: ignore[type-var]
+            unmoved.append(key)
+    said = "it does not depend on the setting, as all 95% intervals overlap"
+    return f" For {', '.join(unmoved)} {said}." if unmoved else ""
 
 
 @default_settings()
 def draw_runs(comparison: RunsComparison) -> Figure:
-    """Draw a panel for each metric with a row for each run, in which every key has a mark."""
-    metrics = _drawn(comparison)
-    n_runs = len(comparison.runs)
-    figure, panels = new_figure(
-        "Metrics of each run", len(metrics), columns=_COLUMNS, panel_height=0.55 + 0.2 * n_runs,
-        sharex=False, sharey=True,
-    )  # fmt: skip
-    looks = looks_of(comparison)
-    for axes, metric in zip(panels, metrics, strict=True):
-        name_panel(axes, NAMES.get(metric, metric), _COLUMNS)
-        for key, look in looks.items():
-            points = [(run.value(key, metric), row) for row, run in enumerate(comparison.runs)]
-            defined = [(value, row) for value, row in points if value is not None]
-            if defined:
-                axes.plot(
-                    *zip(*defined, strict=True), color=look.color, linestyle="none", marker=look.marker,
-                    markersize=4.5, markeredgecolor="white", markeredgewidth=0.4,
-                )  # fmt: skip
-        axes.set_yticks(range(n_runs), [shorten(label, _ROW_LETTERS) for label in comparison.labels])
+    """Draw panels with a row for each run, in which every key has a mark."""
+    panels, looks, n_runs = _panels(comparison), looks_of(comparison), len(comparison.runs)
+    labels = [shorten(label, _ROW_LETTERS) for label in comparison.labels]
+    left = 0.12 + max(text_width(label, SMALL_SIZE) for label in labels)
+    figure, drawn = new_figure(
+        "Metrics of each run", len(panels), _room(len(looks), "", left), panel_height=0.35 + 0.2 * n_runs
+    )
+    for axes, (title, metrics) in zip(drawn, panels, strict=True):
+        name_panel(axes, title)
+        for metric in metrics:
+            for key, look in looks.items():
+                points = [(run.value(key, metric), row) for row, run in enumerate(comparison.runs)]
+                defined = [(value, row) for value, row in points if value is not None]
+                if defined:
+                    hollow = metric != metrics[0]
+                    axes.plot(
+                        *zip(*defined, strict=True), linestyle="none", marker=look.marker, markersize=4.5,
+                        markeredgecolor=look.color if hollow else "white",
+                        markeredgewidth=1.0 if hollow else 0.4,
+                        markerfacecolor="white" if hollow else look.color,
+                    )  # fmt: skip
+        axes.set_yticks(range(n_runs), labels)
         axes.set_ylim(n_runs - 0.5, -0.5)
         axes.margins(x=0.06)
-        _scale_values(axes, "x", metric)
-    name_axes(figure, "", "run")
+        _scale_values(axes, "x", metrics[0])
     add_figure_legend(figure, dot_legend(looks), _LEGEND_COLUMNS)
-    settle(figure)
     return figure
 
 
@@ -235,6 +277,6 @@ def describe_runs(comparison: RunsComparison) -> str:
         if defined:
             means.append(f"{key} {min(defined):.3f} to {max(defined):.3f}")
     return (
-        f"Marks of {len(_drawn(comparison))} metrics in a row for each of {len(comparison.runs)} runs, for"
-        f" {say_keys(comparison.keys)}. Mean similarity over runs: {', '.join(means)}."
+        f"Marks in a row for each of {len(comparison.runs)} runs, for {say_types(comparison.keys)}."
+        f" Mean similarity over runs: {', '.join(means)}."
     )

@@ -28,6 +28,7 @@ from elsa_groups.report.figures.style import (
     mark_thresholds,
     new_figure,
     show_percent,
+    size_of,
 )
 from elsa_groups.report.text_tables import shorten
 
@@ -112,9 +113,14 @@ def count_similarities(results: Sequence[Result], *, similar: float, divergent: 
     everything = np.concatenate([values for part in parts for values in part.values()])
     low, high = float(everything.min()), float(everything.max())
     edges = bin_edges(low, high, similar=similar, divergent=divergent, n_bins=_BINS)
-    limits = {"similar": similar, "divergent": divergent}
     return [
-        Histogram(result.groups.key, edges, **{name: _count(v, edges) for name, v in part.items()}, **limits)
+        Histogram(
+            result.groups.key,
+            edges,
+            similar=similar,
+            divergent=divergent,
+            **{name: _count(v, edges) for name, v in part.items()},  # type: ignore[arg-type]
+        )
         for result, part in zip(results, parts, strict=True)
     ]
 
@@ -167,7 +173,7 @@ def draw_histogram(histogram: Histogram) -> Figure:
 
 def _add_legend(axes: Axes, above: float) -> None:
     """Put a legend so many inches above the axes, what is painted last first."""
-    height = axes.get_position().height * axes.figure.get_figheight()
+    height = axes.get_position().height * size_of(axes)[1]
     axes.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.0 + above / height), ncols=2, frameon=False,
         fontsize=SMALL_SIZE, labelcolor=INK, borderaxespad=0.2, borderpad=0.0, handlelength=1.2,

@@ -25,6 +25,7 @@ from elsa_groups.report.figures.style import (
     mark_thresholds,
     name_axes,
     new_figure,
+    size_of,
     text_width,
     write_lines,
 )
@@ -196,7 +197,7 @@ def _draw_marks(axes: Axes, kinds: Sequence[Marks]) -> list[Artist]:
 
 def _write_columns(axes: Axes, columns: Sequence[tuple[str, list[str]]], widths: Sequence[float]) -> None:
     """Write columns of texts to the right of the panel, each to the left of its right end."""
-    panel = axes.get_position().width * axes.figure.get_figwidth()
+    panel = axes.get_position().width * size_of(axes)[0]
     right = 1.0 + 0.02 / panel
     for (heading, texts), width in zip(columns, widths, strict=True):
         right += width / panel

@@ -227,9 +227,15 @@ def say_thresholds(divergent: float, similar: float) -> tuple[str, str]:
     return f"divergent ≤ {divergent:.4f}", f"similar ≥ {similar:.4f}"
 
 
+def size_of(axes: Axes) -> tuple[float, float]:
+    """Return width and height of the figure of a panel, in inches."""
+    width, height = axes.figure.get_size_inches()  # type: ignore[union-attr]
+    return float(width), float(height)
+
+
 def write_lines(axes: Axes, x: float, text: str, *, align: str = "center") -> None:
     """Write above a panel, at a share of its width, the last line just above its upper end."""
-    height = axes.get_position().height * axes.figure.get_figheight()
+    height = axes.get_position().height * size_of(axes)[1]
     for number, line in enumerate(reversed(text.split("\n"))):
         y = 1.0 + (0.05 + LINE_HEIGHT * number) / height
         axes.text(
@@ -284,7 +290,7 @@ def say_types(names: Sequence[str]) -> str:
 @default_settings()
 def save_png(figure: Figure, path: Path) -> None:
     """Write a PNG without date or software, so that the same figure gives the same bytes."""
-    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})  # type: ignore[no-untyped-call]
 
 
 @default_settings()
@@ -294,4 +300,4 @@ def save_svg(figure: Figure, path: Path) -> None:
     # Names inside of the file are hashes; those of another figure on a page must be others.
     matplotlib.rcParams["svg.hashsalt"] = path.stem
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    FigureCanvasSVG(figure).print_svg(path, metadata=metadata)
+    FigureCanvasSVG(figure).print_svg(path, metadata=metadata)  # type: ignore[no-untyped-call]
