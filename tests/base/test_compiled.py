@@ -59,3 +59,18 @@ def test_a_folder_given_for_compiled_code_is_used(tmp_path):
     assert _run(tmp_path / "src", NUMBA_CACHE_DIR=str(tmp_path / "kept")) == "0.5 0"
     assert list((tmp_path / "kept").glob("kernels-*"))
     assert not list(tmp_path.rglob("__pycache__/kernels-*"))
+
+
+def test_compiling_is_said_once_and_not_where_compiled_code_is_there(tmp_path):
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src" / "elsa_groups" / "similarity" / "pair.py").write_text(KERNEL)
+    program = "import logging; logging.basicConfig(level=logging.INFO)\n" + PROGRAM
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "src"), "NUMBA_CACHE_DIR": str(tmp_path / "kept")},
+            capture_output=True, text=True, check=True,
+        ).stderr.count("compiling, once for this installation")
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said == [1, 0]
