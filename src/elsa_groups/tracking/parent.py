@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json
+from elsa_groups.base.keeping import kept
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import Split
 from elsa_groups.record.schema import LINEAGE, check_lineage
@@ -92,7 +93,9 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
             )
     else:
         run = _named_run(reference)
-    return load_parent(run, interactions, seed=seed)
+    # Jobs of a sweep have the same one, which is read and checked once for all.
+    asked = run.info.run_id, interactions.digest
+    return kept("parent", asked, lambda: load_parent(run, interactions, seed=seed))
 
 
 def check_parent(reference: str) -> None:
