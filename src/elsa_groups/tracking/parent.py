@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError, InputsMissing
 from elsa_groups.data.interactions import Interactions, order_digest
-from elsa_groups.data.split import Split
+from elsa_groups.data.split import LEAST_USERS, Split
 from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
@@ -86,10 +86,12 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
     if reference == NEWEST:
         run = find_newest(interactions, {})
         if run is None:
+            train = f"train one with `mlflow run . -e train -P dataset={interactions.dataset}`"
+            if interactions.n_users < LEAST_USERS:
+                train = f"training takes {LEAST_USERS} users or more, and there are {interactions.n_users}"
             raise InputError(
                 f"parent=newest: no finished ELSA run of dataset {interactions.dataset} with this data digest"
-                f" and filter in {store_uri()}; train one with `mlflow run . -e train"
-                f" -P dataset={interactions.dataset}`, or give parent=<run id>"
+                f" and filter in {store_uri()}; {train}, or give parent=<run id>"
             )
     else:
         run = _named_run(reference)
