@@ -1,9 +1,11 @@
 """How often the 95% interval of a key holds what its mean estimates, over other users of the same kind.
 
-Prints a table: python -m benchmarks.coverage [--repeats 400] [--n-groups 75]
+Prints a table: python -m benchmarks.coverage [--repeats 400] [--n-groups 75] [--filter distinct_first]
+Of few groups, by simulation: python -m benchmarks.coverage --few [--repeats 400]
 """
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +25,10 @@ from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
+from elsa_groups.groups.rejection import draw_kept_groups
 from elsa_groups.groups.sampler import Law, draw_groups
 from elsa_groups.measures.baselines import BaselineComparison
+from elsa_groups.measures.jackknife import find_interval
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.training import train
@@ -32,6 +36,9 @@ from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.similarity.thresholds import find_thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 
+# Share of the users in a half, and what few groups are simulated around: far from 0, where intervals end.
+ECHONEST, TRUTH = 5_000 / 571_355, 100.0
+FILTERS = ("no_duplicates", "distinct_first", "disjoint")
 POPULATION, TRAINED_ON = 20_000, 1_000
 MEASURES = ("similarity", "recommendation_overlap_at_20", "common_items", "jaccard", "activity")
 KINDS = (
@@ -62,18 +69,31 @@ def demo_population(n_users: int = POPULATION) -> Generated:
     return Generated(data.matrix, encoder)
 
 
-def settings_of(seed: int, halves: int) -> GenerateSettings:
+def settings_of(seed: int, halves: int, filter_on: str | None = None) -> GenerateSettings:
     """Return what measuring needs of the settings."""
-    asked = ["dataset=Demo", "thresholds.method=exact", f"seed={seed}", f"evidence.halves={halves}"]
+    filtered = [f"filters.{filter_on}.value=true"] if filter_on else []
+    asked = [
+        *filtered,
+        "dataset=Demo",
+        "thresholds.method=exact",
+        f"seed={seed}",
+        f"evidence.halves={halves}",
+    ]
     settings: GenerateSettings = compose_settings("generate", asked)
     return settings
 
 
 def measure_sample(
-    generated: Generated, rows: NDArray[np.int64], *, n_groups: int, halves: int, seed: int
+    generated: Generated,
+    rows: NDArray[np.int64],
+    *,
+    n_groups: int,
+    halves: int,
+    seed: int,
+    filter_on: str | None = None,
 ) -> dict[str, list[BaselineComparison]]:
     """Draw and measure groups of some users as a run does; return the evidence by key."""
-    settings, runtime = settings_of(seed, halves), Runtime()
+    settings, runtime = settings_of(seed, halves, filter_on), Runtime()
     histories = generated.histories[rows]
     embeddings = embed_users(histories, generated.encoder, threads=1)
     users, chosen = VectorUsers(embeddings.vectors), Chosen(embeddings.rows, embeddings.rows)
@@ -86,7 +106,7 @@ def measure_sample(
     for name, sizes, within, across in KINDS:
         kind = GroupType(Family(name, (sizes,), within, across, Linkage.mean, n_groups), sizes)
         law = Law(thresholds.limits, seed)
-        groups = draw_groups(users, kind, law)
+        groups = draw_kept_groups(users, kind, law, settings.filters, population.lookup)
         random = draw_groups(users, kind.without_rules, replace(law, stream="baseline"))
         keys.append(DrawnKey(kind, groups, random, 0.0))
     source = DrawnFrom(settings, population, thresholds, runtime)
@@ -94,13 +114,21 @@ def measure_sample(
 
 
 def repeat(
-    generated: Generated, *, n_users: int, n_groups: int, halves: int, repeats: int
+    generated: Generated,
+    *,
+    n_users: int,
+    n_groups: int,
+    halves: int,
+    repeats: int,
+    filter_on: str | None = None,
 ) -> Iterator[Found]:
     """Yield mean, low, high, standard error and effective groups by key and measure, each of other users."""
     rng = np.random.default_rng(0)
     for seed in tqdm(range(repeats), "samples of users", disable=None):
         users = np.sort(rng.choice(generated.histories.shape[0], n_users, replace=False))
-        evidence = measure_sample(generated, users, n_groups=n_groups, halves=halves, seed=seed)
+        evidence = measure_sample(
+            generated, users, n_groups=n_groups, halves=halves, seed=seed, filter_on=filter_on
+        )
         found: Found = {}
         for key, comparisons in evidence.items():
             for of in comparisons:
@@ -123,6 +151,32 @@ def coverage(found: list[Found]) -> dict[tuple[str, str], NDArray[np.float64]]:
     return table
 
 
+def coverage_of_few(n: int, share: float, *, of_users: float, halves: int, repeats: int) -> float | None:
+    """Return how often the interval of n groups holds the truth; None where there is none.
+
+    Groups vary with variance 1, and users move the mean over all groups with standard deviation ``of_users``.
+    """
+    rng, scale = np.random.default_rng(n), share / (1.0 - share)
+    held = []
+    for _ in range(repeats):
+        values = TRUTH + rng.normal(0.0, of_users) + rng.normal(size=n)
+        of_halves = rng.normal(0.0, of_users / scale**0.5, halves) + rng.normal(size=halves) / n**0.5
+        interval = find_interval(values, TRUTH + of_halves, n, share)
+        if interval is None:
+            return None
+        held.append(interval.low <= TRUTH <= interval.high)
+    return float(np.mean(held))
+
+
+def print_few(halves: int, repeats: int) -> None:
+    """Print the coverage of few groups, at EchoNest's share of users in a half and at one half."""
+    print("| groups | share | sd of users | coverage |")
+    print("|---|---|---|---|")
+    for n, share, of_users in itertools.product((1, 2, 3, 5, 10), (ECHONEST, 0.5), (0.0, 0.1, 1.0)):
+        held = coverage_of_few(n, share, of_users=of_users, halves=halves, repeats=repeats)
+        print(f"| {n} | {share:.4f} | {of_users:g} | {'no interval' if held is None else f'{held:.1%}'} |")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Measure the coverage of the intervals.")
@@ -130,7 +184,12 @@ def main() -> None:
     parser.add_argument("--n-users", type=int, default=1000, help="users in each")
     parser.add_argument("--n-groups", type=int, default=75, help="groups of each key")
     parser.add_argument("--halves", type=int, default=50, help="as evidence.halves")
+    parser.add_argument("--filter", dest="filter_on", choices=FILTERS, help="a filter that is on")
+    parser.add_argument("--few", action="store_true", help="keys of few groups instead, by simulation")
     options = vars(parser.parse_args())
+    if options.pop("few"):
+        print_few(options["halves"], options["repeats"])
+        return
     print("| key | measure | coverage | sd of means | standard error | effective groups |")
     print("|---|---|---|---|---|---|")
     for (key, measure), numbers in coverage(list(repeat(demo_population(), **options))).items():

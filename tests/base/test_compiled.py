@@ -76,3 +76,18 @@ def test_the_users_cache_is_taken_where_the_sources_cannot_be_written(monkeypatc
     monkeypatch.setenv("HOME", str(tmp_path))
     assert folder_outside("kernels-1") == tmp_path / ".cache" / "elsa-groups" / "kernels-1"
     assert caplog.text == ""
+
+
+def test_compiling_is_said_once_and_not_where_compiled_code_is_there(tmp_path):
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src" / "elsa_groups" / "similarity" / "pair.py").write_text(KERNEL)
+    program = "import logging; logging.basicConfig(level=logging.INFO)\n" + PROGRAM
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "src"), "NUMBA_CACHE_DIR": str(tmp_path / "kept")},
+            capture_output=True, text=True, check=True,
+        ).stderr.count("compiling, once for this installation")
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said == [1, 0]

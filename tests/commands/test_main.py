@@ -72,7 +72,12 @@ def test_a_parent_fits_by_the_settings_that_were_asked_for_wherever(parent_of, c
     ("n_users", "ratios", "message"),
     [
         (2, (), "got 2 users; use data or a filter that leaves at least 3 users"),
-        (2, ("val_ratio=0", "test_ratio=0"), "val_ratio: expected a share of users in (0, 1), as training"),
+        (
+            2,
+            ("val_ratio=0", "test_ratio=0"),
+            "got 2 users; use data or a filter that leaves at least 3 users",
+        ),
+        (5, ("val_ratio=0", "test_ratio=0"), "val_ratio: expected a share of users in (0, 1), as training"),
         (8, ("val_ratio=0.5", "test_ratio=0.5"), "got 8 users; lower the ratios"),
     ],
 )

@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -49,6 +50,13 @@ def test_newest_is_the_newest_run_on_these_data(log_parent, interactions, caplog
 def test_newest_without_a_fitting_run_says_how_to_train_one(log_parent, interactions):
     log_parent(digest="0" * 64)
     assert "mlflow run . -e train -P dataset=Demo" in refusal("newest", interactions)
+
+
+def test_data_of_too_few_users_are_not_sent_to_training(client, interactions):
+    two = replace(interactions, matrix=interactions.matrix[:2], user_ids=interactions.user_ids[:2])
+    message = refusal("newest", two)
+    assert "training takes 3 users or more, and there are 2, or give parent=<run id>" in message
+    assert "-e train" not in message
 
 
 def test_newest_skips_runs_trained_with_other_settings_than_asked_for(log_parent, interactions):

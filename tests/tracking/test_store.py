@@ -221,7 +221,7 @@ def test_a_file_in_the_place_of_artifacts_is_refused_before_there_is_a_run(clien
     assert f"{tmp_path}/file is no folder that you can write to" in message
 
 
-def test_a_store_left_half_made_says_what_to_do(tmp_path):
+def test_a_store_left_half_made_says_what_to_do(client, tmp_path):
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/whole.db")
     check_store()
     half = tmp_path / "half.db"

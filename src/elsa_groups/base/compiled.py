@@ -19,12 +19,34 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.event import Event, Listener, register
+
+log = logging.getLogger("elsa_groups.cli")
 
 log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CONFIG: Any = numba.config
 _WEEK = 7 * 24 * 3600
+
+
+class _Compilations(Listener):
+    """Says so when the first function is compiled, instead of being read from the folder of these sources."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def on_start(self, event: Event) -> None:
+        """Hear that a function begins to be compiled."""
+        if not self._said:
+            self._said = True
+            log.info("compiling, once for this installation")
+
+    def on_end(self, event: Event) -> None:
+        """Hear that it has been."""
+
+
+register("numba:compile", _Compilations())
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -113,7 +113,9 @@ def read_array(path: Path) -> NDArray[Any]:
                 raise ValueError(f"format {version[0]}.{version[1]}")
             shape, _, dtype = read_header(file)
             there = os.fstat(file.fileno()).st_size - file.tell()
-            if dtype.hasobject or math.prod(shape) * dtype.itemsize != there:
+            if dtype.hasobject:
+                raise ValueError("objects, which are not read")
+            if math.prod(shape) * dtype.itemsize != there:
                 raise ValueError(f"{dtype} of shape {shape} in {there:,} bytes")
             file.seek(0)
             array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)

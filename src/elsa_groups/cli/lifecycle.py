@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError, Killed
+from elsa_groups.base.stages import said_if_slow
 from elsa_groups.cli.arguments import CONFIG_DIR, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
@@ -111,9 +112,11 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
     try:
         _announce(command.name, job.settings)
         with _beside_bars():
-            if not ranks.rank:
-                _check_store(command)
-            command.load().run(job.settings, job.overrides)
+            with said_if_slow("loading libraries"):
+                if not ranks.rank:
+                    _check_store(command)
+                module = command.load()
+            module.run(job.settings, job.overrides)
     except Exception as error:
         _give_way(ranks)
         refuse_if_meant_to_be_read(error)

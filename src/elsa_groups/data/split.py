@@ -11,6 +11,9 @@ from scipy.sparse import csr_array
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError
 
+# One of each part, by ratios that allow for it.
+LEAST_USERS = 3
+
 
 @dataclass(frozen=True)
 class Split:
@@ -80,6 +83,11 @@ def check_split(n_users: int, *, val_ratio: float, test_ratio: float) -> None:
     InputError
         A ratio is out of range, or the users are too few; says how many are needed.
     """
+    if n_users < LEAST_USERS:
+        raise InputError(
+            f"users: expected one or more each for training, validation and test, got {n_users} users; "
+            f"use data or a filter that leaves at least {LEAST_USERS} users"
+        )
     for name, ratio in (("val_ratio", val_ratio), ("test_ratio", test_ratio)):
         if not 0 < ratio < 1:
             raise InputError(

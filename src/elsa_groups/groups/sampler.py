@@ -96,6 +96,22 @@ class _Rules(NamedTuple):
     listing: bool | None
 
 
+class _Room(NamedTuple):
+    """What compiled code puts a group together in, one for each thread; ``starts`` is where subgroups do."""
+
+    starts: Members
+    counts: Members
+    sums: NDArray[np.float32]
+    taken: Members
+
+    @classmethod
+    def of(cls, sizes: tuple[int, ...], dim: int) -> "_Room":
+        """Make room for a group: numpy does so in no time, and what numba does would have to be compiled."""
+        n = len(sizes)
+        counts, taken = np.empty(n, np.int64), np.empty(sum(sizes), np.int64)
+        return cls(np.cumsum((0, *sizes[:-1])), counts, np.empty((n, dim), np.float32), taken)
+
+
 class _Outcome(NamedTuple):
     """What compiled code fills, one row for each group, and where it looks whether to stop."""
 
@@ -115,7 +131,8 @@ class _Outcome(NamedTuple):
 @compiled()
 def _draw_groups(
     coarse, half_scale, doubt, vectors, exact, bound, sizes, within, across, linkage, key, max_draws,
-    max_restarts, listing, first, given, members, draws, accepted, restarts, stop,
+    max_restarts, listing, starts, counts, sums, taken, first, given, members, draws, accepted, restarts,
+    stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
@@ -127,12 +144,6 @@ def _draw_groups(
     # So many candidates cost more to draw than to list once.
     patience = max_draws if max_draws > 0 else vectors.shape[0]
     n_subgroups = sizes.shape[0]
-    starts = np.zeros(n_subgroups, np.int64)
-    for s in range(1, n_subgroups):
-        starts[s] = starts[s - 1] + sizes[s - 1]
-    counts = np.empty(n_subgroups, np.int64)
-    sums = np.empty((n_subgroups, vectors.shape[1]), np.float32)
-    taken = np.empty(members.shape[1], np.int64)
     for row in range(members.shape[0]):
         group, group_members = first + row, members[row]
         draw, joined = ZERO, 0
@@ -258,10 +269,11 @@ def _draw_shared(
     scores, rules = _compile_law(users, kind, law)
 
     def worker(tasks: SharedTasks[int]) -> None:
+        room = _Room.of(kind.sizes, scores.vectors.shape[1])
         for call in tasks:
             rows = slice(call * step, (call + 1) * step)
             part = everything.part(rows)._replace(stop=stops[0, call : call + 1])
-            if not _draw_groups(*scores, *rules, first + rows.start, given[rows], *part):
+            if not _draw_groups(*scores, *rules, *room, first + rows.start, given[rows], *part):
                 # Groups of earlier calls may be among the fewer.
                 stops[0, call if or_fewer else 0 :] = 1
             # The other ranks are about as far.
@@ -316,8 +328,9 @@ def _deepest_attempt(users: Users, kind: GroupType, law: Law, given: Members) ->
     """Return the attempt with most members among a hundred single ones, -1 where nobody joined."""
     members = np.full((_ATTEMPTS_EXPLAINED, kind.size), -1, np.int64)
     scores, rules = _compile_law(users, kind, replace(law, max_restarts=0))
+    room = _Room.of(kind.sizes, scores.vectors.shape[1])
     for group in range(len(members)):
         zeros = [np.zeros(1, np.int64) for _ in range(4)]
         from_start = given[group % len(given)][np.newaxis]
-        _draw_groups(*scores, *rules, group, from_start, members[group : group + 1], *zeros)
+        _draw_groups(*scores, *rules, *room, group, from_start, members[group : group + 1], *zeros)
     return members[(members >= 0).sum(axis=1).argmax()]

@@ -99,6 +99,11 @@ def find_interval(
     vary less than their groups alone would make them (``v < s^2 / m``), the groups count as independent:
     ``s^2 / n``, with n - 1 degrees of freedom. One group has no variance, hence no interval.
 
+    No interval is narrower than independent groups would have it. So where users make no difference and the
+    share is a half, the larger of two estimates of one variance is taken, and 95% intervals of 2 to 10 groups
+    hold the truth in 97% of cases; where users matter, in 95% (``benchmarks/coverage.py --few``). At a small
+    share that of two groups is 89 to 90%, as two values say little of their variance.
+
     References
     ----------
     Shao and Wu, "A General Theory for Jackknife Variance Estimation", Annals of Statistics 17, 1989,

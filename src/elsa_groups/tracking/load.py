@@ -393,7 +393,9 @@ def _load(key: str, files: RecordedFiles) -> UserGroups:
     try:
         path = files.read(name)
         if (rows := pq.read_metadata(path).num_rows) != members.size:
-            raise files.refusal(f"{name}: expected {members.size:,} rows, got {rows:,}")
+            raise files.refusal(
+                f"{name}: expected a table of groups, got {rows:,} rows instead of {members.size:,}"
+            )
         table = pq.read_table(path, columns=[*expected, "user_id"])
         different = [column for column in expected if not np.array_equal(table[column], expected[column])]
         ids = table["user_id"].combine_chunks()

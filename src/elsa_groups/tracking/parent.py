@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json
+from elsa_groups.base.keeping import kept
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.data.split import Split
+from elsa_groups.data.split import LEAST_USERS, Split
 from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text
@@ -85,14 +86,18 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
     if reference == NEWEST:
         run = find_newest(interactions, {})
         if run is None:
+            train = f"train one with `mlflow run . -e train -P dataset={interactions.dataset}`"
+            if interactions.n_users < LEAST_USERS:
+                train = f"training takes {LEAST_USERS} users or more, and there are {interactions.n_users}"
             raise InputError(
                 f"parent=newest: no finished ELSA run of dataset {interactions.dataset} with this data digest"
-                f" and filter in {store_uri()}; train one with `mlflow run . -e train"
-                f" -P dataset={interactions.dataset}`, or give parent=<run id>"
+                f" and filter in {store_uri()}; {train}, or give parent=<run id>"
             )
     else:
         run = _named_run(reference)
-    return load_parent(run, interactions, seed=seed)
+    # Jobs of a sweep have the same one, which is read and checked once for all.
+    asked = run.info.run_id, interactions.digest
+    return kept("parent", asked, lambda: load_parent(run, interactions, seed=seed))
 
 
 def check_parent(reference: str) -> None:
