@@ -159,8 +159,8 @@ def _draw_or_advise(
             if key.groups.accounting.shortfall:
                 reason = key.groups.accounting.reason
                 log.warning("%s: fewer groups than wanted: %s", key.groups.key, reason)
-        for error in left_out:
-            log.warning("left out %s", error)
+        for why in left_out:
+            log.warning("left out %s", why)
     return drawn
 
 
