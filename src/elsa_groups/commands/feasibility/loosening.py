@@ -110,7 +110,14 @@ class _Steps:
         if not all(0 <= quantile <= 1 for quantile in quantiles.values()):
             return False
         trial = self.now | self.values(quantiles)
-        return trial["similar"] >= trial["divergent"]
+        # Equal similarities may be of quantiles in the wrong order, which settings refuse.
+        at = {
+            name: float(np.searchsorted(self.ordered, trial[name], side)) / len(self.ordered)
+            for name, side in (("similar", "left"), ("divergent", "right"))
+        } | quantiles
+        return trial["similar"] > trial["divergent"] or (
+            trial["similar"] == trial["divergent"] and at["similar"] >= at["divergent"]
+        )
 
     def trial(self, steps: int) -> Looser:
         quantiles = self.quantiles(steps)

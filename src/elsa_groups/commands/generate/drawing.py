@@ -182,10 +182,10 @@ def _draw_or_advise(
     if not runtime.ranks.rank:
         for key in drawn:
             if key.groups.accounting.shortfall:
-                said = key.groups.accounting.reason
-                log.warning("%s: fewer groups than wanted: %s", key.groups.key, said)
-        for reason in left_out:
-            log.warning("left out %s", reason)
+                reason = key.groups.accounting.reason
+                log.warning("%s: fewer groups than wanted: %s", key.groups.key, reason)
+        for why in left_out:
+            log.warning("left out %s", why)
     return drawn
 
 
