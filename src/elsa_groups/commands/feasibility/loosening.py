@@ -112,8 +112,9 @@ class _Steps:
         trial = self.now | self.values(quantiles)
         # Equal similarities may be of quantiles in the wrong order, which settings refuse.
         at = {
-            name: float(np.searchsorted(self.ordered, trial[name], side)) / len(self.ordered)
-            for name, side in (("similar", "left"), ("divergent", "right"))
+            "similar": float(np.searchsorted(self.ordered, trial["similar"], "left")) / len(self.ordered),
+            "divergent": float(np.searchsorted(self.ordered, trial["divergent"], "right"))
+            / len(self.ordered),
         } | quantiles
         return trial["similar"] > trial["divergent"] or (
             trial["similar"] == trial["divergent"] and at["similar"] >= at["divergent"]
