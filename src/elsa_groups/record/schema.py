@@ -219,6 +219,7 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
     ValueError
         If it is not what ``lineage.schema.json`` describes; the message says where and why.
     """
+    # Takes a while to import, and only who reads or writes a record needs it.
     from jsonschema import Draft202012Validator
 
     kind = lineage.get("kind") if isinstance(lineage, dict) else None

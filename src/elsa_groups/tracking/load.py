@@ -129,6 +129,7 @@ class GroupsRun(Mapping[str, UserGroups]):
         Its name is the dataset's with `` groups`` behind, its digest the beginning of :attr:`digest`, and its
         source the run's folder of groups.
         """
+        # Takes a second to import, and only who logs groups as a dataset needs it.
         from mlflow.data.dataset_source_registry import get_dataset_source_from_json
         from mlflow.data.meta_dataset import MetaDataset
 

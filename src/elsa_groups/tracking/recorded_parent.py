@@ -11,6 +11,7 @@ from elsa_groups.base.errors import Absent, InputError, InputsMissing
 from elsa_groups.base.files import read_json
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.data.split import Split
+from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import CHECKPOINT, Parent
@@ -35,8 +36,6 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
     InputsMissing
         If neither is there, or what is there can no longer be read.
     """
-    from elsa_groups.model.elsa import read_checkpoint
-
     recorded = record.lineage["parent"]
     with TemporaryDirectory() as folder:
         checkpoint = _recorded_checkpoint(record, Path(folder))

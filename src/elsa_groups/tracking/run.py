@@ -134,6 +134,7 @@ class RunHandle:
 
     def log_elsa_model(self, encoder: NDArray[np.float32]) -> str:
         """Log item vectors as a LoggedModel that scores histories, without pickle; return its id."""
+        # Takes seconds to import, and only training logs a model.
         import mlflow.pytorch
         import torch
 

@@ -72,3 +72,14 @@ def test_a_threshold_at_a_similarity_of_many_pairs_is_loosened_beyond_all_of_the
 
 def test_a_family_without_rules_cannot_be_loosened():
     assert find({Rule.any}, lambda _: False) == ([], [])
+
+
+def test_quantiles_stay_in_order_where_many_pairs_are_just_as_similar():
+    # The pairs from quantile .2 to .8 are all as similar, and so is the divergent threshold.
+    ordered = np.sort(np.r_[np.linspace(0.0, 0.4, 200), np.full(600, 0.5), np.linspace(0.6, 1.0, 200)])
+    limits = Limits(0.9, 0.5)
+
+    (looser,) = find_looser({Rule.similar}, limits, ordered, lambda trial: trial.similar <= 0.5, wanted=1)
+    # Of the quantiles of 0.5 only the last is not below one that the divergent threshold may be of.
+    assert looser.quantiles == {"similar": 0.8}
+    assert find_looser({Rule.similar}, limits, ordered, lambda trial: trial.similar < 0.5, wanted=1) == ()

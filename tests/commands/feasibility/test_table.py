@@ -32,6 +32,9 @@ def test_a_row_has_the_ends_of_intervals_and_leaves_out_what_is_undefined():
 
     row = feasibility_row(STARVED)
     assert row["looser"] == "thresholds.divergent.quantile=0.05"
+    by_value = "thresholds.divergent.quantile=0.05 thresholds.divergent.value=null"
+    assert feasibility_row(STARVED, {"divergent"})["looser"] == by_value
+    assert by_value in feasibility_text([STARVED], {"divergent"})
     assert not {"expected_draws", "expected_restarts", "log10_distinct_groups", "starting_difference"} & set(
         row
     )

@@ -96,8 +96,10 @@ def _log(
     keys: list[Feasibility],
 ) -> str:
     """Log what was found; return it as the terminal shows it."""
-    rows = [feasibility_row(of) for of in keys]
-    text = "\n".join([feasibility_text(keys), *_not_looked_at(settings)])
+    targets = settings.thresholds.targets(needs_band=settings.needs_band)
+    by_value = {name.replace("_", ".") for name, target in targets.items() if target.value is not None}
+    rows = [feasibility_row(of, by_value) for of in keys]
+    text = "\n".join([feasibility_text(keys, by_value), *_not_looked_at(settings)])
     record = {
         "run_id": run.run_id,
         "users": population.record(),

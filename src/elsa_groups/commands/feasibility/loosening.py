@@ -110,7 +110,15 @@ class _Steps:
         if not all(0 <= quantile <= 1 for quantile in quantiles.values()):
             return False
         trial = self.now | self.values(quantiles)
-        return trial["similar"] >= trial["divergent"]
+        # Equal similarities may be of quantiles in the wrong order, which settings refuse.
+        at = {
+            "similar": float(np.searchsorted(self.ordered, trial["similar"], "left")) / len(self.ordered),
+            "divergent": float(np.searchsorted(self.ordered, trial["divergent"], "right"))
+            / len(self.ordered),
+        } | quantiles
+        return trial["similar"] > trial["divergent"] or (
+            trial["similar"] == trial["divergent"] and at["similar"] >= at["divergent"]
+        )
 
     def trial(self, steps: int) -> Looser:
         quantiles = self.quantiles(steps)

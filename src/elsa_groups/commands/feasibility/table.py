@@ -1,7 +1,7 @@
 """What drawing would take, as rows of a table, on the terminal, and in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from elsa_groups.commands.feasibility.assessment import Estimate, Feasibility
 from elsa_groups.commands.feasibility.loosening import Looser
@@ -22,11 +22,12 @@ _COLUMNS = (
 )
 
 
-def feasibility_row(of: Feasibility) -> Row:
+def feasibility_row(of: Feasibility, by_value: Collection[str] = ()) -> Row:
     """Return what is estimated of a key as one row; what is undefined is left out.
 
     ``<name>_low`` and ``<name>_high`` are the ends of its interval; ``acceptance_<m>`` is that of member m,
-    from 2 on; ``looser`` are settings that would do.
+    from 2 on; ``looser`` are settings that would do. Thresholds ``by_value`` are those that the settings give
+    as similarities.
     """
     row: Row = {
         "key": of.key,
@@ -41,7 +42,7 @@ def feasibility_row(of: Feasibility) -> Row:
         **_estimate("expected_draws", of.expected_draws),
         "expected_restarts": of.expected_restarts,
         **_estimate("log10_distinct_groups", of.log10_distinct_groups),
-        "looser": "; ".join(map(_settings, of.looser)) or None,
+        "looser": "; ".join(_settings(looser, by_value) for looser in of.looser) or None,
         **{f"acceptance_{m}": share for m, share in enumerate(of.acceptance, start=2)},
         **{f"reached_share_{m}": share for m, share in enumerate(of.reached_share, start=2)},
     }
@@ -53,8 +54,11 @@ def feasibility_metrics(row: Row) -> dict[str, float]:
     return {f"{row['key']}/{name}": float(row[name]) for name in METRICS if name in row}
 
 
-def feasibility_text(keys: Sequence[Feasibility]) -> str:
-    """Return the table for the terminal, and below it, for keys that are not feasible, what would do."""
+def feasibility_text(keys: Sequence[Feasibility], by_value: Collection[str] = ()) -> str:
+    """Return the table for the terminal, and below it, for keys that are not feasible, what would do.
+
+    Thresholds ``by_value`` are those that the settings give as similarities.
+    """
     rows = []
     for of in keys:
         row = feasibility_row(of) | {
@@ -68,7 +72,7 @@ def feasibility_text(keys: Sequence[Feasibility]) -> str:
     return "\n".join(
         [
             closing_table(rows, _COLUMNS),
-            *(_advice(of) for of in keys if of.verdict != "feasible"),
+            *(_advice(of, by_value) for of in keys if of.verdict != "feasible"),
             *(f"{of.key}: fewer distinct groups than the {of.n_groups:,} wanted" for of in few),
         ]
     )
@@ -78,14 +82,19 @@ def _estimate(name: str, of: Estimate) -> Row:
     return {name: of.value, f"{name}_low": of.low, f"{name}_high": of.high}
 
 
-def _settings(looser: Looser) -> str:
-    return " ".join(f"thresholds.{name}.quantile={quantile:g}" for name, quantile in looser.quantiles.items())
+def _settings(looser: Looser, by_value: Collection[str]) -> str:
+    return " ".join(
+        f"thresholds.{name}.quantile={quantile:g}"
+        # A value goes before a quantile.
+        + (f" thresholds.{name}.value=null" if name in by_value else "")
+        for name, quantile in looser.quantiles.items()
+    )
 
 
-def _advice(of: Feasibility) -> str:
+def _advice(of: Feasibility, by_value: Collection[str]) -> str:
     share = of.completing_share.value or 0.0
     found = f"{of.key}: {of.verdict}, as {share:.2%} of {of.attempts} attempts complete"
     if not of.looser:
         return f"{found}, and no quantile alone would do; ask for smaller groups or another linkage"
-    ways = [f"{_settings(looser)} ({looser.completing_share:.0%} complete)" for looser in of.looser]
+    ways = [f"{_settings(looser, by_value)} ({looser.completing_share:.0%} complete)" for looser in of.looser]
     return f"{found}; nearest to do: {' or '.join(ways)}"

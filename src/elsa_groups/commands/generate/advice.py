@@ -8,7 +8,7 @@ from typing import Any
 from elsa_groups.base.errors import InputError
 from elsa_groups.groups.family import Rule
 from elsa_groups.settings.commands import GenerateSettings, SamplingSettings
-from elsa_groups.similarity.limits import Limits, Target, ThresholdSettings
+from elsa_groups.similarity.limits import BandTarget, Limits, Target, ThresholdSettings
 from elsa_groups.similarity.thresholds import COUNTED_FOR_ADVICE, share_of_pairs
 from elsa_groups.similarity.users import Users
 
@@ -191,17 +191,26 @@ def _quantiles(trial: Trial, values: dict[str, float]) -> dict[str, float]:
 def _quantiles_fill(trial: Trial, quantiles: dict[str, float], sampling: SamplingSettings) -> bool:
     asked = trial.settings.thresholds
     for name, quantile in quantiles.items():
-        target = Target(quantile=quantile)
-        if "." in name:
-            end = name.partition(".")[2]
-            asked = replace(asked, band=replace(asked.band, **{end: target}))
-        else:
-            asked = replace(asked, similar=target) if name == "similar" else replace(asked, divergent=target)
+        asked = _asking(asked, name, Target(quantile=quantile))
     try:
         limits = trial.find(asked)
     except InputError:
         return False
     return trial.fills(limits, sampling)
+
+
+def _asking(asked: ThresholdSettings, name: str, target: Target) -> ThresholdSettings:
+    """Return the settings with another target for a threshold."""
+    low, high = asked.band.low, asked.band.high
+    match name:
+        case "similar":
+            return replace(asked, similar=target)
+        case "divergent":
+            return replace(asked, divergent=target)
+        case "band.low":
+            return replace(asked, band=BandTarget(target, high))
+        case _:
+            return replace(asked, band=BandTarget(low, target))
 
 
 def _target(asked: ThresholdSettings, name: str) -> Target:
