@@ -97,7 +97,7 @@ MEASURES = (
     ),
     Measure(
         name="wrong_pairs",
-        label="wrong pairs",
+        label="pairs that break the rule",
         definition="pairs on the wrong side of the threshold of their rule; not compared with random groups",
         format="{:.2f}",
         of=attrgetter("quality.wrong_pairs"),

@@ -143,8 +143,8 @@ STATISTICS = (
     _MEANS["across"],
     Statistic(
         name="wrong_pair_share",
-        label="groups with a wrong pair",
-        heading="with a\nwrong pair",
+        label="groups that break the rule",
+        heading="break\nthe rule",
         definition="share of the groups with a pair on the wrong side of the threshold of its rule",
         format="{:.1%}",
         of=lambda result: float((result.quality.wrong_pairs > 0).mean()),
@@ -152,7 +152,7 @@ STATISTICS = (
     ),
     Statistic(
         name="wrong_pairs_mean",
-        label="wrong pairs of a group",
+        label="pairs of a group that break the rule",
         definition="pairs on the wrong side of the threshold of their rule, mean over groups",
         format="{:.2f}",
         of=lambda result: float(result.quality.wrong_pairs.mean()),
@@ -229,8 +229,8 @@ STATISTICS = (
     ),
     Statistic(
         name="user_coverage",
-        label="users reached",
-        heading="users\nreached",
+        label="user coverage",
+        heading="user\ncoverage",
         definition="share of the eligible users who are in a group",
         format="{:.1%}",
         of=lambda result: result.overlap.user_coverage,
@@ -275,8 +275,8 @@ STATISTICS = (
     ),
     Statistic(
         name="restarts",
-        label="restarts",
-        definition="groups begun anew",
+        label="abandoned attempts",
+        definition="attempts at a group that were given up",
         format="{:,}",
         of=lambda result: int(result.groups.accounting.restarts.sum()),
     ),

@@ -1,7 +1,7 @@
 """Tables of groups: one row a key for the summary, one row a member for the groups themselves."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,14 +109,14 @@ def members_table(groups: Groups, users: NDArray[np.int64], user_ids: tuple[str,
     )
 
 
-def measures_table(result: Result) -> pa.Table:
-    """Return one row a group: its number, all that was measured of it, and its wrong pairs.
+def measures_table(result: Result, extremes: Mapping[str, NDArray[np.float64]]) -> pa.Table:
+    """Return one row a group: its number, all that was measured of it, and its least and most similar pairs.
 
-    Columns that no group of the key has, as those across subgroups where there is one, are there and null.
+    Columns that no group of the type has, as those across subgroups where there is one, are there and null.
     """
     measured = Measured(result.quality, result.tastes)
     columns: dict[str, NDArray[Any]] = {"group": np.arange(len(result.groups.members))}
-    columns |= {measure.name: measure.of(measured) for measure in MEASURES}
+    columns |= {measure.name: measure.of(measured) for measure in MEASURES} | dict(extremes)
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 
 

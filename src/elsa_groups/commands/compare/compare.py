@@ -11,8 +11,6 @@ from elsa_groups.base.files import write_json
 from elsa_groups.commands.compare.agreement import (
     RUNS_UP_TO,
     Agreement,
-    describe_agreement,
-    draw_agreement,
     measure_agreement,
 )
 from elsa_groups.commands.compare.comparison import (
@@ -25,8 +23,7 @@ from elsa_groups.commands.compare.comparison import (
 from elsa_groups.commands.compare.page import render_comparison
 from elsa_groups.commands.compare.reading import read_compared
 from elsa_groups.commands.compare.trends import metric_figures
-from elsa_groups.report.figures.run import RunFigure, save_pictures
-from elsa_groups.report.pictures import Picture
+from elsa_groups.report.figures.run import save_pictures
 from elsa_groups.settings.commands import CompareSettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.settings.recorded import recorded_settings
@@ -144,22 +141,12 @@ def _read(records: list[Record], folder: Path) -> tuple[RunsComparison, dict[str
 def _write(folder: Path, comparison: RunsComparison, agreements: dict[str, Agreement], command: str) -> None:
     """Write the files of a comparison."""
     folder.mkdir()
-    pictures = _write_figures(folder / "figures", comparison, agreements)
+    (folder / "figures").mkdir()
+    pictures = save_pictures(folder / "figures", metric_figures(comparison))
     page = render_comparison(comparison, agreements=agreements, pictures=pictures, command=command)
     (folder / PAGE).write_text(page, encoding="utf-8", newline="\n")
     (folder / TABLE).write_text(comparison_csv(comparison), encoding="utf-8", newline="\n")
     write_json(folder / SETTINGS, settings_table(comparison))
-
-
-def _write_figures(
-    folder: Path, comparison: RunsComparison, agreements: dict[str, Agreement]
-) -> list[Picture]:
-    figures = metric_figures(comparison)
-    if agreements:
-        matrices = list(agreements.values())
-        figures.append(RunFigure.of("agreement", draw_agreement(matrices), describe_agreement(matrices)))
-    folder.mkdir()
-    return save_pictures(folder, figures)
 
 
 def again_command(comparison: RunsComparison) -> str:

@@ -3,11 +3,15 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from elsa_groups.base.words import as_cell, say_numbers
+from elsa_groups.commands.compare.strictest import breaking_share, limits_of, strictest_limits
 from elsa_groups.commands.compare.variation import (
     Variation,
     Varying,
@@ -19,17 +23,22 @@ from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.tables import Row, mlflow_table
 from elsa_groups.report.text_tables import aligned, shorten
+from elsa_groups.similarity.limits import Limits
 
 # Logged of each key, but no measure of what a setting does.
 _COUNTS = ("groups", "similarity_std")
 _LIMITS = ("similar", "divergent")
+# In the rows: the share of groups that break their rule at the strictest thresholds of all runs.
+BROKEN_AT_STRICTEST = "wrong_pair_share_strictest"
 _LABEL_LENGTH = 24
 # Settings that have a column of their own beside all metrics.
 COLUMNS_UP_TO = 4
 _TERMINAL_WIDTH = 100
 _TERMINAL_METRICS = (
     ("similarity", STATISTIC["similarity_mean"]),
-    ("wrong pair", STATISTIC["wrong_pair_share"]),
+    ("within", STATISTIC["within_mean"]),
+    ("across", STATISTIC["across_mean"]),
+    ("break the rule", STATISTIC["wrong_pair_share"]),
 )
 
 
@@ -47,6 +56,8 @@ class ComparedRun:
         Its summary by key.
     metrics : mapping of str to float
         Everything that was logged of it, by whom it may be; ``<key>/<name>`` is of a key.
+    extremes : mapping of str to mapping of str to (n_groups,) float64
+        By key the extremes of the pairs of its groups; empty where the run has none.
     """
 
     run_id: str
@@ -54,6 +65,7 @@ class ComparedRun:
     lineage: Mapping[str, Any]
     rows: Mapping[str, Row]
     metrics: Mapping[str, float]
+    extremes: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
 
     @property
     def limits(self) -> dict[str, float]:
@@ -76,10 +88,14 @@ class RunsComparison:
         The runs; what is shown numbers them from 1 in this order.
     variation : Variation
         Where their records differ; values are in the same order.
+    strictest : Limits or None
+        The strictest thresholds of any run, by which all are judged, too; None where all have the same, or
+        where those of different data or models cannot be compared.
     """
 
     runs: tuple[ComparedRun, ...]
     variation: Variation
+    strictest: Limits | None = None
 
     @cached_property
     def families(self) -> dict[str, str]:
@@ -101,7 +117,8 @@ class RunsComparison:
             for name in run.metrics
             if name.rpartition("/")[0] in self.families
         }
-        return (*(name for name in METRICS if name in there), *sorted(logged - {*METRICS}))
+        own = (*METRICS, BROKEN_AT_STRICTEST)
+        return (*(name for name in own if name in there), *sorted(logged - {*own}))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -133,7 +150,21 @@ def compare_groups_runs(runs: Sequence[ComparedRun]) -> RunsComparison:
     by_name = sorted(runs, key=lambda run: (run.name, run.run_id))
     settings = find_variation([run.lineage for run in by_name]).settings
     ordered = tuple(by_name[position] for position in order_of_runs(settings, len(by_name)))
-    return RunsComparison(ordered, find_variation([run.lineage for run in ordered]))
+    variation = find_variation([run.lineage for run in ordered])
+    strictest = strictest_limits([limits_of(run.lineage["thresholds"]) for run in ordered])
+    if strictest is None or variation.sources:
+        return RunsComparison(ordered, variation)
+    return RunsComparison(tuple(_judge(run, strictest) for run in ordered), variation, strictest)
+
+
+def _judge(run: ComparedRun, limits: Limits) -> ComparedRun:
+    """Return a run whose rows have the share of groups that break their rule at some thresholds."""
+    rows = dict(run.rows)
+    for key, extremes in run.extremes.items():
+        rules = run.lineage["settings"]["families"].get(run.lineage["groups"][key]["family"])
+        if extremes and rules:
+            rows[key] = {**rows[key], BROKEN_AT_STRICTEST: breaking_share(extremes, rules, limits)}
+    return replace(run, rows=rows)
 
 
 def comparison_cautions(comparison: RunsComparison) -> tuple[Caution, ...]:
@@ -162,8 +193,20 @@ def _apart(variation: Variation, name: str) -> str:
     return " and of ".join(said)
 
 
+def explain_counts(comparison: RunsComparison) -> str:
+    """Say by which thresholds it was counted which groups break their rule."""
+    own = "A group breaks the rule where a pair is on the wrong side of its run's own threshold"
+    limits = comparison.strictest
+    if limits is None:
+        return f"{own}."
+    return (
+        f"{own}; at the strictest, where it is by those of any run: similar from {limits.similar:.4f},"
+        f" divergent up to {limits.divergent:.4f}."
+    )
+
+
 def comparison_csv(comparison: RunsComparison) -> str:
-    """Return one line a run and key: which, the settings that differ, thresholds and metrics.
+    """Return one line a run and group type: which, the settings that differ, thresholds and metrics.
 
     Columns: ``run_id``, ``run_name``, ``key``, ``conf.<path>``, ``threshold/similar``,
     ``threshold/divergent``, then metrics by name; empty where a value is undefined.
@@ -197,7 +240,7 @@ def settings_table(comparison: RunsComparison) -> dict[str, list[Any]]:
 def comparison_table(comparison: RunsComparison) -> str:
     """Return the comparison as plain tables for the terminal, about 100 columns wide.
 
-    First the runs with some of the settings that differ, then keys against as many runs as fit.
+    First the runs with some of the settings that differ, then group types against as many runs as fit.
     """
     settings = comparison.told_settings[:COLUMNS_UP_TO]
     head = ["run", *(setting.short for setting in settings), "id", "name"]
@@ -207,17 +250,17 @@ def comparison_table(comparison: RunsComparison) -> str:
     ]
     tables = [f"{caution.title}: {caution.text}" for caution in comparison_cautions(comparison)]
     tables.append("\n".join(aligned([head, *lines], left=(0, len(head) - 2, len(head) - 1))))
-    keys = [shorten(key, 20) for key in comparison.keys]
     room = max(1, (_TERMINAL_WIDTH - 20) // 8)
     shown = comparison.runs[:room]
     for title, statistic in _TERMINAL_METRICS:
         rows = [[title, *(str(n + 1) for n in range(len(shown)))]]
-        for name, key in zip(keys, comparison.keys, strict=True):
+        for key in comparison.keys:
             values = [run.value(key, statistic.name) for run in shown]
-            rows.append(
-                [name, *("-" if value is None else statistic.format.format(value) for value in values)]
-            )
-        tables.append("\n".join(aligned(rows)))
+            if any(value is not None for value in values):
+                said = ["-" if value is None else statistic.format.format(value) for value in values]
+                rows.append([shorten(key, 20), *said])
+        if len(rows) > 1:
+            tables.append("\n".join(aligned(rows)))
     if len(shown) < len(comparison.runs):
         tables.append(f"{len(comparison.runs) - len(shown)} more runs are in comparison.csv")
     return "\n\n".join(tables)

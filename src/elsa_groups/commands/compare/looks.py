@@ -1,4 +1,4 @@
-"""How keys and settings look in the figures of a comparison, and the legends that say so."""
+"""How group types and settings look in the figures of a comparison, and the legends that say so."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 @dataclass(frozen=True)
 class Look:
-    """How a key is drawn: its family's colour, and a line and a marker for its sizes."""
+    """How a group type is drawn: its family's colour, and a line and a marker for its sizes."""
 
     color: str
     line: Any
@@ -26,7 +26,7 @@ class Look:
 
 
 def looks_of(comparison: RunsComparison) -> dict[str, Look]:
-    """Return the look of each key; families that ask for nothing are grey."""
+    """Return the look of each group type; families that ask for nothing are grey."""
     families = list(dict.fromkeys(comparison.families.values()))
     asking = [family for family in families if not _asks_nothing(comparison, family)]
     colors = {family: _COLORS[number % len(_COLORS)] for number, family in enumerate(asking)}
@@ -52,14 +52,6 @@ def markers_of(others: dict[str, list[int]]) -> dict[str, str]:
     return dict(zip(others, _MARKERS, strict=False))
 
 
-def key_legend(looks: dict[str, Look]) -> list[Artist]:
-    """Name the line of each key."""
-    return [
-        Line2D([], [], color=look.color, linestyle=look.line, linewidth=1.3, label=shorten(key, 20))
-        for key, look in looks.items()
-    ]
-
-
 def marker_legend(markers: dict[str, str]) -> list[Artist]:
     """Name the marker of each value of other settings."""
     return [
@@ -69,7 +61,7 @@ def marker_legend(markers: dict[str, str]) -> list[Artist]:
 
 
 def dot_legend(looks: dict[str, Look]) -> list[Artist]:
-    """Name the mark of each key."""
+    """Name the mark of each group type."""
     return [
         Line2D(
             [],

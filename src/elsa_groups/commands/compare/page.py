@@ -6,9 +6,11 @@ from elsa_groups import __version__
 from elsa_groups.base.words import say_numbers
 from elsa_groups.commands.compare.agreement import Agreement
 from elsa_groups.commands.compare.comparison import (
+    BROKEN_AT_STRICTEST,
     COLUMNS_UP_TO,
     RunsComparison,
     comparison_cautions,
+    explain_counts,
 )
 from elsa_groups.commands.compare.variation import say_value
 from elsa_groups.measures.statistics import METRICS, columns_of
@@ -16,7 +18,7 @@ from elsa_groups.report.page import open_template
 from elsa_groups.report.pictures import Picture, fitting
 from elsa_groups.report.text_tables import shorten
 
-# A row each in the table of every key; the CSV has all.
+# A row each in the table of every group type; the CSV has all.
 ROWS_UP_TO = 100
 # Letters of a value, in the table and above it.
 _VALUE_LENGTH, _LONGEST = 28, 70
@@ -37,7 +39,7 @@ def render_comparison(
     comparison : RunsComparison
         The runs.
     agreements : mapping of str to Agreement
-        What runs have in common, by key; of some keys or of none.
+        What runs have in common, by group type; of some or of none.
     pictures : sequence of Picture
         Figures; those that fit are embedded.
     command : str
@@ -51,6 +53,7 @@ def render_comparison(
         rows={key: _rows_of(comparison, key) for key in comparison.keys},
         settings=comparison.told_settings[:COLUMNS_UP_TO],
         values=_values(comparison),
+        explained=explain_counts(comparison),
         asked=[(s.name, " · ".join(_say_runs(s.values))) for s in comparison.variation.settings],
         sources=[(s.name, _say_runs(s.values)) for s in comparison.variation.sources],
         surroundings=[(s.name, _say_runs(s.values)) for s in comparison.variation.surroundings],
@@ -64,8 +67,9 @@ def render_comparison(
 
 
 def _columns_of(comparison: RunsComparison, key: str) -> list[tuple[str, str, str]]:
-    """Return metric, heading and format of what some run has of a key."""
+    """Return metric, heading and format of what some run has of a type."""
     known = {metric: (metric, heading, form) for heading, metric, form in columns_of(*METRICS)}
+    known[BROKEN_AT_STRICTEST] = (BROKEN_AT_STRICTEST, "at the\nstrictest", "{:.1%}")
     return [
         known.get(metric, (metric, metric.replace("_", "_\u200b"), _FORMAT))
         for metric in comparison.metrics
@@ -74,7 +78,7 @@ def _columns_of(comparison: RunsComparison, key: str) -> list[tuple[str, str, st
 
 
 def _rows_of(comparison: RunsComparison, key: str) -> list[dict[str, float]]:
-    """Return what each run that is shown has of a key, by metric; what is undefined is left out."""
+    """Return what each run that is shown has of a type, by metric; what is undefined is left out."""
     rows = []
     for run in comparison.runs[:ROWS_UP_TO]:
         values = {metric: run.value(key, metric) for metric in comparison.metrics}

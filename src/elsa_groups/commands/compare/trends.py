@@ -1,21 +1,21 @@
 """Metrics of several runs: over each numeric setting that differs, or run by run where none does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from elsa_groups.commands.compare.comparison import RunsComparison
-from elsa_groups.commands.compare.looks import (
-    Look,
-    dot_legend,
-    key_legend,
-    looks_of,
-    marker_legend,
-    markers_of,
+from elsa_groups.commands.compare.comparison import (
+    BROKEN_AT_STRICTEST,
+    ComparedRun,
+    RunsComparison,
+    explain_counts,
 )
+from elsa_groups.commands.compare.lines import Line, Point, draw_line, name_ends, names_width, tick_values
+from elsa_groups.commands.compare.looks import dot_legend, looks_of, marker_legend, markers_of
 from elsa_groups.commands.compare.variation import Varying, say_value
 from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.figures.run import RunFigure
@@ -43,10 +43,8 @@ PANELS = (
     ("mean similarity", ("similarity_mean",)),
     ("similarity within subgroups (filled) and across (hollow)", ("within_mean", "across_mean")),
     ("overlap@20", ("recommendation_overlap_at_20_mean",)),
-    ("groups with a pair that breaks the rule", ("wrong_pair_share",)),
+    ("groups that break the rule", ("wrong_pair_share", BROKEN_AT_STRICTEST)),
 )
-# Values of a setting that all have a tick.
-_TICKS_UP_TO = 8
 # Letters of a row's label.
 _ROW_LETTERS = 20
 _LEGEND_COLUMNS = 3
@@ -87,8 +85,9 @@ def _moving_along(comparison: RunsComparison, setting: Varying) -> list[Varying]
 
 
 def _panels(comparison: RunsComparison) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the panels of which some key has a metric; what others logged has one each."""
-    others = [(metric, (metric,)) for metric in comparison.metrics if metric not in METRICS]
+    """Return the panels of which some type has a metric; what others logged has one each."""
+    known = {*METRICS, BROKEN_AT_STRICTEST}
+    others = [(metric, (metric,)) for metric in comparison.metrics if metric not in known]
     there = {
         metric
         for run in comparison.runs
@@ -102,73 +101,64 @@ def _panels(comparison: RunsComparison) -> list[tuple[str, tuple[str, ...]]]:
 
 @default_settings()
 def draw_trend(comparison: RunsComparison, setting: Varying) -> Figure:
-    """Draw panels over a setting: a line for each key and each value of the others, with 95% intervals."""
-    panels, looks, others = _panels(comparison), looks_of(comparison), _others(comparison, setting)
+    """Draw panels over a setting: a line for each type and each value of the others, with 95% intervals."""
+    panels, others = _panels(comparison), _others(comparison, setting)
     markers = markers_of(others)
-    legend = [*key_legend(looks), *marker_legend(markers)]
     said = _say_settings(comparison, setting, has_markers=bool(markers))
-    figure, drawn = new_figure(
-        shorten(f"Over {setting.name}", 46), len(panels), _room(len(legend), said), panel_height=1.25
-    )
+    room = replace(_room(len(markers), said), right=names_width(comparison.keys))
+    height = max(1.2, LINE_HEIGHT * (len(comparison.keys) + 1))
+    figure, drawn = new_figure(shorten(f"Over {setting.name}", 46), len(panels), room, panel_height=height)
     for axes, (title, metrics) in zip(drawn, panels, strict=True):
         name_panel(axes, title)
+        named: dict[tuple[str, str], Line] = {}
         for metric in metrics:
-            for values, runs in others.items():
-                for key, look in looks.items():
-                    points = _points(comparison, setting, runs, key, metric)
-                    _draw_line(axes, points, look, markers.get(values, "o"), hollow=metric != metrics[0])
-        axes.margins(y=0.12)
-        _tick_values(axes, setting)
+            for line in _lines(comparison, setting, metric, hollow=metric != metrics[0]):
+                draw_line(axes, line)
+                # Of several lines of a type the last one is named.
+                named[line.name, metric] = line
+        axes.margins(x=0.04, y=0.12)
         _scale_values(axes, "y", metrics[0])
+        tick_values(axes, [float(value) for value in setting.values], written=axes is drawn[-1])
+        name_ends(axes, list(named.values()))
     name_axes(figure, said)
-    add_figure_legend(figure, legend, _LEGEND_COLUMNS)
+    if markers:
+        add_figure_legend(figure, marker_legend(markers), _LEGEND_COLUMNS)
     return figure
 
 
 def _room(n_entries: int, below: str, left: float = 0.55) -> Room:
     """Return the room for a legend and for what is said of the axis in common."""
-    head = legend_height(-(-n_entries // _LEGEND_COLUMNS)) + LINE_HEIGHT
-    return Room(left=left, head=head, between=0.48, foot=0.3 + LINE_HEIGHT * (1 + below.count("\n")))
+    head = (legend_height(-(-n_entries // _LEGEND_COLUMNS)) if n_entries else 0.0) + LINE_HEIGHT + 0.05
+    return Room(left=left, head=head, between=0.36, foot=0.3 + LINE_HEIGHT * (1 + below.count("\n")))
 
 
-# Value of the setting, mean, and the ends of its interval where there is one.
-_Point = tuple[float, float, float | None, float | None]
+def _lines(comparison: RunsComparison, setting: Varying, metric: str, *, hollow: bool) -> Iterator[Line]:
+    """Yield the lines of a panel: of every type, and of every value of the other settings."""
+    looks, others = looks_of(comparison), _others(comparison, setting)
+    markers = markers_of(others)
+    for values, runs in others.items():
+        for key, look in looks.items():
+            points = _points(comparison, setting, runs, key, metric)
+            if points:
+                yield Line(key, points, look, markers.get(values, "o"), hollow)
+
+
+def _interval(run: ComparedRun, key: str, metric: str) -> tuple[float, float] | None:
+    low, high = (run.value(key, f"{metric.removesuffix('_mean')}_{end}") for end in ("low", "high"))
+    return None if low is None or high is None else (low, high)
 
 
 def _points(
     comparison: RunsComparison, setting: Varying, runs: Sequence[int], key: str, metric: str
-) -> list[_Point]:
+) -> list[Point]:
     """Return what runs have of a metric, in the order of the setting."""
-    stem, points = metric.removesuffix("_mean"), []
+    points = []
     for run in runs:
         compared = comparison.runs[run]
-        mean, low, high = (compared.value(key, name) for name in (metric, f"{stem}_low", f"{stem}_high"))
+        mean = compared.value(key, metric)
         if mean is not None:
-            points.append((float(setting.values[run]), mean, low, high))
-    return sorted(points)
-
-
-def _draw_line(axes: Axes, points: list[_Point], look: Look, marker: str, *, hollow: bool) -> None:
-    if not points:
-        return
-    axes.plot(
-        [x for x, *_ in points], [mean for _, mean, *_ in points], color=look.color, linestyle=look.line,
-        linewidth=1.3, marker=marker, markersize=4.0, markeredgewidth=1.0 if hollow else 0.0,
-        markerfacecolor="white" if hollow else look.color,
-    )  # fmt: skip
-    known = [(x, low, high) for x, _, low, high in points if low is not None and high is not None]
-    if known:
-        axes.vlines(*zip(*known, strict=True), color=look.color, linewidth=0.9, alpha=0.7)
-
-
-def _tick_values(axes: Axes, setting: Varying) -> None:
-    """Put ticks at the values that were tried, unless they are too many."""
-    tried = sorted({float(value) for value in setting.values})
-    if len(tried) <= _TICKS_UP_TO:
-        axes.set_xticks(tried, [f"{value:g}" for value in tried])
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            points.append(Point(float(setting.values[run]), mean, _interval(compared, key, metric)))
+    return sorted(points, key=lambda point: point.x)
 
 
 def _say_settings(comparison: RunsComparison, setting: Varying, *, has_markers: bool) -> str:
@@ -205,7 +195,7 @@ def _scale_values(axes: Axes, which: Literal["x", "y"], metric: str) -> None:
 
 
 def describe_trend(comparison: RunsComparison, setting: Varying) -> str:
-    """Say in words and numbers what :func:`draw_trend` shows: ends of the longest of the lines of a key."""
+    """Say in words and numbers what :func:`draw_trend` shows: ends of the longest line of each type."""
     low, high = (say_value(end(setting.values)) for end in (min, max))
     # Between runs that differ in anything else, too, no line is drawn.
     line = max(_others(comparison, setting).values(), key=lambda runs: len({setting.values[n] for n in runs}))
@@ -217,21 +207,20 @@ def describe_trend(comparison: RunsComparison, setting: Varying) -> str:
             moves.append(f"{key} from {ends[0]:.3f} to {ends[1]:.3f}")
     which = f"from run {line[0] + 1} to run {line[-1] + 1}"
     similarity = f" Mean similarity {which}: {'; '.join(moves)}." if moves else ""
+    strictest = f" {explain_counts(comparison)}" if comparison.strictest else ""
     return (
         f"Lines over {setting.name} from {low} to {high}, for {say_types(comparison.keys)} and"
-        f" {len(comparison.runs)} runs.{similarity}{_say_unmoved(comparison, line)}"
+        f" {len(comparison.runs)} runs.{similarity}{_say_unmoved(comparison, line)}{strictest}"
     )
 
 
 def _say_unmoved(comparison: RunsComparison, line: Sequence[int]) -> str:
-    """Name the keys whose mean similarity the setting does not move beyond what chance does."""
+    """Name the types whose mean similarity the setting moves no further than chance does."""
     unmoved = []
     for key in comparison.keys:
-        lows, highs = (
-            [comparison.runs[run].value(key, f"similarity_{end}") for run in line] for end in ("low", "high")
-        )
-        known = [(low, high) for low, high in zip(lows, highs, strict=True) if None not in (low, high)]
-        if len(known) == len(line) > 1 and max(low for low, _ in known) <= min(high for _, high in known):  # type: ignore[type-var]
+        found = [_interval(comparison.runs[run], key, "similarity_mean") for run in line]
+        known = [ends for ends in found if ends is not None]
+        if len(known) == len(line) > 1 and max(low for low, _ in known) <= min(high for _, high in known):
             unmoved.append(key)
     said = "it does not depend on the setting, as all 95% intervals overlap"
     return f" For {', '.join(unmoved)} {said}." if unmoved else ""
@@ -239,7 +228,7 @@ def _say_unmoved(comparison: RunsComparison, line: Sequence[int]) -> str:
 
 @default_settings()
 def draw_runs(comparison: RunsComparison) -> Figure:
-    """Draw panels with a row for each run, in which every key has a mark."""
+    """Draw panels with a row for each run, in which every group type has a mark."""
     panels, looks, n_runs = _panels(comparison), looks_of(comparison), len(comparison.runs)
     labels = [shorten(label, _ROW_LETTERS) for label in comparison.labels]
     left = 0.12 + max(text_width(label, SMALL_SIZE) for label in labels)

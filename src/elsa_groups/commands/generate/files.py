@@ -16,6 +16,7 @@ from elsa_groups.commands.generate.histories import write_history
 from elsa_groups.commands.generate.population import Population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Rule
+from elsa_groups.measures.extremes import find_extremes
 from elsa_groups.measures.statistics import Result
 from elsa_groups.record.code import Code
 from elsa_groups.record.schema import (
@@ -173,7 +174,9 @@ def _write_type(folder: Path, interactions: Interactions, drawn: Drawn, result: 
     write_array(folder / "groups" / f"{key}.npy", users)
     table = members_table(result.groups, users, interactions.user_ids)
     write_parquet(folder / "groups" / f"{key}.parquet", table)
-    write_parquet(folder / "groups" / f"{key}_measures.parquet", measures_table(result))
+    subgroups = result.groups.subgroup_of_position
+    extremes = find_extremes(drawn.population.users, result.groups.members, subgroups)
+    write_parquet(folder / "groups" / f"{key}_measures.parquet", measures_table(result, extremes))
     if len(users) <= _IDS_UP_TO:
         write_array(folder / "groups" / f"{key}_ids.npy", np.array(interactions.user_ids)[users])
     write_overlap(folder / "overlap" / f"{key}.csv", result.overlap, users.shape[1])

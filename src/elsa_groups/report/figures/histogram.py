@@ -119,7 +119,7 @@ def count_similarities(results: Sequence[Result], *, similar: float, divergent: 
             edges,
             similar=similar,
             divergent=divergent,
-            **{name: _count(v, edges) for name, v in part.items()},  # type: ignore[arg-type]
+            **{name: _count(v, edges) for name, v in part.items()},
         )
         for result, part in zip(results, parts, strict=True)
     ]
