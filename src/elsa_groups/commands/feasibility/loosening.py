@@ -111,10 +111,10 @@ class _Steps:
             return False
         trial = self.now | self.values(quantiles)
         # Equal similarities may be of quantiles in the wrong order, which settings refuse.
-        at = {
-            name: float(np.searchsorted(self.ordered, trial[name], side)) / len(self.ordered)
-            for name, side in (("similar", "left"), ("divergent", "right"))
-        } | quantiles
+        below = np.searchsorted(self.ordered, trial["similar"], "left")
+        not_above = np.searchsorted(self.ordered, trial["divergent"], "right")
+        n = len(self.ordered)
+        at = {"similar": float(below / n), "divergent": float(not_above / n)} | quantiles
         return trial["similar"] > trial["divergent"] or (
             trial["similar"] == trial["divergent"] and at["similar"] >= at["divergent"]
         )
