@@ -1,6 +1,7 @@
 """All benchmarks, as one table."""
 
 from benchmarks import (
+    commands,
     feasibility,
     filtering,
     generation,
@@ -15,5 +16,17 @@ from benchmarks import (
 from benchmarks.harness import main
 
 if __name__ == "__main__":
-    rooms = (thresholds, generation, filtering, feasibility, peers, tastes, training, loading, scale, startup)
+    rooms = (
+        thresholds,
+        generation,
+        filtering,
+        feasibility,
+        peers,
+        tastes,
+        training,
+        loading,
+        scale,
+        startup,
+        commands,
+    )
     main(*(case for room in rooms for case in room.CASES))

@@ -18,7 +18,8 @@ from tqdm import tqdm
 from benchmarks.people import Vectors
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.cli.composing import compose_settings
-from elsa_groups.commands.generate.measuring import DrawnFrom, DrawnKey, measure_keys
+from elsa_groups.commands.generate.drawn import DrawnFrom, DrawnKey
+from elsa_groups.commands.generate.measuring import measure_keys
 from elsa_groups.commands.generate.population import Chosen, Population
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users

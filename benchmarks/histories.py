@@ -24,7 +24,7 @@ def compare(run_id: str, target_ratio: float) -> Iterator[str]:
     from elsa_groups.settings.recorded import recorded_settings
     from elsa_groups.similarity.thresholds import find_thresholds
     from elsa_groups.tracking.load import open_record
-    from elsa_groups.tracking.parent import recorded_parent
+    from elsa_groups.tracking.recorded_parent import recorded_parent
 
     record, groups = open_record(run_id), load_groups(run_id)
     settings = recorded_settings(record.lineage["settings"])

@@ -24,6 +24,7 @@ from elsa_groups.measures.baselines import compare_with_baselines
 from elsa_groups.measures.jackknife import find_interval
 from elsa_groups.measures.overlap import measure_overlap
 from elsa_groups.measures.registry import measures_of
+from elsa_groups.measures.statistics import Result
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.recommendations import top_items
@@ -31,7 +32,7 @@ from elsa_groups.record.schema import data_record
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.examples import MemberHistories, first_groups
 from elsa_groups.report.page import Picture
-from elsa_groups.report.tables import Result, summary_row
+from elsa_groups.report.tables import summary_row
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.vector_users import VectorUsers
 
@@ -103,6 +104,11 @@ def philox_words() -> Callable[..., tuple[int, int, int, int]]:
 def plain_below() -> Callable[..., int]:
     """(n, draw, group, key) to the draw's number in [0, n), in plain Python."""
     return _plain_below
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole launches, which take longest, so that no process is left with them in the end."""
+    items.sort(key=lambda item: "project" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from elsa_groups.base.compiled import folder_outside
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 # A kernel that calls one in another file.
 PROGRAM = """
@@ -59,3 +61,33 @@ def test_a_folder_given_for_compiled_code_is_used(tmp_path):
     assert _run(tmp_path / "src", NUMBA_CACHE_DIR=str(tmp_path / "kept")) == "0.5 0"
     assert list((tmp_path / "kept").glob("kernels-*"))
     assert not list(tmp_path.rglob("__pycache__/kernels-*"))
+
+
+def test_where_nothing_can_be_written_each_process_has_a_folder_of_its_own(monkeypatch, caplog):
+    # No folder can be made there, whoever asks.
+    monkeypatch.setenv("HOME", "/proc/self/nowhere")
+    folder = folder_outside("kernels-1")
+    assert folder.is_dir()
+    assert folder != folder_outside("kernels-1")
+    assert "set NUMBA_CACHE_DIR to a folder that can be" in caplog.text
+
+
+def test_the_users_cache_is_taken_where_the_sources_cannot_be_written(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert folder_outside("kernels-1") == tmp_path / ".cache" / "elsa-groups" / "kernels-1"
+    assert caplog.text == ""
+
+
+def test_compiling_is_said_once_and_not_where_compiled_code_is_there(tmp_path):
+    shutil.copytree(SOURCE, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "src" / "elsa_groups" / "similarity" / "pair.py").write_text(KERNEL)
+    program = "import logging; logging.basicConfig(level=logging.INFO)\n" + PROGRAM
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "src"), "NUMBA_CACHE_DIR": str(tmp_path / "kept")},
+            capture_output=True, text=True, check=True,
+        ).stderr.count("compiling, once for this installation")
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said == [1, 0]

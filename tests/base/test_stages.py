@@ -2,9 +2,11 @@
 
 import logging
 import re
+import time
 
 import pytest
 
+from elsa_groups.base import stages
 from elsa_groups.base.stages import stage
 
 
@@ -25,3 +27,12 @@ def test_a_step_that_fails_is_not_said_to_be_done(caplog):
     with caplog.at_level(logging.INFO), pytest.raises(ValueError, match="boom"), stage("reading"):
         raise ValueError("boom")
     assert caplog.messages == []
+
+
+def test_a_step_that_takes_long_is_said_to_be_under_way_before_it_is_done(caplog, monkeypatch):
+    monkeypatch.setattr(stages, "SILENCE", 0.0)
+    with caplog.at_level(logging.INFO), stage("reading"):
+        while not caplog.messages:
+            time.sleep(0.001)
+    assert caplog.messages[0] == "reading: under way"
+    assert caplog.messages[1].endswith(" s")

@@ -4,6 +4,8 @@ import logging
 import os
 import pty
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -114,3 +116,25 @@ def test_what_is_said_to_a_closed_terminal_does_not_change_the_end():
     assert os.read(terminal, 5) == b"ready"
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 129
+
+
+def test_a_command_goes_on_when_nobody_reads_what_it_says_any_more():
+    code = (
+        "import os, sys, time\n"
+        "from elsa_groups.cli.lifecycle import forgive_closed_pipes\n"
+        "forgive_closed_pipes()\n"
+        "sys.stdin.readline()\n"
+        "print('one'); print('two', flush=True); print('three', file=sys.stderr)\n"
+        "os.write(int(sys.argv[1]), b'done')\n"
+    )
+    done, told = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(told)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, pass_fds=[told], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    process.stdout.close()
+    process.stderr.close()
+    process.stdin.write(b"\n")
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert os.read(done, 10) == b"done"

@@ -138,7 +138,8 @@ def test_a_sweep_of_four_quantiles_is_compared_and_its_similar_groups_get_more_s
 
 def test_the_groups_are_drawn_again_from_their_record_alone(main_run, child, tmp_path):
     store, _ = main_run
-    done = launch(store, "reproduce", f"groups_run_id={child.info.run_id}", "strict=true")
+    # In a process of its own, which draws the pictures too.
+    done = store.python("reproduce", f"groups_run_id={child.info.run_id}", "strict=true")
     assert done.code == 0, done.err
     assert done.out.strip().splitlines()[-2:] == ["verdict: identical", f"verdict run: {done.last_id}"]
     verdict = json.loads(store.artifact(done.last_id, "verdict.json", tmp_path).read_text())

@@ -15,8 +15,8 @@ from elsa_groups.measures.jackknife import find_interval
 from elsa_groups.measures.overlap import measure_overlap
 from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.similarity import Quality
+from elsa_groups.measures.statistics import Result
 from elsa_groups.measures.tastes import Tastes
-from elsa_groups.report.tables import Result
 
 
 def make_result(

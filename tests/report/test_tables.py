@@ -12,8 +12,8 @@ import pytest
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.measures.overlap import measure_overlap
 from elsa_groups.measures.similarity import Quality
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.tables import (
-    Result,
     evidence_table,
     measures_table,
     members_table,

@@ -1,9 +1,17 @@
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+
 import numpy as np
 import pytest
 from mlflow.entities import RunStatus, ViewType
 
 from elsa_groups.base.errors import InputError, Killed
-from elsa_groups.tracking.run import RunHandle, tracked_run
+from elsa_groups.base.processes import this_process
+from elsa_groups.tracking.orphans import PROCESS
+from elsa_groups.tracking.run import RunHandle, tracked_run, writing_folder
 
 
 def status(client, run_id) -> str:
@@ -154,3 +162,67 @@ def test_a_name_that_no_model_may_have_is_an_error_that_says_so(client):
 def test_a_run_says_how_to_see_it_without_passwords(client, monkeypatch, store, expected):
     monkeypatch.setattr("mlflow.get_tracking_uri", lambda: store)
     assert RunHandle("r", "7").how_to_see() == expected
+
+
+@pytest.fixture
+def gone() -> str:
+    """The name of a process of this machine that has ended."""
+    command = [sys.executable, "-c", "from elsa_groups.base.processes import this_process as t; print(t())"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.strip()
+
+
+def test_the_next_run_ends_those_whose_process_is_gone_and_no_other(client, gone, caplog):
+    host = this_process().split("_")[0]
+    left = client.create_run("0", tags={PROCESS: gone}).info.run_id
+    others = {
+        "alive": this_process(),
+        "elsewhere": gone.replace(host, "elsewhere", 1),
+        "number given again": f"{host}_{os.getpid()}_1",
+        "not ours": None,
+    }
+    runs = {
+        what: client.create_run("0", tags={PROCESS: process} if process else {}).info.run_id
+        for what, process in others.items()
+    }
+    with caplog.at_level(logging.INFO), tracked_run("groups"):
+        pass
+    assert status(client, left) == "KILLED"
+    assert f"run {left}: ended as KILLED, as the process that wrote it is gone" in caplog.text
+    assert {what: status(client, run) for what, run in runs.items()} == {
+        "alive": "RUNNING",
+        "elsewhere": "RUNNING",
+        "number given again": "KILLED",
+        "not ours": "RUNNING",
+    }
+
+
+def _delete_its_experiment(client) -> str:
+    home = client.create_experiment("home")
+    with tracked_run("groups", experiment_id=home) as run:
+        client.delete_experiment(home)
+        raise ValueError(run.run_id)
+
+
+def test_a_run_of_an_experiment_that_was_deleted_meanwhile_is_not_left_running(client, gone, caplog):
+    with pytest.raises(ValueError, match=r".") as raised:
+        _delete_its_experiment(client)
+    run_id = str(raised.value)
+    client.restore_experiment("1")
+    if status(client, run_id) == "RUNNING":
+        assert "the next command that logs to its experiment ends it" in caplog.text
+        client.set_tag(run_id, PROCESS, gone)
+        with tracked_run("groups"):
+            pass
+    assert status(client, run_id) in ("FAILED", "KILLED")
+
+
+def test_folders_of_killed_processes_are_removed_by_the_next_and_no_others(gone, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in (f"elsa-groups-{gone}-x1", f"elsa-groups-{this_process()}-x2", "elsa-groups-of-somebody"):
+        (tmp_path / name).mkdir()
+    with writing_folder():
+        pass
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"elsa-groups-{this_process()}-x2", "elsa-groups-of-somebody"}

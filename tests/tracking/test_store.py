@@ -2,12 +2,15 @@
 
 import logging
 import os
+import shutil
 import socket
+import sqlite3
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import mlflow
@@ -216,3 +219,32 @@ def test_a_file_in_the_place_of_artifacts_is_refused_before_there_is_a_run(clien
     (tmp_path / "file").touch()
     message = refused_place(str(tmp_path / "file" / "here"))
     assert f"{tmp_path}/file is no folder that you can write to" in message
+
+
+def test_a_store_left_half_made_says_what_to_do(client, tmp_path):
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/whole.db")
+    check_store()
+    half = tmp_path / "half.db"
+    shutil.copy(tmp_path / "whole.db", half)
+    with closing(sqlite3.connect(half)) as database, database:
+        # As a process leaves it that is killed while it makes the tables.
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        database.execute("DROP TABLE input_tags")
+    mlflow.set_tracking_uri(f"sqlite:///{half}")
+    said = refusal()
+    assert said.startswith(f"tracking store sqlite:///{half}: its tables were left half made")
+    assert "remove the database if it has no runs yet" in said
+
+
+def test_tables_are_made_by_one_process_at_a_time(tmp_path):
+    code = (
+        "import mlflow, sys; mlflow.set_tracking_uri(sys.argv[1]);"
+        " from elsa_groups.tracking.store import check_store; check_store()"
+    )
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/new.db"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    started = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    ends = [(process.communicate()[1], process.returncode) for process in started]
+    assert [code for _, code in ends] == [0, 0, 0], ends

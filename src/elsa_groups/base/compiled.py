@@ -5,9 +5,12 @@ this one calls, has changed it does not see, and would go on drawing by the old 
 sources has a folder of its own.
 """
 
+import atexit
 import hashlib
+import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,10 +19,34 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.event import Event, Listener, register
+
+log = logging.getLogger("elsa_groups.cli")
+
+log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CONFIG: Any = numba.config
 _WEEK = 7 * 24 * 3600
+
+
+class _Compilations(Listener):
+    """Says so when the first function is compiled, instead of being read from the folder of these sources."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def on_start(self, event: Event) -> None:
+        """Hear that a function begins to be compiled."""
+        if not self._said:
+            self._said = True
+            log.info("compiling, once for this installation")
+
+    def on_end(self, event: Event) -> None:
+        """Hear that it has been."""
+
+
+register("numba:compile", _Compilations())
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -52,11 +79,30 @@ def _cache_folder() -> Path:
     if _CONFIG.CACHE_DIR:
         return Path(_CONFIG.CACHE_DIR, name)
     if not os.access(_PACKAGE, os.W_OK):
-        return Path.home() / ".cache" / "elsa-groups" / name
+        return folder_outside(name)
     folder = _PACKAGE / "__pycache__" / name
     if not folder.exists():
         _forget_old(folder.parent)
     return folder
+
+
+def folder_outside(name: str) -> Path:
+    """Return a folder in the user's cache; one for this process alone where nothing there can be written."""
+    folder = Path.home() / ".cache" / "elsa-groups" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    # Not one that others could find first: compiled code is read from it.
+    own = tempfile.mkdtemp(prefix="elsa-groups-kernels-")
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    log.warning(
+        "neither %s nor %s can be written: code is compiled again by each process, which takes half a minute;"
+        " set NUMBA_CACHE_DIR to a folder that can be", _PACKAGE, folder,
+    )  # fmt: skip
+    return Path(own)
 
 
 def _forget_old(parent: Path) -> None:

@@ -1,4 +1,8 @@
-"""Share a job among ranks: the processes, on one machine or several, that torchrun starts for it."""
+"""Share a job among ranks: the processes, on one machine or several, that torchrun starts for it.
+
+numpy and torch take seconds to import. So they are imported by what exchanges something, and a command line
+that is to be refused is refused before.
+"""
 
 import os
 import time

@@ -10,6 +10,10 @@ import numpy as np
 
 from elsa_groups.base.compiled import compiled
 
+# numba compiles a function anew for every literal that it is called with: so numbers handed to compiled
+# functions have a name, and the type of those that are computed.
+ZERO = np.int64(0)
+
 Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 _LOW = np.uint64(0xFFFFFFFF)

@@ -1,12 +1,16 @@
 """Steps of a command: one line each when it is done, whatever it is read by."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 log = logging.getLogger("elsa_groups.cli")
+
+# Seconds after which one wants to know what is taking so long.
+SILENCE = 3.0
 
 
 @dataclass
@@ -17,8 +21,28 @@ class Work:
 
 
 @contextmanager
+def said_if_slow(name: str) -> Iterator[None]:
+    """Log what is being done, once it has taken three seconds.
+
+    Parameters
+    ----------
+    name : str
+        The step.
+    """
+    word = threading.Timer(SILENCE, log.info, ("%s: under way", name))
+    word.daemon = True
+    word.start()
+    try:
+        yield
+    finally:
+        word.cancel()
+
+
+@contextmanager
 def stage(name: str, unit: str = "") -> Iterator[Work]:
-    """Log how long a step took and, if its work is counted, how fast it was; nothing if it fails.
+    """Log how long a step took and, if its work is counted, how fast it was; nothing more if it fails.
+
+    One that takes long is said to be under way.
 
     Parameters
     ----------
@@ -28,7 +52,8 @@ def stage(name: str, unit: str = "") -> Iterator[Work]:
         What its ``count`` counts, in the plural.
     """
     started, work = time.perf_counter(), Work()
-    yield work
+    with said_if_slow(name):
+        yield work
     log.info("%s: %s", name, _describe(work.count, unit, time.perf_counter() - started))
 
 

@@ -53,10 +53,13 @@ def run_workers(
 ) -> list[R]:
     """Run ``threads`` workers over one shared iterator of tasks; return what each returned.
 
-    The calling thread only waits, so signals are handled soon. An exception there or in a worker closes
-    the iterator, sets ``stop[0]`` for compiled code to see, waits for the calls under way and is raised.
+    The calling thread only waits, so signals are handled soon; where a worker of others asks for a single
+    one, it does the work itself. An exception there or in a worker closes the iterator, sets ``stop[0]`` for
+    compiled code to see, waits for the calls under way and is raised.
     """
     shared = SharedTasks(tasks)
+    if threads == 1 and threading.current_thread() is not threading.main_thread():
+        return [worker(shared)]
     with ThreadPoolExecutor(threads) as pool:
         try:
             futures = [pool.submit(worker, shared) for _ in range(threads)]

@@ -1,5 +1,6 @@
 """Short texts."""
 
+import re
 from collections.abc import Sequence
 
 
@@ -16,3 +17,23 @@ def say_numbers(numbers: Sequence[int]) -> str:
         else:
             ranges.append([number])
     return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
+
+
+def in_markdown(text: str) -> str:
+    """Return a text of anybody's as Markdown that shows it as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!~()&])", r"\\\1", " ".join(text.split()))
+
+
+def as_cell(text: str) -> str:
+    """Return a text of anybody's for a cell of CSV: what a spreadsheet takes for a formula is quoted.
+
+    >>> as_cell("=1+1"), as_cell("-0.5"), as_cell("ELSA")
+    ("'=1+1", '-0.5', 'ELSA')
+    """
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

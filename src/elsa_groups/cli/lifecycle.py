@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError, Killed
+from elsa_groups.base.stages import said_if_slow
 from elsa_groups.cli.arguments import CONFIG_DIR, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
@@ -49,9 +50,7 @@ def run_entry_point(name: str) -> None:
     or 129 after SIGTERM, SIGINT or SIGHUP. Under torchrun, which only ``generate`` works with, ranks other
     than 0 log warnings alone.
     """
-    # Who reads a file or a pipe wants each line when it is said.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
+    forgive_closed_pipes()
     command, ranks = COMMANDS[name], launched_ranks()
     try:
         _check_ranks(ranks, command)
@@ -113,9 +112,11 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
     try:
         _announce(command.name, job.settings)
         with _beside_bars():
-            if not ranks.rank:
-                _check_store(command)
-            command.load().run(job.settings, job.overrides)
+            with said_if_slow("loading libraries"):
+                if not ranks.rank:
+                    _check_store(command)
+                module = command.load()
+            module.run(job.settings, job.overrides)
     except Exception as error:
         _give_way(ranks)
         refuse_if_meant_to_be_read(error)
@@ -239,6 +240,37 @@ def _let_go_of_unread() -> None:
             if any(event & (select.POLLERR | select.POLLHUP) for _, event in watched.poll(0)):
                 with open(os.devnull, "w") as nowhere:
                     os.dup2(nowhere.fileno(), said)
+
+
+class _Forgiving(io.TextIOWrapper):
+    """A stream that goes on when nobody reads it any more: what is logged matters more than what is said."""
+
+    def write(self, text: str) -> int:
+        """Write, if need be to nowhere."""
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            _let_go_of_unread()
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, if need be to nowhere."""
+        try:
+            super().flush()
+        except BrokenPipeError:
+            _let_go_of_unread()
+            super().flush()
+
+
+def forgive_closed_pipes() -> None:
+    """Let a command go on whose reader has gone (`| head`), and say each line when it is said."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(stream) is io.TextIOWrapper:
+            encoding, errors = stream.encoding, stream.errors
+            # Its line endings are ours already.
+            forgiving = _Forgiving(stream.detach(), encoding, errors, newline="\n", line_buffering=True)
+            setattr(sys, name, forgiving)
 
 
 def quiet_libraries(ranks: Ranks, *, everything: bool) -> None:

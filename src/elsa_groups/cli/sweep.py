@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from elsa_groups.base.errors import InputError, Killed
+from elsa_groups.base.keeping import keeping
 from elsa_groups.base.words import say_numbers
 from elsa_groups.cli.commands import Command
 from elsa_groups.cli.composing import Job
@@ -116,6 +117,12 @@ def run_sweep(jobs: list[Job], command: Command, launch: Callable[[Sweep], None]
         If a job failed or the comparison did, after all jobs were run.
     """
     check_store()
+    with keeping():
+        _run_kept(jobs, command, launch)
+
+
+def _run_kept(jobs: list[Job], command: Command, launch: Callable[[Sweep], None]) -> None:
+    """Do what :func:`run_sweep` says; what jobs of this process have in common is kept meanwhile."""
     parents = _find_parents(jobs, command.load())
     # Of several parents none can have the sweep below it.
     parent = parents[0] if len({each.run_id for each in parents}) == 1 else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError, InputsMissing
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.datasets import DatasetSettings
@@ -75,12 +76,27 @@ def load_again(
         If they cannot be loaded.
     """
     places = asked.dataset, asked.data_dir
+    source = Path(lineage["data"]["source"]["uri"])
+    if data_dir is None and path is None:
+        _check_source(source, lineage["data"]["source"]["sha256"])
     if _takes_path(asked.dataset) and path is None:
-        places = _find_file(Path(lineage["data"]["source"]["uri"]), asked, data_dir)
+        places = _find_file(source, asked, data_dir)
     try:
         return load_interactions(*places)
     except InputError as error:
         raise InputsMissing(f"{error} (or say where the data are: data_dir=..., path=...)") from error
+
+
+def _check_source(file: Path, recorded: str) -> None:
+    """Refuse a file that only the record points at, unless it is the very one that was recorded.
+
+    Whoever made the record must not choose which other file of this machine is read, or told of.
+    """
+    if file.is_file() and (found := file_digest(file)) != recorded:
+        raise InputsMissing(
+            f"data: {file} is not the recorded file (sha256 {recorded}, found {found}); restore it, or"
+            " say that it is to be compared all the same: path=... or data_dir=..."
+        )
 
 
 def _find_file(file: Path, asked: GenerateSettings, data_dir: str | None) -> tuple[DatasetSettings, str]:

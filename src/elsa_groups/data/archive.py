@@ -1,7 +1,6 @@
 """Where a raw file comes from: the data folder, an archive in it, or the network."""
 
 import logging
-import shutil
 import tarfile
 import zipfile
 import zlib
@@ -18,6 +17,8 @@ from elsa_groups.data.download import download
 
 log = logging.getLogger(__name__)
 
+# Nothing that is published comes near (the largest has 2.5 GB), and an archive of a few kB can say more.
+_MOST_UNPACKED = 1 << 34
 _ARCHIVE_ENDINGS = (".zip", ".tar.gz", ".tgz")
 _UNREADABLE = (OSError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
 
@@ -200,7 +201,15 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 def _copy(member: IO[bytes], part: Path, archive: Path, name: str, md5: str | None) -> None:
     with part.open("xb") as out:
-        shutil.copyfileobj(member, out, 1 << 20)
+        size = 0
+        while chunk := member.read(1 << 20):
+            size += len(chunk)
+            if size > _MOST_UNPACKED:
+                raise InputError(
+                    f"{archive}: expected {name} of at most {_MOST_UNPACKED >> 30} GiB, got more; extract"
+                    " it by hand, and give it as path=... or where it is looked for"
+                )
+            out.write(chunk)
     if md5 is not None and (came := file_digest(part, "md5")) != md5:
         raise InputError(f"{archive}: expected {name} with md5 {md5}, got {came}; replace the archive")
 

@@ -7,7 +7,7 @@ one in float32, decides only where its error bound leaves no doubt.
 import numpy as np
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.philox import almost_uniform_below, block, uniform_below
+from elsa_groups.base.philox import ZERO, almost_uniform_below, block, uniform_below
 from elsa_groups.base.prefetch import prefetch_row
 from elsa_groups.groups.family import Linkage
 from elsa_groups.similarity.scores import coarse_dot, fast_dot, reference_similarity
@@ -91,8 +91,8 @@ def next_to_join(
     """
     n_subgroups = sizes.shape[0]
     others = vectors.shape[0] - joined
-    words = block(draw, group, 0, key)
-    coming = block((draw + 3) & ~3, group, 0, key)
+    words = block(draw, group, ZERO, key)
+    coming = block((draw + 3) & ~3, group, ZERO, key)
     qualifying = 0
     while draw < last_draw:
         user = draw
@@ -100,7 +100,7 @@ def next_to_join(
             while counts[turn] == sizes[turn]:
                 turn = turn + 1 if turn + 1 < n_subgroups else 0
             if draw & 3 == 0:
-                words, coming = coming, block(draw + 4, group, 0, key)
+                words, coming = coming, block(draw + 4, group, ZERO, key)
                 for word in coming:
                     prefetch_row(coarse, among_others(almost_uniform_below(word, others), taken, joined))
             user = uniform_below(words[draw & 3], others, draw, group, key)
@@ -151,21 +151,21 @@ def next_of_listed(
         if counts[s] < sizes[s]:
             _, _, qualifying[s] = next_to_join(
                 coarse, half_scale, doubt, vectors, exact, sums, members, starts, counts, sizes, taken,
-                joined, s, 0, others, group, key, within, across, linkage, bound, others,
+                joined, s, ZERO, others, group, key, within, across, linkage, bound, others,
             )  # fmt: skip
     if qualifying.sum() == 0:
         return -1, turn, draw
     while True:
         while counts[turn] == sizes[turn]:
             turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
-        nth = uniform_below(block(draw, group, 0, key)[draw & 3], others, draw, group, key)
+        nth = uniform_below(block(draw, group, ZERO, key)[draw & 3], others, draw, group, key)
         draw += 1
         if nth < qualifying[turn]:
             break
         turn = turn + 1 if turn + 1 < sizes.shape[0] else 0
     user, _, _ = next_to_join(
         coarse, half_scale, doubt, vectors, exact, sums, members, starts, counts, sizes, taken, joined,
-        turn, 0, others, group, key, within, across, linkage, bound, nth,
+        turn, ZERO, others, group, key, within, across, linkage, bound, nth,
     )  # fmt: skip
     return user, turn, draw
 

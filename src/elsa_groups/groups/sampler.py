@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import Unfilled
-from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.base.philox import ZERO, block, stream_key, uniform_below
 from elsa_groups.base.progress import progress
 from elsa_groups.base.runtime import ALONE, Runtime
 from elsa_groups.base.threads import SharedTasks, run_workers
@@ -34,6 +34,8 @@ from elsa_groups.similarity.users import Users
 
 Members = NDArray[np.int64]
 
+# Of `next_to_join`: whoever is drawn, not one of those who qualify.
+_ANYBODY = np.int64(-1)
 # So often a stop is noticed.
 _DRAWS_BETWEEN_LOOKS = 1 << 20
 # Enough groups a call that the call itself, and threads waiting for the interpreter, cost little, and enough
@@ -91,6 +93,23 @@ class _Rules(NamedTuple):
     key: np.uint64
     max_draws: int
     max_restarts: int
+    listing: bool | None
+
+
+class _Room(NamedTuple):
+    """What compiled code puts a group together in, one for each thread; ``starts`` is where subgroups do."""
+
+    starts: Members
+    counts: Members
+    sums: NDArray[np.float32]
+    taken: Members
+
+    @classmethod
+    def of(cls, sizes: tuple[int, ...], dim: int) -> "_Room":
+        """Make room for a group: numpy does so in no time, and what numba does would have to be compiled."""
+        n = len(sizes)
+        counts, taken = np.empty(n, np.int64), np.empty(sum(sizes), np.int64)
+        return cls(np.cumsum((0, *sizes[:-1])), counts, np.empty((n, dim), np.float32), taken)
 
 
 class _Outcome(NamedTuple):
@@ -112,26 +131,22 @@ class _Outcome(NamedTuple):
 @compiled()
 def _draw_groups(
     coarse, half_scale, doubt, vectors, exact, bound, sizes, within, across, linkage, key, max_draws,
-    max_restarts, first, given, members, draws, accepted, restarts, stop,
+    max_restarts, listing, starts, counts, sums, taken, first, given, members, draws, accepted, restarts,
+    stop,
 ):  # fmt: skip
     """Draw groups ``first`` to ``first + len(members) - 1``; return False when stopped or exhausted.
 
     Of a group that ran out of restarts, ``members`` keeps the last attempt, -1 where nobody joined. Without
-    ``max_draws`` (0) an attempt ends when it is complete or nobody can join. ``given`` has a row for each
+    ``max_draws`` (0) an attempt ends when it is complete or nobody can join. If ``listing`` is None, a type
+    of its own, nobody is ever listed, and what lists them is not even compiled. ``given`` has a row for each
     group: who is in subgroup 0 from the start, instead of a user drawn for each attempt; nobody if empty.
     """
     # So many candidates cost more to draw than to list once.
     patience = max_draws if max_draws > 0 else vectors.shape[0]
     n_subgroups = sizes.shape[0]
-    starts = np.zeros(n_subgroups, np.int64)
-    for s in range(1, n_subgroups):
-        starts[s] = starts[s - 1] + sizes[s - 1]
-    counts = np.empty(n_subgroups, np.int64)
-    sums = np.empty((n_subgroups, vectors.shape[1]), np.float32)
-    taken = np.empty(members.shape[1], np.int64)
     for row in range(members.shape[0]):
         group, group_members = first + row, members[row]
-        draw, joined = 0, 0
+        draw, joined = ZERO, 0
         while joined < members.shape[1]:
             restarts[row] += draw > 0
             if stop[0] or restarts[row] > max_restarts:
@@ -140,11 +155,11 @@ def _draw_groups(
             sums[:] = np.float32(0.0)
             group_members[:] = -1
             for m in range(given.shape[1]):
-                add_member(vectors, sums, group_members, starts, counts, taken, m, 0, given[row, m])
+                add_member(vectors, sums, group_members, starts, counts, taken, m, ZERO, given[row, m])
             if given.shape[1] == 0:
-                word = block(draw, group, 0, key)[draw & 3]
+                word = block(draw, group, ZERO, key)[draw & 3]
                 user = uniform_below(word, vectors.shape[0], draw, group, key)
-                add_member(vectors, sums, group_members, starts, counts, taken, 0, 0, user)
+                add_member(vectors, sums, group_members, starts, counts, taken, ZERO, ZERO, user)
                 draw += 1
             joined, turn = max(1, given.shape[1]), 1 % n_subgroups
             begun, until = draw, draw + patience
@@ -152,19 +167,22 @@ def _draw_groups(
                 user, turn, draw = next_to_join(
                     coarse, half_scale, doubt, vectors, exact, sums, group_members, starts, counts, sizes,
                     taken, joined, turn, draw, min(until, draw + _DRAWS_BETWEEN_LOOKS), group, key, within,
-                    across, linkage, bound, -1,
+                    across, linkage, bound, _ANYBODY,
                 )  # fmt: skip
                 if user < 0 and draw < until:
                     if stop[0]:
                         return False
                     continue
-                if user < 0 and max_draws == 0:
+                if listing is None:
+                    if user < 0:
+                        break
+                elif user < 0:
                     user, turn, draw = next_of_listed(
                         coarse, half_scale, doubt, vectors, exact, sums, group_members, starts, counts,
                         sizes, taken, joined, turn, draw, group, key, within, across, linkage, bound,
                     )  # fmt: skip
-                if user < 0:
-                    break
+                    if user < 0:
+                        break
                 add_member(vectors, sums, group_members, starts, counts, taken, joined, turn, user)
                 joined += 1
                 accepted[row] += 1
@@ -251,10 +269,11 @@ def _draw_shared(
     scores, rules = _compile_law(users, kind, law)
 
     def worker(tasks: SharedTasks[int]) -> None:
+        room = _Room.of(kind.sizes, scores.vectors.shape[1])
         for call in tasks:
             rows = slice(call * step, (call + 1) * step)
             part = everything.part(rows)._replace(stop=stops[0, call : call + 1])
-            if not _draw_groups(*scores, *rules, first + rows.start, given[rows], *part):
+            if not _draw_groups(*scores, *rules, *room, first + rows.start, given[rows], *part):
                 # Groups of earlier calls may be among the fewer.
                 stops[0, call if or_fewer else 0 :] = 1
             # The other ranks are about as far.
@@ -300,6 +319,7 @@ def _compile_law(users: Users, kind: GroupType, law: Law) -> tuple[_Scores, _Rul
         stream_key(law.seed, law.stream, kind.name),
         law.max_draws or 0,
         law.max_restarts,
+        None if law.max_draws else True,
     )
     return scores, rules
 
@@ -308,8 +328,9 @@ def _deepest_attempt(users: Users, kind: GroupType, law: Law, given: Members) ->
     """Return the attempt with most members among a hundred single ones, -1 where nobody joined."""
     members = np.full((_ATTEMPTS_EXPLAINED, kind.size), -1, np.int64)
     scores, rules = _compile_law(users, kind, replace(law, max_restarts=0))
+    room = _Room.of(kind.sizes, scores.vectors.shape[1])
     for group in range(len(members)):
         zeros = [np.zeros(1, np.int64) for _ in range(4)]
         from_start = given[group % len(given)][np.newaxis]
-        _draw_groups(*scores, *rules, group, from_start, members[group : group + 1], *zeros)
+        _draw_groups(*scores, *rules, *room, group, from_start, members[group : group + 1], *zeros)
     return members[(members >= 0).sum(axis=1).argmax()]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.base.philox import ZERO, block, stream_key, uniform_below
 from elsa_groups.measures.jackknife import Interval
 from elsa_groups.measures.registry import RATIOS
 
@@ -162,7 +162,7 @@ def _match(members, class_of, order, starts, key, matched):
             c = class_of[members[g % members.shape[0], i]]
             new = False
             while not new:
-                word = block(draw, g, 0, key)[draw & 3]
+                word = block(draw, g, ZERO, key)[draw & 3]
                 user = order[starts[c] + uniform_below(word, starts[c + 1] - starts[c], draw, g, key)]
                 draw += 1
                 new = True

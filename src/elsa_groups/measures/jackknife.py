@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.philox import block, stream_key
+from elsa_groups.base.philox import ZERO, block, stream_key
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ def random_halves(n_users: int, count: int, *, seed: int) -> Iterator[Integers]:
 @compiled()
 def _words(group, key, words):
     for user in range(words.shape[0]):
-        words[user] = block(user, group, 0, key)[user & 3]
+        words[user] = block(user, group, ZERO, key)[user & 3]
 
 
 @dataclass(frozen=True)

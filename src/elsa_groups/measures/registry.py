@@ -38,14 +38,14 @@ class Measure:
     ratio : bool
         Whether it has a natural zero, so that a ratio of means says something.
     metric : bool
-        Whether its mean is logged to MLflow, as ``<key>/<name>_mean``.
+        Whether its mean is logged to MLflow, as ``<key>/<name>_mean``, and shown where runs are compared.
     interval_in_summary : bool
         Whether the summary has its comparison with random groups and its interval.
     on_page : bool
         Whether the page shows its comparison with random groups.
     by_subgroups : bool
         Whether it is left out of groups with a single subgroup.
-    compared : bool
+    against_random : bool
         Whether it is compared with random groups; the others are only a column of the measures.
     """
 
@@ -60,7 +60,7 @@ class Measure:
     interval_in_summary: bool = False
     on_page: bool = False
     by_subgroups: bool = False
-    compared: bool = True
+    against_random: bool = True
 
 
 MEASURES = (
@@ -101,7 +101,7 @@ MEASURES = (
         definition="pairs on the wrong side of the threshold of their rule; not compared with random groups",
         format="{:.2f}",
         of=attrgetter("quality.wrong_pairs"),
-        compared=False,
+        against_random=False,
     ),
     Measure(
         name="recommendation_overlap_at_20",
@@ -200,7 +200,7 @@ def measures_of(quality: Quality, tastes: Tastes) -> dict[str, NDArray[np.float6
     Of groups with one subgroup, measures within and across are left out, as is what no group has.
     """
     several, measured = not np.isnan(quality.across).all(), Measured(quality, tastes)
-    named = {m.name: m.of(measured) for m in MEASURES if m.compared and (several or not m.by_subgroups)}
+    named = {m.name: m.of(measured) for m in MEASURES if m.against_random and (several or not m.by_subgroups)}
     return {name: values.astype(np.float64) for name, values in named.items() if not np.isnan(values).all()}
 
 

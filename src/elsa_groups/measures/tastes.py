@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
+from elsa_groups.base.philox import ZERO
 from elsa_groups.base.sorted_lists import count_shared
 from elsa_groups.groups.common_items import count_common
 
@@ -122,8 +123,8 @@ def measure_tastes(profiles: Profiles, members: Integers, sizes: tuple[int, ...]
     subgroups = np.repeat(np.arange(len(sizes)), sizes)
     _measure_recommendations(profiles.ascending, profiles.first_ascending, members, subgroups, overlaps)
     _measure_histories(
-        profiles.indptr, profiles.indices, profiles.activity, profiles.popularity, profiles.n_items,
-        members, items, means,
+        profiles.indptr, profiles.indices, profiles.activity, profiles.popularity,
+        members, np.zeros(profiles.n_items, np.bool_), items, means,
     )  # fmt: skip
     return Tastes(
         recommendation_overlap_at_20=overlaps[0],
@@ -147,8 +148,8 @@ def _measure_recommendations(top, first, members, subgroups, overlaps):
         for i in range(members.shape[1]):
             for j in range(i + 1, members.shape[1]):
                 u, v = members[g, i], members[g, j]
-                shared = count_shared(top[u], 0, k, top[v], 0, k)
-                shared_first += count_shared(first[u], 0, n_first, first[v], 0, n_first)
+                shared = count_shared(top[u], ZERO, k, top[v], ZERO, k)
+                shared_first += count_shared(first[u], ZERO, n_first, first[v], ZERO, n_first)
                 if subgroups[i] == subgroups[j]:
                     shared_in += shared
                     n_in += 1
@@ -162,9 +163,11 @@ def _measure_recommendations(top, first, members, subgroups, overlaps):
 
 
 @compiled()
-def _measure_histories(indptr, indices, activity, popularity, n_items, members, items, means):
-    """Fill the rows of items (common, union) and of means (Jaccard, activity, popularity)."""
-    have = np.zeros(n_items, np.bool_)
+def _measure_histories(indptr, indices, activity, popularity, members, have, items, means):
+    """Fill the rows of items (common, union) and of means (Jaccard, activity, popularity).
+
+    ``have`` is False for every item, before and after.
+    """
     size = members.shape[1]
     count_common(indptr, indices, members, items[0])
     for g in range(members.shape[0]):

@@ -83,7 +83,10 @@ def top_items(
         block = users[start : start + step]
         scores = torch.mm(torch.from_numpy(vectors[block]), columns).numpy()
         part = top[start : start + step]
-        _select(scores, vectors, rows, histories.indptr, histories.indices, block, doubt, part)
+        best = np.empty(k, np.float32), np.empty(k, np.float64), np.empty(k, np.int32)
+        part[:] = -1
+        known = np.flatnonzero(vectors[block].any(axis=1))
+        _select(scores, vectors, rows, histories.indptr, histories.indices, block, known, doubt, *best, part)
 
     _run(rank, range(0, len(users), step), threads)
     return top
@@ -106,19 +109,15 @@ def _run(rank: Callable[[int], None], starts: range, threads: int) -> None:
 
 
 @compiled()
-def _select(scores, vectors, encoder, indptr, indices, users, doubt, top):
-    """Write the first items of each user of a block by reference score, found by the float32 scores.
+def _select(scores, vectors, encoder, indptr, indices, users, known, doubt, fast, kept, unused, top):
+    """Write the first items of the known users of a block by reference score, found by the float32 scores.
 
     An item among the first k by reference has a float32 score of at least the k-th highest minus ``doubt``,
     twice the error of a score.
     """
     k = top.shape[1]
-    fast, kept, unused = np.empty(k, np.float32), np.empty(k, np.float64), np.empty(k, np.int32)
-    for row in range(users.shape[0]):
+    for row in known:
         user, items = users[row], top[row]
-        items[:] = -1
-        if not vectors[user].any():
-            continue
         for position in range(indptr[user], indptr[user + 1]):
             scores[row, indices[position]] = -np.inf
         fast[:] = -np.inf

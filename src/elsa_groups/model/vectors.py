@@ -65,7 +65,6 @@ def dot_error(dim: int) -> float:
     return 1.1 * unit / (1.0 - unit)
 
 
-@compiled()
 def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Divide each row by its norm, in float64 in index order, rounded to float32 once; zeros stay zeros.
 
@@ -80,11 +79,17 @@ def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         Rows of norm one to float32 precision, or zero.
     """
     units = np.empty(vectors.shape, np.float32)
-    row = np.empty(vectors.shape[1], np.float64)
-    for i in range(vectors.shape[0]):
-        row[:] = vectors[i]
-        _normalise(row, units[i])
+    _fill_unit_rows(np.ascontiguousarray(vectors), np.empty(vectors.shape[1], np.float64), units)
     return units
+
+
+@compiled()
+def _fill_unit_rows(vectors, row, units):
+    for i in range(vectors.shape[0]):
+        # One by one: what copies a row as a whole takes seconds to compile.
+        for k in range(vectors.shape[1]):
+            row[k] = vectors[i, k]
+        _normalise(row, units[i])
 
 
 @compiled()

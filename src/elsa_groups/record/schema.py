@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from elsa_groups.similarity.thresholds import Thresholds
 
 LINEAGE = "lineage.json"
-# Beside it: the settings, and what of the code is in no commit.
+# Beside it: the settings, the thresholds, and what of the code is in no commit.
 CONFIG = "config.yaml"
+THRESHOLDS = "thresholds.json"
 CODE_DIFF = "code.diff"
 SCHEMA_VERSION = 1
 # The thresholds, as they are named wherever they are recorded.
@@ -212,6 +214,7 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
     ValueError
         If it is not what ``lineage.schema.json`` describes; the message says where and why.
     """
+    # Takes a while to import, and only who reads or writes a record needs it.
     from jsonschema import Draft202012Validator
 
     kind = lineage.get("kind") if isinstance(lineage, dict) else None
@@ -232,7 +235,7 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
     return lineage
 
 
-def groups_digest(lineage: dict[str, Any]) -> str:
+def groups_digest(lineage: Mapping[str, Any]) -> str:
     """Return the SHA-256 (64 hex digits) of all groups of a run: keys, members, and the users they name."""
     text = json.dumps(
         [lineage["data"]["users_digest"], sorted((key, g["sha256"]) for key, g in lineage["groups"].items())]

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ from numpy.typing import NDArray
 from elsa_groups.groups.groups import Groups
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.overlap import Overlap
-from elsa_groups.measures.registry import MEASURES, SUMMARISED, Measured, measures_of
-from elsa_groups.measures.similarity import Quality
-from elsa_groups.measures.statistics import METRICS
-from elsa_groups.measures.tastes import Tastes
+from elsa_groups.measures.registry import MEASURES, SUMMARISED, Measured
+from elsa_groups.measures.statistics import METRICS, STATISTICS, Result
 
 Row = dict[str, Any]
 
@@ -35,49 +32,6 @@ CLOSING_COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class Result:
-    """The groups of one key and all that was measured of them.
-
-    Attributes
-    ----------
-    groups : Groups
-        The groups.
-    quality : Quality
-        Similarity inside each of them.
-    overlap : Overlap
-        Users that they share.
-    baseline : NDArray[np.float64], shape (n_random,)
-        Similarity of each of some random groups of the same size.
-    seconds : float
-        What drawing took.
-    tastes : Tastes
-        What the members of each group have in common.
-    random_overlap : NDArray[np.float64], shape (n_random,)
-        Recommendation overlap at 20 of the same random groups.
-    evidence : sequence of BaselineComparison
-        Every measure beside both kinds of random groups.
-    activity_difference : float
-        Standardised mean difference of the members' activity from that of users.
-    trained_share : float in [0, 1] or None
-        Share of the members that the parent was trained on, where it is known.
-    no_interval : str or None
-        Why there are no intervals although they were asked for.
-    """
-
-    groups: Groups
-    quality: Quality
-    overlap: Overlap
-    baseline: NDArray[np.float64]
-    seconds: float
-    tastes: Tastes
-    random_overlap: NDArray[np.float64]
-    evidence: Sequence[BaselineComparison]
-    activity_difference: float
-    trained_share: float | None = None
-    no_interval: str | None = None
-
-
 def summary_row(result: Result) -> Row:
     """Return what is known of a key as one row; what is undefined is left out.
 
@@ -89,42 +43,13 @@ def summary_row(result: Result) -> Row:
     with exactly m common members. Of all ``candidates``, ``rejected_<name>`` were rejected by a
     filter; ``shortfall`` is how many groups are missing; ``no_interval`` says why there is no interval.
     """
-    groups, overlap, draws = result.groups, result.overlap, result.groups.accounting
-    row: Row = {
-        "key": groups.key,
-        # Right behind the key: MLflow's UI compares the second column of a table first.
-        **_statistics("similarity", result.quality.similarity),
-        "groups": len(groups.members),
-        "size": groups.members.shape[1],
-        **{
-            f"{name}_mean": float(values.mean())
-            for name, values in measures_of(result.quality, result.tastes).items()
-        },
-        "activity_difference": result.activity_difference,
-        **_evidence(result.evidence),
-    }
-    row |= {
-        "wrong_pair_share": float((result.quality.wrong_pairs > 0).mean()),
-        "wrong_pairs_mean": float(result.quality.wrong_pairs.mean()),
-        "acceptance_rate": draws.acceptance_rate,
-        "draws_mean": float(draws.draws.sum() / len(groups.members)),
-        "restarts": int(draws.restarts.sum()),
-        "member_overlap_mean": overlap.mean,
-        "member_overlap_max": overlap.maximum,
-        "overlapping_pairs": overlap.overlapping_pairs,
-        "duplicates": overlap.duplicates,
-        "user_coverage": overlap.user_coverage,
-        "participation_max": overlap.participation_max,
-        "participation_gini": overlap.participation_gini,
-        "trained_share": result.trained_share,
-        "seconds": result.seconds,
-        "candidates": draws.candidates,
-        **{f"rejected_{name}": count for name, count in draws.rejected},
-        "shortfall": draws.shortfall,
-        "no_interval": result.no_interval,
-        # Last, as their number depends on the size of groups.
-        **{f"pairs_sharing_{m}": n for m, n in enumerate(overlap.pairs_sharing, start=1)},
-    }
+    row: Row = {"key": result.groups.key}
+    row |= {statistic.name: statistic.of(result) for statistic in STATISTICS}
+    row |= _evidence(result.evidence)
+    row |= {f"rejected_{name}": count for name, count in result.groups.accounting.rejected}
+    row["no_interval"] = result.no_interval
+    # Last, as their number depends on the size of groups.
+    row |= {f"pairs_sharing_{m}": n for m, n in enumerate(result.overlap.pairs_sharing, start=1)}
     return {name: value for name, value in row.items() if value is not None}
 
 
@@ -140,17 +65,6 @@ def _evidence(comparisons: Sequence[BaselineComparison]) -> Row:
                 interval = {name: getattr(of.interval, name) for name in ("low", "high", "effective_groups")}
                 row |= {f"{of.measure}_{name}": value for name, value in interval.items()}
     return row
-
-
-def _statistics(name: str, values: NDArray[np.float64]) -> Row:
-    quantiles = np.quantile(values, [0.05, 0.5, 0.95])
-    return {
-        f"{name}_mean": float(values.mean()),
-        f"{name}_std": float(values.std()),
-        f"{name}_min": float(values.min()),
-        **{f"{name}_q{q}": float(v) for q, v in zip(("05", "50", "95"), quantiles, strict=True)},
-        f"{name}_max": float(values.max()),
-    }
 
 
 def metrics_of(row: Row) -> dict[str, float]:

@@ -277,6 +277,7 @@ class ExportSettings:
     out_dir: str
     data_dir: str | None = None
     path: str | None = None
+    check_store: bool = True
     formats: tuple[Format, ...]
     group_items: GroupItemsSettings
 

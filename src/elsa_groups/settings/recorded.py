@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.nested import flatten
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.families import read_families
 from elsa_groups.settings.plain import from_plain
@@ -38,6 +39,10 @@ def recorded_settings(values: Mapping[str, Any]) -> GenerateSettings:
     InputError
         If they are not settings of the command generate.
     """
+    # A record is read as it stands: whoever made it must not choose what is looked up here.
+    for name, value in flatten(values).items():
+        if "${" in str(value):
+            raise InputError(f"settings of the record: {name}: expected a plain value, got an interpolation")
     try:
         return read_settings(GenerateSettings, values)
     except InputError as error:

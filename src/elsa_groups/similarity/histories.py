@@ -89,6 +89,18 @@ def similarity_of_counts(histories: BinaryHistories, u: Any, v: Any, shared: Any
 
 
 @compiled()
+def similarities_of_counts(
+    histories: BinaryHistories, rows: NDArray[np.int64], shared: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Similarities in [0, 1] of some users to all, (n_rows, n_users), who share so many items."""
+    values = np.empty(shared.shape, np.float64)
+    for row in range(rows.shape[0]):
+        for user in range(shared.shape[1]):
+            values[row, user] = similarity_of_counts(histories, rows[row], user, np.int64(shared[row, user]))
+    return values
+
+
+@compiled()
 def history_similarity(histories: BinaryHistories, u: Any, v: Any) -> float:
     """Similarity in [0, 1] of users ``u`` and ``v``; costs as many steps as they have items together."""
     indptr, indices = histories.indptr, histories.indices

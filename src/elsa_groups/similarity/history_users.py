@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.similarity.counting import cost_of_counting, count_sides, order_statistics
-from elsa_groups.similarity.histories import BinaryHistories, binary_histories
+from elsa_groups.similarity.histories import BinaryHistories, binary_histories, similarities_of_counts
 from elsa_groups.similarity.quantiles import around, interpolate
 from elsa_groups.similarity.scores import Coarse, Fast, reference_similarities
 from elsa_groups.similarity.tiles import n_pairs
@@ -80,12 +80,10 @@ class HistoryUsers:
 
         Cost: ``n`` steps for each interaction.
         """
-        users, matrix = self.kernel, self._matrix(np.float32)
-        shared = (matrix @ matrix[rows].toarray().T).T.astype(np.float64)
-        lengths, weights = np.diff(users.indptr).astype(np.float64), users.weights
-        values = users.scale * shared - users.offset * np.outer(lengths[rows], lengths)
-        values /= np.sqrt(np.outer(weights[rows], weights))
-        return (1.0 + np.clip(values, -1.0, 1.0)) * 0.5
+        matrix = self._matrix(np.float32)
+        shared = np.ascontiguousarray((matrix @ matrix[rows].toarray().T).T)
+        values: NDArray[np.float64] = similarities_of_counts(self.kernel, rows, shared)
+        return values
 
     def quantiles(self, quantiles: list[float], *, seed: int, runtime: Runtime) -> list[float]:
         """Count all pairs by similarity; no seed is needed."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.base.philox import ZERO, block, stream_key, uniform_below
 from elsa_groups.base.runtime import ALONE, Runtime
 from elsa_groups.base.threads import SharedTasks, run_workers
 from elsa_groups.similarity.users import Users
@@ -17,9 +17,9 @@ def _sample_pairs(n_users, first, key, us, vs):
     """Draw pairs ``first`` to ``first + len(us) - 1``; each depends on its number alone."""
     for i in range(us.shape[0]):
         draw = 4 * (first + i)
-        words = block(draw, 0, 0, key)
-        u = uniform_below(words[0], n_users, draw, 0, key)
-        v = uniform_below(words[1], n_users - 1, draw + 1, 0, key)
+        words = block(draw, ZERO, ZERO, key)
+        u = uniform_below(words[0], n_users, draw, ZERO, key)
+        v = uniform_below(words[1], n_users - 1, draw + 1, ZERO, key)
         us[i] = u
         vs[i] = v + (v >= u)
 

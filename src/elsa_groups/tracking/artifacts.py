@@ -91,6 +91,16 @@ class RunArtifacts:
             " beside the database file) or back, and if they are on another machine, use its tracking server"
         )
 
+    def outside_store(self) -> Path | None:
+        """Return where the files are, if that is not in the folder of a store that is one on this machine.
+
+        A store keeps absolute paths: a copy of it goes on reading the files beside the original.
+        """
+        folder, root = local_path(self.uri), _store_folder(self.tracking_uri)
+        if folder is None or root is None or folder.resolve().is_relative_to(root.resolve()):
+            return None
+        return folder
+
     def _repository(self) -> Any:
         return artifact_repository(self.uri, self.tracking_uri)
 
@@ -127,13 +137,17 @@ def artifacts_of(client: MlflowClient, run: Run) -> RunArtifacts:
 
 def _beside_store(folder: Path, run_id: str, tracking_uri: str) -> Path | None:
     """Return the folder near the store that ends like the given one does, if there is one."""
-    if tracking_uri.startswith("sqlite"):
-        root: Path | None = Path(make_url(tracking_uri).database or "").parent
-    else:
-        root = local_path(tracking_uri)
+    root = _store_folder(tracking_uri)
     if root is None:
         return None
     parts = folder.parts
     # Without the run's id, any folder called artifacts would do.
     ends = [parts[first:] for first in range(1, len(parts)) if run_id in parts[first:]]
     return next((found for end in ends if (found := root.resolve().joinpath(*end)).is_dir()), None)
+
+
+def _store_folder(tracking_uri: str) -> Path | None:
+    """Return the folder of a SQLite file, or of runs; None where the store is no file."""
+    if tracking_uri.startswith("sqlite"):
+        return Path(make_url(tracking_uri).database or "").parent
+    return local_path(tracking_uri)

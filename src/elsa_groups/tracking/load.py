@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.files import read_array, read_json
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import (
@@ -32,6 +33,7 @@ from elsa_groups.tracking.run import (
 )
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
 from elsa_groups.tracking.store import first_line, without_password
+from elsa_groups.tracking.witness import Contradiction, find_contradictions
 
 if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset
@@ -127,6 +129,7 @@ class GroupsRun(Mapping[str, UserGroups]):
         Its name is the dataset's with `` groups`` behind, its digest the beginning of :attr:`digest`, and its
         source the run's folder of groups.
         """
+        # Takes a second to import, and only who logs groups as a dataset needs it.
         from mlflow.data.dataset_source_registry import get_dataset_source_from_json
         from mlflow.data.meta_dataset import MetaDataset
 
@@ -155,7 +158,11 @@ class FoundGroups:
 
 
 def load_groups(
-    run_id: str, *, keys: Iterable[str] | None = None, tracking_uri: str | None = None
+    run_id: str,
+    *,
+    keys: Iterable[str] | None = None,
+    tracking_uri: str | None = None,
+    check_store: bool = True,
 ) -> GroupsRun:
     """Return the groups of a run, each file's bytes checked against the run's lineage.
 
@@ -167,6 +174,8 @@ def load_groups(
         Which keys to load; by default all.
     tracking_uri : str, optional
         MLflow's store; by default the one that MLflow uses.
+    check_store : bool
+        Whether tags, params and metrics in the store must agree with the record.
 
     Returns
     -------
@@ -177,9 +186,11 @@ def load_groups(
     ------
     InputError
         If the run is not there, is not a complete groups run, has no such key, or a file of it is not what
-        its lineage recorded.
+        its lineage recorded, or what the store itself says of the run contradicts the record.
     """
     record = open_record(run_id, tracking_uri=tracking_uri)
+    if check_store:
+        record.check_store()
     with TemporaryDirectory() as name:
         files = RecordedFiles(record.artifacts, Path(name), record.lineage)
         return GroupsRun(run_id, files.lineage, {key: _load(key, files) for key in _wanted(keys, files)})
@@ -197,6 +208,8 @@ class Record:
         Its lineage record.
     artifacts : RunArtifacts
         Its files.
+    contradictions : tuple of Contradiction
+        Where the store's own tags, params and metrics do not agree with the record.
     """
 
     run_id: str
@@ -204,6 +217,23 @@ class Record:
     name: str
     lineage: dict[str, Any]
     artifacts: RunArtifacts
+    contradictions: tuple[Contradiction, ...] = ()
+
+    def check_store(self) -> None:
+        """Refuse a record that the store contradicts: one of them was changed after the run.
+
+        Raises
+        ------
+        InputError
+            Naming what they say differently.
+        """
+        if self.contradictions:
+            first, more = self.contradictions[0], len(self.contradictions) - 1
+            others = f", and {more} more differ" if more else ""
+            raise InputError(
+                f"groups: the record of run {self.run_id} is not what was logged: {first.text()}{others};"
+                f" restore {LINEAGE} and its files, or read them all the same with check_store=false"
+            )
 
 
 def open_record(run_id: str, *, tracking_uri: str | None = None) -> Record:
@@ -221,7 +251,11 @@ def open_record(run_id: str, *, tracking_uri: str | None = None) -> Record:
         if reason := why_incomplete(client, run, artifacts):
             raise InputError(f"groups: run {run_id} {reason}")
         lineage = _read_lineage(artifacts, Path(name))
-    return Record(run_id, run.info.experiment_id, run.info.run_name or run_id, lineage, artifacts)
+    if elsewhere := artifacts.outside_store():
+        log.warning("run %s: its files are in %s, which is not in the store's folder", run_id, elsewhere)
+    title = run.info.run_name or run_id
+    contradictions = find_contradictions(run, lineage)
+    return Record(run_id, run.info.experiment_id, title, lineage, artifacts, contradictions)
 
 
 def find_groups(
@@ -317,7 +351,7 @@ def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
     what = f"groups: run {artifacts.run_id}"
     path = artifacts.download(LINEAGE, folder)
     try:
-        lineage: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        lineage: dict[str, Any] = read_json(path)
     except ValueError as error:
         raise InputError(f"{what}: {LINEAGE}: expected JSON, got {error}; draw the groups again") from error
     try:
@@ -358,7 +392,12 @@ def _load(key: str, files: RecordedFiles) -> UserGroups:
         "user_index": members.ravel(),
     }
     try:
-        table = pq.read_table(files.read(name), columns=[*expected, "user_id"])
+        path = files.read(name)
+        if (rows := pq.read_metadata(path).num_rows) != members.size:
+            raise files.refusal(
+                f"{name}: expected a table of groups, got {rows:,} rows instead of {members.size:,}"
+            )
+        table = pq.read_table(path, columns=[*expected, "user_id"])
         different = [column for column in expected if not np.array_equal(table[column], expected[column])]
         ids = table["user_id"].combine_chunks()
         user_ids = np.array(ids.dictionary.to_pylist(), np.str_)[ids.indices.to_numpy()]
@@ -373,9 +412,9 @@ def read_members(name: str, recorded: str, files: RecordedFiles) -> NDArray[np.i
     """Return the rows of users in an array of groups, its bytes and its values checked against the record."""
     path = files.read(name)
     try:
-        members: NDArray[np.int64] = np.load(path, allow_pickle=False)
+        members: NDArray[np.int64] = read_array(path)
     except ValueError as error:
-        raise files.refusal(f"{name}: expected an array, got {first_line(error)}") from error
+        raise files.refusal(str(error)) from error
     if members.dtype != np.int64 or members.ndim != 2:
         raise files.refusal(f"{name}: expected rows of int64, got {members.dtype} {members.shape}")
     files.check(f"members in {name}", recorded, array_digest(members))

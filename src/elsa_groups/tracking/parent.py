@@ -1,6 +1,5 @@
 """Find the parent ELSA run, and check that it belongs to the data before anything is drawn from it."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,16 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from elsa_groups.base.digests import file_digest
-from elsa_groups.base.errors import Absent, InputError, InputsMissing
-from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.files import read_json
+from elsa_groups.base.keeping import kept
+from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import LEAST_USERS, Split
 from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
-from elsa_groups.tracking.split import SPLIT, follow_users, read_split
+from elsa_groups.tracking.split import SPLIT, read_split
 from elsa_groups.tracking.store import store_uri
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,9 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
             )
     else:
         run = _named_run(reference)
-    return load_parent(run, interactions, seed=seed)
+    # Jobs of a sweep have the same one, which is read and checked once for all.
+    asked = run.info.run_id, interactions.digest
+    return kept("parent", asked, lambda: load_parent(run, interactions, seed=seed))
 
 
 def check_parent(reference: str) -> None:
@@ -305,7 +307,7 @@ def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
 def _read_json(artifacts: RunArtifacts, name: str, folder: Path, kind: type[Any]) -> Any:
     """Read an artifact that holds a dict or a list."""
     try:
-        content = json.loads(artifacts.download(name, folder).read_text(encoding="utf-8"))
+        content = read_json(artifacts.download(name, folder))
     except ValueError as error:
         if isinstance(error, InputError):
             raise
@@ -349,110 +351,3 @@ def pin_checkpoint(parent: Parent, folder: Path) -> str:
     if parent.split is not None:
         artifacts.download(SPLIT, copy.parent)
     return copy.relative_to(folder).as_posix()
-
-
-def recorded_parent(record: Record, interactions: Interactions) -> Parent:
-    """Load the item vectors that recorded groups were drawn from, whatever has become of their run.
-
-    Parameters
-    ----------
-    record : Record
-        The groups run. Its own copy of the checkpoint is taken, if it has one, else the parent's.
-    interactions : Interactions
-        The data, with as many items as were recorded.
-
-    Raises
-    ------
-    InputsMissing
-        If neither is there, or what is there can no longer be read.
-    """
-    from elsa_groups.model.elsa import read_checkpoint
-
-    recorded = record.lineage["parent"]
-    with TemporaryDirectory() as folder:
-        checkpoint = _recorded_checkpoint(record, Path(folder))
-        digest = file_digest(checkpoint)
-        try:
-            encoder = read_checkpoint(checkpoint, interactions.n_items, recorded["factors"])
-        except InputError as error:
-            changed = digest != recorded["checkpoint_sha256"]
-            reason = f"it is not the recorded file (sha256 {digest})" if changed else "though as recorded"
-            raise InputsMissing(f"parent: {CHECKPOINT} cannot be read, {reason}: {error}") from error
-    return Parent(
-        recorded["run_id"],
-        record.experiment_id,
-        recorded["run_id"],
-        recorded["model_id"],
-        encoder,
-        digest,
-        recorded["item_order"],
-        has_users="users.json" not in record.lineage["artifacts"],
-        split=_recorded_split(record, interactions),
-    )
-
-
-def _recorded_split(record: Record, interactions: Interactions) -> Split | None:
-    """Return the parent's split by the present rows of its users; None if it is gone, or not to be read."""
-    pinned = record.lineage["parent"]["pinned"]
-    users: tuple[str, ...] | None = interactions.user_ids
-    if not is_recorded(record, "users", users):
-        # Other users are there now: their recorded rows are known by ids alone.
-        users = stored_ids(record, "users")
-    if users is None or not is_recorded(record, "users", users):
-        return None
-    kept = f"{pinned.rpartition('/')[0]}/{SPLIT}" if pinned else ""
-    try:
-        if kept and record.artifacts.has(kept):
-            split = read_split(record.artifacts, len(users), path=kept)
-        else:
-            split = read_split(_recorded_run(record), len(users))
-    except InputError:
-        return None
-    return split and follow_users(split, users, interactions.user_ids)
-
-
-def _recorded_checkpoint(record: Record, folder: Path) -> Path:
-    recorded = record.lineage["parent"]
-    try:
-        if recorded["pinned"] and record.artifacts.has(recorded["pinned"]):
-            return record.artifacts.download(recorded["pinned"], folder)
-        return _recorded_run(record).download(CHECKPOINT, folder)
-    except Absent as error:
-        raise InputsMissing(str(error)) from error
-
-
-def _recorded_run(record: Record) -> RunArtifacts:
-    """Return the artifacts of the ELSA run that groups were drawn from."""
-    client, run_id = MlflowClient(), record.lineage["parent"]["run_id"]
-    expected = "the parent that the groups were drawn from; its store may be another one"
-    return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
-
-
-def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
-    """Return the ids that are stored with the groups, or with their parent, in row order.
-
-    Parameters
-    ----------
-    record : Record
-        The groups run.
-    what : str
-        ``users`` or ``items``.
-
-    Returns
-    -------
-    tuple of str or None
-        As they are now, whatever was recorded; None where neither run has a list of them.
-    """
-    name = f"{what}.json"
-    try:
-        artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
-        with TemporaryDirectory() as folder:
-            ids = json.loads(artifacts.download(name, Path(folder)).read_text(encoding="utf-8"))
-    except (InputError, ValueError):
-        return None
-    return tuple(map(str, ids)) if isinstance(ids, list) else None
-
-
-def is_recorded(record: Record, what: str, ids: tuple[str, ...] | None) -> bool:
-    """Return whether ids are those that the groups were drawn from, in their order."""
-    return ids is not None and order_digest(ids) == record.lineage["data"][f"{what}_digest"]

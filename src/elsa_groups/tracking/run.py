@@ -33,6 +33,8 @@ from mlflow.utils.mlflow_tags import (
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
+from elsa_groups.base.processes import is_gone, this_process
+from elsa_groups.tracking.orphans import PROCESS, end_orphans
 from elsa_groups.tracking.store import check_artifact_place, first_line, named_experiment, store_uri
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,9 @@ DESCRIPTION_LENGTH = 8000
 # What MLflow calls a run that nobody named, as bold-fox-123.
 _PREDICATES, _NOUNS = name_utils._GENERATOR_PREDICATES, name_utils._GENERATOR_NOUNS
 _GENERATED = re.compile(f"({'|'.join(_PREDICATES)})-({'|'.join(_NOUNS)})-[0-9]{{1,4}}")
+
+# Temporary folders of runs: this, the process, and what makes it unique.
+_FOLDER = "elsa-groups-"
 
 _PARAMS_PER_BATCH = 100
 _MAX_PARAM = 6000
@@ -129,6 +134,7 @@ class RunHandle:
 
     def log_elsa_model(self, encoder: NDArray[np.float32]) -> str:
         """Log item vectors as a LoggedModel that scores histories, without pickle; return its id."""
+        # Takes seconds to import, and only training logs a model.
         import mlflow.pytorch
         import torch
 
@@ -237,6 +243,7 @@ def tracked_run(
     if experiment_id is None:
         experiment_id = launched.experiment_id if launched else _default_experiment()
     check_artifact_place(client, experiment_id)
+    end_orphans(client)
     adopted = adopt and launched is not None and launched.experiment_id == experiment_id
     run_id = launched.run_id if launched and adopted else None
     try:
@@ -247,7 +254,8 @@ def tracked_run(
         handle = RunHandle(run_id, experiment_id)
         if adopt and launched and launched.given_name:
             name = launched.given_name
-        handle.set_tags({MLFLOW_RUN_NAME: name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
+        ours = {MLFLOW_RUN_NAME: name, PROCESS: this_process()}
+        handle.set_tags(ours | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
         # Those of a sweep's jobs are written while its own is.
         mlflow.start_run(run_id=run_id, nested=True)
         yield handle
@@ -274,7 +282,10 @@ def _end(run_id: str, error: BaseException) -> None:
                 mlflow.end_run(status)
             MlflowClient().set_terminated(run_id, status)
         except Exception as reason:
-            log.warning("run %s could not be ended as %s: %s", run_id, status, first_line(reason))
+            log.warning(
+                "run %s could not be ended as %s: %s; the next command that logs to its experiment ends it",
+                run_id, status, first_line(reason),
+            )  # fmt: skip
 
 
 @contextmanager
@@ -294,15 +305,16 @@ def _few_retries() -> Iterator[None]:
 
 @contextmanager
 def writing_folder() -> Iterator[Path]:
-    """Give a folder to write a run's files to, which is removed in the end.
+    """Give a folder to write a run's files to, which is removed in the end, if need be by the next run.
 
     Raises
     ------
     InputError
         If the disk is full.
     """
+    _remove_left()
     try:
-        with TemporaryDirectory(prefix="elsa-groups-") as name:
+        with TemporaryDirectory(prefix=f"{_FOLDER}{this_process()}-") as name:
             yield Path(name)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -311,6 +323,13 @@ def writing_folder() -> Iterator[Path]:
             f"{gettempdir()}: files of the run could not be written ({error.strerror}); set TMPDIR to a"
             " folder with more room"
         ) from error
+
+
+def _remove_left() -> None:
+    """Remove the folders of processes that were killed before they could."""
+    for folder in Path(gettempdir()).glob(f"{_FOLDER}*"):
+        if is_gone(folder.name.removeprefix(_FOLDER).rpartition("-")[0]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The tracking store and the place of its artifacts: what they are called, and whether they can be used."""
 
+import fcntl
+import hashlib
 import logging
 import os
 import re
@@ -7,12 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import mlflow
 import sqlalchemy
+from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
@@ -31,6 +35,9 @@ log = logging.getLogger(__name__)
 SILENCE = 5
 # Seconds after which a server that does not answer is given up.
 TIMEOUT = "20"
+
+# What a database says when tables are made a second time.
+_HALF_MADE = re.compile("already exists|duplicate column")
 
 _ELSEWHERE = "set MLFLOW_EXPERIMENT_NAME to an experiment whose artifacts go elsewhere"
 
@@ -51,13 +58,18 @@ def check_store(*, writes: bool = True) -> None:
         Naming the store, what is said of it and what to set.
     """
     try:
-        with _said_if_it_waits(f"tracking store {store_uri()}"):
+        with _said_if_it_waits(f"tracking store {store_uri()}"), _one_at_a_time(mlflow.get_tracking_uri()):
             _open_database(mlflow.get_tracking_uri(), writes=writes)
             client = MlflowClient()
             with _tried_once():
                 client.search_experiments(max_results=1)
                 experiment = named_experiment(client)
-    except (MlflowException, SQLAlchemyError, ImportError, ValueError) as error:
+    except (MlflowException, SQLAlchemyError, CommandError, ImportError, ValueError) as error:
+        if _HALF_MADE.search(str(error)):
+            raise InputError(
+                f"tracking store {store_uri()}: its tables were left half made by a process cut short"
+                f" ({first_line(error)}); restore a copy, or remove the database if it has no runs yet"
+            ) from error
         raise InputError(
             f"tracking store {store_uri()}: {first_line(error)}"
             " (set MLFLOW_TRACKING_URI to another store, or MLFLOW_ALLOW_FILE_STORE=true to keep using a"
@@ -68,6 +80,19 @@ def check_store(*, writes: bool = True) -> None:
             f"experiment {experiment.name}: is deleted; `mlflow experiments restore --experiment-id"
             f" {experiment.experiment_id}` brings it back, or set MLFLOW_EXPERIMENT_NAME to another"
         )
+
+
+@contextmanager
+def _one_at_a_time(uri: str) -> Iterator[None]:
+    """Keep other processes of this machine from making the tables of the same SQLite file meanwhile."""
+    if not uri.startswith("sqlite"):
+        yield
+        return
+    file = Path(sqlalchemy.make_url(uri).database or "").resolve()
+    name = hashlib.sha256(str(file).encode()).hexdigest()[:16]
+    with (Path(gettempdir()) / f"elsa-groups-store-{os.getuid()}-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -37,8 +37,8 @@ def test_the_csv_has_a_line_for_each_run_and_key(runs, make_compared):
 
     assert list(lines[0]) == [
         "run_id", "run_name", "key", "conf.thresholds.similar.quantile", "threshold/similar",
-        "threshold/divergent", "groups", "similarity_mean", "similarity_random", "wrong_pair_share",
-        "acceptance_rate", "across_mean", "ndcg",
+        "threshold/divergent", "similarity_mean", "groups", "across_mean", "wrong_pair_share",
+        "similarity_random", "acceptance_rate", "ndcg",
     ]  # fmt: skip
     assert [(line["run_id"], line["key"]) for line in lines] == [
         *((f"r{q}", key) for q in sorted(QUANTILES) for key in runs[0].rows),

@@ -33,7 +33,7 @@ def test_lines_of_keys_go_through_their_metrics(over_quantiles):
     drawn = panels(draw_trend(over_quantiles, setting))
 
     assert list(drawn) == [
-        "mean similarity", "groups with a wrong pair", "candidates accepted", "across subgroups",
+        "mean similarity", "across subgroups", "groups with a wrong pair", "candidates accepted",
         "similar threshold", "divergent threshold",
     ]  # fmt: skip
     lines = drawn["mean similarity"].lines

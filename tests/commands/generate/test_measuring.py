@@ -8,15 +8,10 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.cli.composing import compose_settings
-from elsa_groups.commands.generate import measuring
-from elsa_groups.commands.generate.measuring import (
-    DrawnFrom,
-    DrawnKey,
-    draw_from_halves,
-    find_intervals,
-    measure_keys,
-    measure_members,
-)
+from elsa_groups.commands.generate import halves
+from elsa_groups.commands.generate.drawn import DrawnFrom, DrawnKey
+from elsa_groups.commands.generate.halves import draw_from_halves
+from elsa_groups.commands.generate.measuring import find_intervals, measure_keys, measure_members
 from elsa_groups.commands.generate.population import Chosen, Population
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
@@ -112,13 +107,13 @@ def slow(key: DrawnKey, restarts: int) -> DrawnKey:
 
 def test_halves_are_asked_for_fewer_groups_that_take_many_attempts(monkeypatch):
     asked = []
-    draw = measuring.draw_kept_groups
+    draw = halves.draw_kept_groups
 
     def draw_kept_groups(users, kind, *args, **options):
         asked.append(kind.n_groups)
         return draw(users, kind, *args, **options)
 
-    monkeypatch.setattr(measuring, "draw_kept_groups", draw_kept_groups)
+    monkeypatch.setattr(halves, "draw_kept_groups", draw_kept_groups)
     (result,) = measure_keys(source_of(), [slow(drawn(source_of(), ANYONE, (3,)), restarts=79)])
     assert asked == [25] * 4  # 2,000 attempts, 80 a group
     assert None not in {of.interval for of in result.evidence}
@@ -153,9 +148,9 @@ def test_a_key_is_paired_with_its_partner_within_each_half():
         kind=GroupType(family, (3, 1)),
         groups=draw_groups(source.population.users, family, (3, 1), given=given, **limits),
     )
-    halves = draw_from_halves(source, [partner, key]).members
-    assert len(halves["same_3_1"]) == 4
-    for before, after in zip(halves["random_3"], halves["same_3_1"], strict=True):
+    drawn_again = draw_from_halves(source, [partner, key]).members
+    assert len(drawn_again["same_3_1"]) == 4
+    for before, after in zip(drawn_again["random_3"], drawn_again["same_3_1"], strict=True):
         assert after[:, :3].tolist() == before.tolist()
 
 
@@ -224,9 +219,9 @@ def test_half_of_the_users_are_asked_for_half_of_the_groups_where_a_filter_is_on
         source.population.users, family, (3,), filters=filters_of(disjoint=True), **limits
     )
     key = DrawnKey(GroupType(family, (3,)), disjoint, drawn(source, ANYONE, (3,)).random, 0.5)
-    halves = draw_from_halves(source, [key]).members["random_3"]
-    assert [len(members) for members in halves] == [4] * 4
-    assert all(len(set(members.ravel())) == members.size for members in halves)
+    drawn_again = draw_from_halves(source, [key]).members["random_3"]
+    assert [len(members) for members in drawn_again] == [4] * 4
+    assert all(len(set(members.ravel())) == members.size for members in drawn_again)
     (result,) = measure_keys(source, [key])
     assert None not in {of.interval for of in result.evidence}
 
@@ -237,10 +232,10 @@ def test_only_a_half_without_one_group_leaves_no_intervals_where_fewer_will_do(c
     source = replace(source, settings=replace(source.settings, allow_partial=True, sampling=sampling))
     similar = Family("similar", ((3,),), Rule.similar, Rule.any, Linkage.mean, 30)
     keys = [drawn(source, similar, (3,)), drawn(source, replace(ANYONE, name="crowd"), (30,))]
-    halves = draw_from_halves(source, keys).members
-    counts = [len(members) for members in halves["similar_3"]]
+    drawn_again = draw_from_halves(source, keys).members
+    counts = [len(members) for members in drawn_again["similar_3"]]
     assert 1 <= min(counts) < max(counts) <= 15
-    assert list(halves) == ["similar_3"]
+    assert list(drawn_again) == ["similar_3"]
     assert caplog.text.count("no intervals of crowd_30") == 1
 
 

@@ -188,6 +188,7 @@ class TestReproduction:
                 "meaning": {},
                 "threshold": {},
                 "artifact": {},
+                "store": {},
                 "environment": {},
             },
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from elsa_groups.base.words import say_numbers
+from elsa_groups.base.words import as_cell, say_numbers
 from elsa_groups.commands.compare.variation import (
     Variation,
     Varying,
@@ -174,10 +174,11 @@ def comparison_csv(comparison: RunsComparison) -> str:
     columns = ["run_id", "run_name", "key", *(f"conf.{setting.name}" for setting in settings)]
     writer.writerow([*columns, *comparison.runs[0].limits, *comparison.all_metrics])
     for position, run in enumerate(comparison.runs):
-        values = [say_value(setting.values[position]) for setting in settings]
+        values = [as_cell(say_value(setting.values[position])) for setting in settings]
         for key in run.lineage["groups"]:
             measured = [run.value(key, metric) for metric in comparison.all_metrics]
-            writer.writerow([run.run_id, run.name, key, *values, *run.limits.values(), *measured])
+            which = [run.run_id, as_cell(run.name), key]
+            writer.writerow([*which, *values, *run.limits.values(), *measured])
     return file.getvalue()
 
 

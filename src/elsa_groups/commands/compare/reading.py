@@ -1,8 +1,8 @@
 """What a comparison reads of each groups run."""
 
-import json
 from pathlib import Path
 
+from elsa_groups.base.files import read_json
 from elsa_groups.commands.compare.comparison import ComparedRun
 from elsa_groups.tracking.compared import logged_metrics
 from elsa_groups.tracking.load import Record, RecordedFiles
@@ -21,7 +21,7 @@ def read_compared(record: Record, folder: Path) -> ComparedRun:
         Where files may be copied to; each run needs one of its own.
     """
     files = RecordedFiles(record.artifacts, folder, record.lineage)
-    table = json.loads(files.read(SUMMARY).read_text(encoding="utf-8"))
+    table = read_json(files.read(SUMMARY))
     rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
     defined = [{name: value for name, value in row.items() if value is not None} for row in rows]
     metrics = logged_metrics(record.run_id)

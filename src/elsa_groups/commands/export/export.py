@@ -38,7 +38,7 @@ def run(settings: ExportSettings, _: list[str]) -> None:
     _tag_launched(settings.groups_run_id)
     out_dir = find_out_dir(settings.out_dir)
     check_out_dir(out_dir)
-    groups = load_groups(settings.groups_run_id)
+    groups = load_groups(settings.groups_run_id, check_store=settings.check_store)
     exported = gather(groups, settings)
     with new_folder(out_dir) as folder:
         counts = write_formats(folder, list(dict.fromkeys(settings.formats)), exported)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.compiled import compiled
-from elsa_groups.base.philox import block, stream_key, uniform_below
+from elsa_groups.base.philox import ZERO, block, stream_key, uniform_below
 from elsa_groups.data.split import Split
 from elsa_groups.groups.users import order_by_draws
 
@@ -94,7 +94,7 @@ def _draw(indptr, indices, rows, items, n_items, key, drawn):
                 continue
             is_new = False
             while not is_new:
-                word = block(draw, counter, 0, key)[draw & 3]
+                word = block(draw, counter, ZERO, key)[draw & 3]
                 rank = uniform_below(word, n_unknown, draw, counter, key)
                 item = _unknown_item(history, rank)
                 is_new = not (drawn[line, :place] == item).any()

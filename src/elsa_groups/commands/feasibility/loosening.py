@@ -111,10 +111,11 @@ class _Steps:
             return False
         trial = self.now | self.values(quantiles)
         # Equal similarities may be of quantiles in the wrong order, which settings refuse.
-        below = np.searchsorted(self.ordered, trial["similar"], "left")
-        not_above = np.searchsorted(self.ordered, trial["divergent"], "right")
-        n = len(self.ordered)
-        at = {"similar": float(below / n), "divergent": float(not_above / n)} | quantiles
+        at = {
+            "similar": float(np.searchsorted(self.ordered, trial["similar"], "left")) / len(self.ordered),
+            "divergent": float(np.searchsorted(self.ordered, trial["divergent"], "right"))
+            / len(self.ordered),
+        } | quantiles
         return trial["similar"] > trial["divergent"] or (
             trial["similar"] == trial["divergent"] and at["similar"] >= at["divergent"]
         )

@@ -8,13 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from elsa_groups.base.digests import array_digest
 from elsa_groups.base.distributed import Ranks
 from elsa_groups.base.errors import Unfilled
+from elsa_groups.base.keeping import kept
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.stages import stage
 from elsa_groups.base.threads import available_threads
 from elsa_groups.commands.generate.advice import Trial, advise
-from elsa_groups.commands.generate.measuring import DrawnFrom, DrawnKey, measure_keys
+from elsa_groups.commands.generate.drawn import DrawnFrom, DrawnKey
+from elsa_groups.commands.generate.measuring import measure_keys
 from elsa_groups.commands.generate.population import Chosen, Population, embed_population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import GroupType, find_partners
@@ -22,10 +25,10 @@ from elsa_groups.groups.groups import first_subgroups
 from elsa_groups.groups.rejection import draw_kept_groups
 from elsa_groups.groups.room import check_room
 from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.measures.statistics import Result
 from elsa_groups.model.embeddings import Embeddings
 from elsa_groups.model.training import find_device
-from elsa_groups.report.tables import Result
-from elsa_groups.settings.commands import GenerateSettings
+from elsa_groups.settings.commands import GenerateSettings, History
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
 
@@ -102,11 +105,33 @@ def find_population(
 ) -> Population:
     """Embed the users, and say how many have no embedding."""
     with stage("embedding", "users") as done:
-        population = embed_population(settings, interactions, encoder, chosen, threads=threads)
+        population = _embed_once(settings, interactions, encoder, chosen, threads)
         done.count = population.users.n_users
     if population.embeddings.n_without_history:
         log.info("left out %d users who have no similarity", population.embeddings.n_without_history)
     return population
+
+
+def _embed_once(
+    settings: GenerateSettings,
+    interactions: Interactions,
+    encoder: NDArray[np.float32],
+    chosen: Chosen,
+    threads: int,
+) -> Population:
+    """Embed the users, or take those of the job before, where it asked for the same."""
+    holds_out = settings.history == History.inputs
+    follows_from = (
+        *(interactions.digest, array_digest(encoder), settings.similarity, settings.history),
+        *(array_digest(chosen.drawn), array_digest(chosen.compared)),
+        (settings.holdout, settings.seed) if holds_out else None,
+    )
+    made = kept(
+        "population",
+        follows_from,
+        lambda: embed_population(settings, interactions, encoder, chosen, threads=threads),
+    )
+    return replace(made, chosen=chosen)
 
 
 def _check_room(settings: GenerateSettings, population: Population) -> None:

@@ -10,17 +10,20 @@ from elsa_groups.base.digests import array_digest, folder_digests
 from elsa_groups.base.files import write_array, write_json, write_yaml
 from elsa_groups.base.progress import progress
 from elsa_groups.base.stages import stage
+from elsa_groups.base.words import in_markdown
 from elsa_groups.commands.generate.drawing import Drawn
 from elsa_groups.commands.generate.histories import write_history
 from elsa_groups.commands.generate.population import Population
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.groups.family import Rule
 from elsa_groups.groups.groups import Groups
+from elsa_groups.measures.statistics import Result
 from elsa_groups.record.code import Code
 from elsa_groups.record.schema import (
     CODE_DIFF,
     CONFIG,
     LINEAGE,
+    THRESHOLDS,
     environment_record,
     groups_lineage,
     groups_origin,
@@ -33,7 +36,6 @@ from elsa_groups.report.figures.run import figures_of, save_pictures
 from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.page import Picture, describe_users, render_page
 from elsa_groups.report.tables import (
-    Result,
     Row,
     evidence_table,
     measures_table,
@@ -116,7 +118,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     write_json(folder / "groups" / "summary.json", mlflow_table(rows))
     write_parquet(folder / "evidence.parquet", evidence_table(drawn.results))
     origin = generation.origin()
-    write_json(folder / "thresholds.json", origin["thresholds"], indent=2)
+    write_json(folder / THRESHOLDS, origin["thresholds"], indent=2)
     write_yaml(folder / CONFIG, origin["settings"])
     if not generation.parent.has_users:
         write_json(folder / "users.json", interactions.user_ids)
@@ -240,7 +242,7 @@ def describe_groups(lineage: dict[str, Any], parent_name: str) -> str:
         f" {data['dataset']}{describe_users(lineage['settings'])}: similar at least"
         f" {thresholds['similar']:.4f}, divergent at most {thresholds['divergent']:.4f}, seed"
         f" {lineage['settings']['seed']}.{trained}  \n"
-        f"Drawn from {parent_name}, run `{lineage['parent']['run_id']}`; `lineage.json` says from which data,"
-        " settings and code.  \n"
+        f"Drawn from {in_markdown(parent_name)}, run `{lineage['parent']['run_id']}`; `lineage.json` says"
+        " from which data, settings and code.  \n"
         f"Again: `mlflow run . -e reproduce -P groups_run_id={lineage['run_id']}`"
     )

@@ -1,113 +1,31 @@
 """From drawn groups to all that is measured of them, beside random groups and with intervals."""
 
 import logging
-import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from statistics import harmonic_mean
 
 import numpy as np
-from numpy.typing import NDArray
 
-from elsa_groups.base.errors import InputError
-from elsa_groups.base.progress import progress
-from elsa_groups.base.runtime import Runtime
-from elsa_groups.commands.generate.population import Population
-from elsa_groups.groups.family import GroupType, find_partners
-from elsa_groups.groups.groups import Groups, first_subgroups
-from elsa_groups.groups.rejection import draw_kept_groups
-from elsa_groups.groups.sampler import Law
+from elsa_groups.base.threads import SharedTasks, run_workers
+from elsa_groups.commands.generate.drawn import DrawnFrom, DrawnKey
+from elsa_groups.commands.generate.halves import Halves, draw_from_halves
+from elsa_groups.groups.family import GroupType
+from elsa_groups.groups.sampler import Members
 from elsa_groups.measures.baselines import (
     Measures,
     activity_difference,
     compare_with_baselines,
     match_activity,
 )
-from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, random_halves, share_of_half
+from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, share_of_half
 from elsa_groups.measures.overlap import measure_overlap
 from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.similarity import measure_quality
+from elsa_groups.measures.statistics import Result
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
 from elsa_groups.model.recommendations import top_items
-from elsa_groups.report.tables import Result
-from elsa_groups.settings.commands import GenerateSettings
-from elsa_groups.similarity.limits import Method
-from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
 
 log = logging.getLogger("elsa_groups.cli")
-
-Members = NDArray[np.int64]
-
-# Attempts at groups of a key that a half of the users is worth, and how often one of them may start over: a
-# key may take thousands of attempts a group. Intervals allow for fewer groups, but not for hardly any.
-_ATTEMPTS_OF_HALF, _FEWEST_OF_HALF = 2_000, 20
-# Thresholds of halves: exact up to about 6,000 users of 256 dimensions, then by so many pairs.
-_EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
-
-
-# Why there are no intervals of a key, as records and pages say it.
-_TOO_MANY_ATTEMPTS = "its groups take too many attempts to be drawn again from halves of the users"
-_NO_THRESHOLDS = "half of the users makes no thresholds"
-_NOT_FILLED = "half of the users cannot fill it"
-
-
-@dataclass(frozen=True)
-class DrawnKey:
-    """The groups of one key before they are measured.
-
-    Attributes
-    ----------
-    kind : GroupType
-        Their rules and sizes.
-    groups, random : Groups
-        The groups, and random groups of the same size.
-    seconds : float
-        What drawing took.
-    """
-
-    kind: GroupType
-    groups: Groups
-    random: Groups
-    seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class DrawnFrom:
-    """What groups were drawn from.
-
-    Attributes
-    ----------
-    settings : GenerateSettings
-        What is asked for.
-    population : Population
-        Users that could be drawn.
-    thresholds : Thresholds
-        What similar and divergent meant.
-    runtime : Runtime
-        What it is computed on; nothing depends on it.
-    """
-
-    settings: GenerateSettings
-    population: Population
-    thresholds: Thresholds
-    runtime: Runtime
-
-
-@dataclass(frozen=True, eq=False)
-class Halves:
-    """What was drawn again from random halves of the users.
-
-    Attributes
-    ----------
-    members : dict of str to list of (n, size) int64
-        By key the members of the groups of each half.
-    missing : dict of str to str
-        By key that was not drawn from every half, why not.
-    """
-
-    members: dict[str, list[Members]]
-    missing: dict[str, str]
 
 
 def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
@@ -123,10 +41,15 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     measured = [*as_active, *(part for members in halves.members.values() for part in members)]
     measured += [groups.members for key in keys for groups in (key.groups, key.random)]
     profiles = _profile(source, measured)
-    return [
-        _measure_key(source, profiles, key, matched, halves)
-        for key, matched in zip(keys, as_active, strict=True)
-    ]
+    results: dict[str, Result] = {}
+
+    def worker(tasks: SharedTasks[tuple[DrawnKey, Members]]) -> None:
+        for key, matched in tasks:
+            name = key.groups.key
+            results[name] = _measure_key(source, profiles, key, matched, halves)
+
+    run_workers(worker, zip(keys, as_active, strict=True), threads=min(source.runtime.threads, len(keys)))
+    return [results[key.groups.key] for key in keys]
 
 
 def _profile(source: DrawnFrom, measured: list[Members]) -> Profiles:
@@ -145,122 +68,6 @@ def _profile(source: DrawnFrom, measured: list[Members]) -> Profiles:
     return Profiles.of(histories, top)
 
 
-def draw_from_halves(source: DrawnFrom, keys: list[DrawnKey]) -> Halves:
-    """Repeat thresholds and groups on random halves of the users.
-
-    A key that cannot be filled from some half is left out; all are where a half has no thresholds.
-    """
-    n_users, seed = source.population.users.n_users, source.settings.seed
-    count = source.settings.evidence.halves or 0
-    found = Halves({}, {})
-    for key in keys if count else []:
-        if _affordable(key) < min(_FEWEST_OF_HALF, len(key.groups.members)):
-            log.warning("no intervals of %s, whose groups take too many attempts", key.groups.key)
-            found.missing[key.groups.key] = _TOO_MANY_ATTEMPTS
-        else:
-            found.members[key.groups.key] = []
-    halves = random_halves(n_users, count, seed=seed)
-    for half, rows in enumerate(progress(halves, label="halves of the users", unit="half", total=count)):
-        try:
-            part = _half_of(source, rows)
-        except InputError as error:
-            log.warning("no intervals, as half of the users makes no thresholds: %s", error)
-            return Halves({}, {key.groups.key: _NO_THRESHOLDS for key in keys})
-        members = _draw_keys_again(
-            part, keys, found.members, share=share_of_half(n_users), stream=f"half {half}"
-        )
-        for name in list(found.members):
-            if name in members:
-                found.members[name].append(rows[members[name]])
-            else:
-                del found.members[name]
-                found.missing[name] = _NOT_FILLED
-    return found
-
-
-def _affordable(key: DrawnKey) -> int:
-    """Return how many groups of a key a half of the users is asked for at most, by what they took."""
-    took = key.groups.accounting
-    attempts = took.candidates + int(took.restarts.sum())
-    return _ATTEMPTS_OF_HALF * len(key.groups.members) // attempts
-
-
-def _draw_keys_again(
-    half: DrawnFrom, keys: list[DrawnKey], wanted: Collection[str], *, share: float, stream: str
-) -> dict[str, Members]:
-    """Draw the wanted keys from a half of the users; return the members, as its rows, by key that has any."""
-    partners = find_partners(list(dict.fromkeys(key.kind.family for key in keys)))
-    members: dict[str, Members] = {}
-    for key in [key for key in keys if key.groups.key in wanted]:
-        name, partner = key.groups.key, partners.get(key.groups.key)
-        try:
-            if partner is not None and partner not in members:
-                raise InputError(f"{name}: expected groups of {partner} to be paired with, got none")
-            given = first_subgroups(partner, members, key.kind)
-            members[name] = _draw_again(half, key, given, share=share, stream=stream)
-        except InputError as error:
-            log.warning("no intervals of %s, which half of the users cannot fill: %s", name, error)
-    return members
-
-
-def _half_of(source: DrawnFrom, rows: Members) -> DrawnFrom:
-    """Return the source with these users alone, and their own thresholds where those are of users' pairs."""
-    half = replace(source, population=source.population.take(rows))
-    own = source.population.makes_thresholds
-    return replace(half, thresholds=_thresholds_of_half(half)) if own else half
-
-
-def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
-    users, asked = half.population.users, half.settings.thresholds
-    sampled = users.cost_of_pairs > _EXACT_BUDGET or asked.method == Method.sampled
-    of_half = replace(
-        asked,
-        method=Method.sampled if sampled else Method.exact,
-        sampled_pairs=min(_SAMPLED_PAIRS, asked.sampled_pairs),
-    )
-    return find_thresholds(
-        users,
-        of_half,
-        seed=half.settings.seed,
-        runtime=Runtime(half.runtime.threads),
-        needs_band=half.settings.needs_band,
-    )
-
-
-def _draw_again(
-    source: DrawnFrom, key: DrawnKey, given: Members | None, *, share: float, stream: str
-) -> Members:
-    """Draw groups of a key from a half, this share of the users, on its own stream; return their members.
-
-    Where filters are on or fewer groups will do, all users may hardly have had as many groups as there are.
-    Then the same share of them is asked of a half, and fewer will do.
-    """
-    filters, n_groups = source.settings.filters, len(key.groups.members)
-    # The partner may have fewer in a half.
-    n_groups = n_groups if given is None else min(n_groups, len(given))
-    scarce = bool(filters.on) or source.settings.allow_partial
-    if scarce:
-        n_groups = math.ceil(share * n_groups)
-    sampling = source.settings.sampling
-    law = Law(
-        source.thresholds.limits,
-        source.settings.seed,
-        sampling.max_draws,
-        min(_ATTEMPTS_OF_HALF, sampling.max_restarts),
-        stream,
-    )
-    return draw_kept_groups(
-        source.population.users,
-        key.kind.asking_for(min(_affordable(key), n_groups)),
-        law,
-        filters,
-        source.population.lookup,
-        given=given,
-        allow_partial=scarce,
-        runtime=Runtime(source.runtime.threads),
-    ).members
-
-
 def _measure_key(
     source: DrawnFrom,
     profiles: Profiles,
@@ -275,9 +82,8 @@ def _measure_key(
     tastes = measure_tastes(profiles, groups.members, sizes)
     measures = measures_of(quality, tastes)
     random, matched = (measure_members(source, profiles, m, anyone) for m in (key.random.members, as_active))
-    again = halves.members.get(groups.key, [])
-    of_halves = [measure_members(source, profiles, members, anyone) for members in again]
-    missing = halves.missing.get(groups.key)
+    again, missing = halves.members.get(groups.key), halves.missing.get(groups.key)
+    of_halves = _measure_each(source, profiles, again, anyone) if again else []
     if of_halves and len(groups.members) == 1:
         missing = ONE_GROUP
         log.warning("no intervals of %s: %s", groups.key, missing)
@@ -304,6 +110,19 @@ def measure_members(source: DrawnFrom, profiles: Profiles, members: Members, kin
     """Measure groups of a type, one number each."""
     quality = measure_quality(source.population.users, members, kind, source.thresholds.limits)
     return measures_of(quality, measure_tastes(profiles, members, kind.sizes))
+
+
+def _measure_each(
+    source: DrawnFrom, profiles: Profiles, parts: list[Members], kind: GroupType
+) -> list[Measures]:
+    """Measure the groups of several halves in one go, which takes as long as those of a few."""
+    together = measure_members(source, profiles, np.concatenate(parts), kind)
+    ends = np.cumsum([len(part) for part in parts])
+    starts = ends - [len(part) for part in parts]
+    return [
+        {name: values[first:last].copy() for name, values in together.items()}
+        for first, last in zip(starts, ends, strict=True)
+    ]
 
 
 def find_intervals(measures: Measures, of_halves: list[Measures], share: float) -> dict[str, Interval]:

@@ -1,29 +1,26 @@
 """What else differs between a recorded groups run and the present one, or what its store holds."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from elsa_groups.base.digests import folder_digests
+from elsa_groups.base.files import read_json, read_yaml
 from elsa_groups.base.nested import flatten
 from elsa_groups.commands.generate.files import REPORT
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.record.kinds import kind_of
-from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, data_record
+from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS, data_record
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import Parent, is_recorded, stored_ids
+from elsa_groups.tracking.parent import CHECKPOINT, Parent
+from elsa_groups.tracking.recorded_parent import is_recorded, stored_ids
 
-Kind = Literal["input", "meaning", "threshold", "artifact", "environment"]
+Kind = Literal["input", "meaning", "threshold", "artifact", "store", "environment"]
 
 _SUMMARY = "groups/summary.json"
-# So many users or items that only one side has are named.
-_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,12 @@ class Difference:
         Dotted path in lineage.json, or what a file is.
     recorded, present : Any
         Values, None where there is none.
-    kind : {"input", "meaning", "threshold", "artifact", "environment"}
+    kind : {"input", "meaning", "threshold", "artifact", "store", "environment"}
         ``input``: what the groups follow from; ``meaning``: a stored file by which members are read as
         other users or items than recorded; ``threshold``: what was computed on the way; ``artifact``: a
-        file, or what is said of a group type, that is not what was recorded; ``environment``: where and how
-        the run was made, on which no group should depend.
+        file, or what is said of a group type, that is not what was recorded; ``store``: what MLflow's
+        database says otherwise of the run; ``environment``: where and how the run was made, on which no
+        group should depend.
     """
 
     name: str
@@ -49,7 +47,7 @@ class Difference:
     kind: Kind
 
 
-KINDS: tuple[Kind, ...] = ("input", "meaning", "threshold", "artifact", "environment")
+KINDS: tuple[Kind, ...] = ("input", "meaning", "threshold", "artifact", "store", "environment")
 
 
 def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> tuple[Difference, ...]:
@@ -59,8 +57,8 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
     ----------
     recorded, present : mapping
         Lineage records as by :func:`~elsa_groups.record.schema.groups_lineage`. Compared are the data, the
-        users, the digest of the parent's checkpoint, settings, thresholds and environment; ids of runs, and
-        digests of what came out, are not.
+        users, the parent's checkpoint, settings, thresholds and environment; ids of runs, which the store
+        knows, and digests of what came out, which are judged by themselves, are not.
 
     Returns
     -------
@@ -110,29 +108,33 @@ def compare_files(
     )
 
 
-def compare_settings(
-    what: str, recorded: Mapping[str, Any], present: Mapping[str, Any]
+def compare_copy(
+    entry: str, file: str, recorded: Mapping[str, Any], copy: Mapping[str, Any]
 ) -> tuple[Difference, ...]:
-    """List the settings of a lineage record that another copy of them, called ``what``, has otherwise."""
-    before, now = flatten(recorded), flatten(present)
+    """List what a file has otherwise than the entry of the lineage record that it is a copy of."""
+    before, now = flatten(recorded), flatten(copy)
     return tuple(
-        Difference(f"settings.{path} in {what}", before.get(path), now.get(path), kind_of(f"settings.{path}"))
+        Difference(f"{entry}.{path} in {file}", before.get(path), now.get(path), kind_of(f"{entry}.{path}"))
         for path in dict.fromkeys([*before, *now])
         if before.get(path) != now.get(path)
     )
 
 
 def compare_ids(what: str, recorded: Sequence[str], present: Sequence[str]) -> tuple[Difference, ...]:
-    """Name who is on one side only, the first 20 of each; ``what`` says whether users or items."""
-    gone, new = sorted({*recorded} - {*present}), sorted({*present} - {*recorded})
+    """Count who is on one side only; ``what`` says whether users or items.
+
+    None is named: a record may point at a file whose contents are not for everybody who sees a verdict.
+    """
+    gone, new = len({*recorded} - {*present}), len({*present} - {*recorded})
     if not gone and not new:
         return ()
-    return (Difference(f"data.{what} on one side only", gone[:_NAMED], new[:_NAMED], "input"),)
+    return (Difference(f"data.{what} on one side only", gone, new, "input"),)
 
 
 def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries to compare by dotted path."""
-    parent = {"checkpoint_sha256": (lineage.get("parent") or {}).get("checkpoint_sha256")}
+    names = ("checkpoint_sha256", "factors", "item_order")
+    parent = {name: value for name, value in (lineage.get("parent") or {}).items() if name in names}
     # What was asked of the thresholds is among the settings.
     thresholds = {name: v for name, v in (lineage.get("thresholds") or {}).items() if name != "asked"}
     return flatten(
@@ -159,13 +161,43 @@ def compare_beside(record: "Record", stored: Path, interactions: "Interactions")
             name = f"order of {what}.json"
             recorded = record.lineage["data"][f"{what}_digest"]
             found += compare_files("stored", {name: recorded}, {name: order_digest(stored_now)}, {name})
-    try:
-        config = yaml.safe_load((stored / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        config = None
-    # A file that is not there, or tells of no settings, is among the artifacts that differ.
-    return found + (
-        compare_settings(CONFIG, record.lineage["settings"], config) if isinstance(config, dict) else ()
+    copies = (
+        (CONFIG, read_yaml, "settings", record.lineage["settings"]),
+        (THRESHOLDS, read_json, "thresholds", record.lineage["thresholds"]),
+    )
+    for name, read, entry, of_record in copies:
+        try:
+            copy = read(stored / name)
+        except (OSError, ValueError):
+            continue
+        # A file that is not there, or is no mapping, is among the artifacts that differ.
+        if isinstance(copy, dict):
+            found += compare_copy(entry, name, of_record, copy)
+    return found + _compare_within(record.lineage) + _compare_store(record)
+
+
+def _compare_within(lineage: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """Compare what a record says twice: what was asked of the thresholds, and which copy it keeps."""
+    asked = flatten(lineage["thresholds"]["asked"])
+    settings = flatten(lineage["settings"]["thresholds"])
+    copy = f"parent/{CHECKPOINT}"
+    kept = copy if copy in lineage["artifacts"] else None
+    pinned = lineage["parent"]["pinned"]
+    return (
+        *(
+            Difference(f"thresholds.asked.{name}", value, settings.get(name), "threshold")
+            for name, value in asked.items()
+            if value != settings.get(name)
+        ),
+        *((Difference("parent.pinned", pinned, kept, "artifact"),) if pinned != kept else ()),
+    )
+
+
+def _compare_store(record: "Record") -> tuple[Difference, ...]:
+    """List what MLflow's database says otherwise than the record."""
+    return tuple(
+        Difference(f"{found.name} in MLflow", found.recorded, found.logged, "store")
+        for found in record.contradictions
     )
 
 
@@ -175,7 +207,11 @@ def compare_inputs(
     """Compare what there is with the record where no groups could be drawn."""
     present = {"data": data_record(interactions), "settings": plain(asked)}
     if parent is not None:
-        present["parent"] = {"checkpoint_sha256": parent.checkpoint_sha256}
+        present["parent"] = {
+            "checkpoint_sha256": parent.checkpoint_sha256,
+            "factors": parent.encoder.shape[1],
+            "item_order": parent.item_order,
+        }
     return compare_lineages({name: lineage[name] for name in present}, present)
 
 
@@ -205,7 +241,7 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> tup
 def _summary(folder: Path) -> Any:
     """Return the rows of a summary but for what drawing took, which no two runs share."""
     try:
-        table = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+        table = read_json(folder / _SUMMARY)
         rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None

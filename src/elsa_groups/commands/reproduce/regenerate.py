@@ -1,6 +1,5 @@
 """From a record, and where its data are now, to the same groups drawn again."""
 
-import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import InputError, InputsMissing
+from elsa_groups.base.files import read_array
 from elsa_groups.commands.generate.drawing import Drawn, draw_all
 from elsa_groups.commands.generate.files import USER_FILE, Generation, write_artifacts, write_lineage
 from elsa_groups.commands.generate.population import Chosen, choose_users
@@ -20,7 +20,8 @@ from elsa_groups.data.user_sets import UserSet
 from elsa_groups.record.code import Code
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import Parent, is_recorded, recorded_parent, stored_ids
+from elsa_groups.tracking.parent import Parent
+from elsa_groups.tracking.recorded_parent import is_recorded, recorded_parent, stored_ids
 
 Members = NDArray[np.int64]
 
@@ -160,10 +161,8 @@ def read_all_members(folder: Path, lineage: Mapping[str, Any]) -> dict[str, Memb
     members = {}
     for name in lineage["groups"]:
         try:
-            with (folder / "groups" / f"{name}.npy").open("rb") as file:
-                array = np.lib.format.read_array(file, allow_pickle=False)
-        except (OSError, ValueError, SyntaxError, tokenize.TokenError):
-            # numpy parses a header as Python would.
+            array = read_array(folder / "groups" / f"{name}.npy")
+        except (OSError, ValueError):
             continue
         if array.ndim == 2 and array.dtype.kind in "iu":
             members[name] = array.astype(np.int64)

@@ -1,6 +1,7 @@
 """Draw a recorded run's groups again from its record alone, and say whether they are the same."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from elsa_groups.base.errors import Different, InputsMissing
@@ -14,8 +15,15 @@ from elsa_groups.commands.reproduce.differences import (
     compare_lineages,
     compare_types,
 )
-from elsa_groups.commands.reproduce.regenerate import Inputs, find_parent, read_all_members, regenerate
+from elsa_groups.commands.reproduce.regenerate import (
+    Inputs,
+    Regenerated,
+    find_parent,
+    read_all_members,
+    regenerate,
+)
 from elsa_groups.commands.reproduce.verdict import Reproduction, Verdict, judge_groups
+from elsa_groups.data.interactions import Interactions
 from elsa_groups.record.code import find_code
 from elsa_groups.settings.commands import ReproduceSettings
 from elsa_groups.settings.plain import as_params, plain
@@ -57,8 +65,7 @@ def run(settings: ReproduceSettings, _: list[str]) -> None:
 def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> Reproduction:
     """Draw the groups of a record and compare them, and all that they were drawn from, with it."""
     code = find_code()
-    # A record that is older than a setting means its default.
-    lineage = record.lineage | {"settings": plain(recorded_settings(record.lineage["settings"]))}
+    lineage = _with_defaults(record.lineage)
     places = {"data_dir": settings.data_dir, "path": settings.path}
     asked = settings_again(lineage, **places)
     asked = replace(asked, threads=settings.threads, device=settings.device)
@@ -68,21 +75,44 @@ def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> R
     with writing_folder() as folder:
         stored, again = folder / "stored", folder / "again"
         record.artifacts.download("", stored)
-        beside = compare_beside(record, stored, interactions)
         found = regenerate(record, inputs, stored, again, run_id=run.run_id)
         if isinstance(found, str):
-            return Reproduction(
-                (), beside + compare_inputs(lineage, asked, interactions, inputs.parent), found
-            )
-        types = judge_groups(
-            lineage["groups"], read_all_members(stored, lineage), found.members, found.distance
-        )
-        differences = (
-            compare_lineages(lineage, found.lineage)
-            + compare_types(lineage["groups"], found.lineage["groups"])
-            + compare_artifacts(lineage, stored, again)
-        )
-    return Reproduction(types, beside + differences)
+            beside = compare_beside(record, stored, interactions)
+            differences = compare_inputs(lineage, asked, interactions, inputs.parent)
+            return Reproduction((), beside + differences, found)
+        return judge(record, interactions, found, stored, again)
+
+
+def _with_defaults(lineage: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with all settings; one that is older than a setting means its default."""
+    return lineage | {"settings": plain(recorded_settings(lineage["settings"]))}
+
+
+def judge(
+    record: Record, interactions: Interactions, found: Regenerated, stored: Path, again: Path
+) -> Reproduction:
+    """Compare a record, and the files beside it, with what was drawn again.
+
+    Parameters
+    ----------
+    record : Record
+        The groups run.
+    interactions : Interactions
+        The data as they are now.
+    found : Regenerated
+        The groups drawn again.
+    stored, again : Path
+        The files of the run as they are now, and those made again.
+    """
+    lineage = _with_defaults(record.lineage)
+    types = judge_groups(lineage["groups"], read_all_members(stored, lineage), found.members, found.distance)
+    return Reproduction(
+        types,
+        compare_beside(record, stored, interactions)
+        + compare_lineages(lineage, found.lineage)
+        + compare_types(lineage["groups"], found.lineage["groups"])
+        + compare_artifacts(lineage, stored, again),
+    )
 
 
 def _log_verdict(run: RunHandle, groups_run: str, content: dict[str, Any], text: str) -> None:
@@ -90,7 +120,9 @@ def _log_verdict(run: RunHandle, groups_run: str, content: dict[str, Any], text:
     # First, since a store that is away must not cost the verdict.
     print(text, flush=True)
     run.set_tags({VERDICT: content["verdict"]})
-    run.describe(f"Again: `mlflow run . -e reproduce -P groups_run_id={groups_run}`\n```\n{text[:6000]}\n```")
+    # A record's own words must not end the block that they stand in.
+    told = text[:6000].replace("```", "'''")
+    run.describe(f"Again: `mlflow run . -e reproduce -P groups_run_id={groups_run}`\n```\n{told}\n```")
     with writing_folder() as folder:
         write_json(folder / VERDICT_FILE, content, indent=2)
         run.log_file(folder / VERDICT_FILE)

@@ -225,8 +225,8 @@ class Reproduction:
 
     @property
     def unlike(self) -> list[Difference]:
-        """Inputs and files that differ, whether they changed a group or not."""
-        return [each for each in self.differences if each.kind in ("input", "meaning", "artifact")]
+        """All that differs but where and how the run was made, whether it changed a group or not."""
+        return [each for each in self.differences if each.kind != "environment"]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of verdict.json."""

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.style import (
     BLUE,
     GREEN,
@@ -21,7 +22,6 @@ from elsa_groups.report.figures.style import (
     settle,
     show_percent,
 )
-from elsa_groups.report.tables import Result
 
 Floats = NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.typing import FillStyleType
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.style import (
     BLUE,
     GREEN,
@@ -26,7 +27,6 @@ from elsa_groups.report.figures.style import (
     new_figure,
     settle,
 )
-from elsa_groups.report.tables import Result
 
 # Rows of the embeddings in float64 at a time.
 _ROWS = 4096

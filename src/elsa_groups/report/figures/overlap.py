@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.style import (
     BLUES,
     INK,
@@ -19,7 +20,6 @@ from elsa_groups.report.figures.style import (
     settle,
     write_beside,
 )
-from elsa_groups.report.tables import Result
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.style import (
     BLUE,
     INK,
@@ -21,7 +22,6 @@ from elsa_groups.report.figures.style import (
     settle,
     show_percent,
 )
-from elsa_groups.report.tables import Result
 
 _BINS = 20
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.map import choose_examples, describe_map, draw_map, map_users
 from elsa_groups.report.figures.overlap import count_pairs_sharing, describe_shared, draw_shared
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
@@ -25,7 +26,6 @@ from elsa_groups.report.figures.similarity import (
 from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.figures.within_across import describe_sides, draw_sides, find_sides
 from elsa_groups.report.page import Picture
-from elsa_groups.report.tables import Result
 from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.style import (
     BLUE,
     GREY,
@@ -23,7 +24,6 @@ from elsa_groups.report.figures.style import (
     settle,
     write_beside,
 )
-from elsa_groups.report.tables import Result
 
 
 @dataclass(frozen=True)

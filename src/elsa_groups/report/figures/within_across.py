@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elsa_groups.measures.statistics import Result
 from elsa_groups.report.figures.style import (
     BLUE,
     BLUES,
@@ -26,7 +27,6 @@ from elsa_groups.report.figures.style import (
     say_range,
     settle,
 )
-from elsa_groups.report.tables import Result
 
 Floats = NDArray[np.float64]
 

@@ -1,0 +1,137 @@
+"""The parent of recorded groups, whatever has become of its run since."""
+
+import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow import MlflowClient
+
+from elsa_groups.base.digests import file_digest
+from elsa_groups.base.errors import Absent, InputError, InputsMissing
+from elsa_groups.base.files import read_json
+from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.data.split import Split
+from elsa_groups.model.elsa import read_checkpoint
+from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
+from elsa_groups.tracking.load import Record
+from elsa_groups.tracking.parent import CHECKPOINT, Parent
+from elsa_groups.tracking.search import existing_run
+from elsa_groups.tracking.split import SPLIT, follow_users, read_split
+
+log = logging.getLogger(__name__)
+
+
+def recorded_parent(record: Record, interactions: Interactions) -> Parent:
+    """Load the item vectors that recorded groups were drawn from, whatever has become of their run.
+
+    Parameters
+    ----------
+    record : Record
+        The groups run. Its own copy of the checkpoint is taken, if it has one, else the parent's.
+    interactions : Interactions
+        The data, with as many items as were recorded.
+
+    Raises
+    ------
+    InputsMissing
+        If neither is there, or what is there can no longer be read.
+    """
+    recorded = record.lineage["parent"]
+    with TemporaryDirectory() as folder:
+        checkpoint = _recorded_checkpoint(record, Path(folder))
+        digest = file_digest(checkpoint)
+        try:
+            encoder = read_checkpoint(checkpoint, interactions.n_items, recorded["factors"])
+        except InputError as error:
+            changed = digest != recorded["checkpoint_sha256"]
+            reason = f"it is not the recorded file (sha256 {digest})" if changed else "though as recorded"
+            raise InputsMissing(f"parent: {CHECKPOINT} cannot be read, {reason}: {error}") from error
+    return Parent(
+        recorded["run_id"],
+        record.experiment_id,
+        recorded["run_id"],
+        recorded["model_id"],
+        encoder,
+        digest,
+        recorded["item_order"] if stored_ids(record, "items") is None else "items.json",
+        has_users="users.json" not in record.lineage["artifacts"],
+        split=_recorded_split(record, interactions),
+    )
+
+
+def _recorded_split(record: Record, interactions: Interactions) -> Split | None:
+    """Return the parent's split by the present rows of its users; None if it is gone, or not to be read."""
+    pinned = record.lineage["parent"]["pinned"]
+    users: tuple[str, ...] | None = interactions.user_ids
+    if not is_recorded(record, "users", users):
+        # Other users are there now: their recorded rows are known by ids alone.
+        users = stored_ids(record, "users")
+    if users is None or not is_recorded(record, "users", users):
+        return None
+    kept = f"{pinned.rpartition('/')[0]}/{SPLIT}" if pinned else ""
+    try:
+        if kept and record.artifacts.has(kept):
+            split = read_split(record.artifacts, len(users), path=kept)
+        else:
+            split = read_split(_recorded_run(record), len(users))
+    except InputError:
+        return None
+    return split and follow_users(split, users, interactions.user_ids)
+
+
+def _recorded_checkpoint(record: Record, folder: Path) -> Path:
+    """Copy the checkpoint that was recorded: the groups run's own, or its parent's where that is damaged."""
+    recorded = record.lineage["parent"]
+    copy = None
+    if recorded["pinned"] and record.artifacts.has(recorded["pinned"]):
+        copy = record.artifacts.download(recorded["pinned"], folder / "pinned")
+        if file_digest(copy) == recorded["checkpoint_sha256"]:
+            return copy
+    try:
+        of_parent = _recorded_run(record).download(CHECKPOINT, folder)
+    except InputError as error:
+        if copy is not None:
+            return copy
+        if isinstance(error, Absent):
+            raise InputsMissing(str(error)) from error
+        raise
+    if copy is not None and file_digest(of_parent) == recorded["checkpoint_sha256"]:
+        log.warning("parent: %s is damaged; its parent's own file is taken", recorded["pinned"])
+    return of_parent
+
+
+def _recorded_run(record: Record) -> RunArtifacts:
+    """Return the artifacts of the ELSA run that groups were drawn from."""
+    client, run_id = MlflowClient(), record.lineage["parent"]["run_id"]
+    expected = "the parent that the groups were drawn from; its store may be another one"
+    return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
+
+
+def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
+    """Return the ids that are stored with the groups, or with their parent, in row order.
+
+    Parameters
+    ----------
+    record : Record
+        The groups run.
+    what : str
+        ``users`` or ``items``.
+
+    Returns
+    -------
+    tuple of str or None
+        As they are now, whatever was recorded; None where neither run has a list of them.
+    """
+    name = f"{what}.json"
+    try:
+        artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
+        with TemporaryDirectory() as folder:
+            ids = read_json(artifacts.download(name, Path(folder)))
+    except (InputError, ValueError):
+        return None
+    return tuple(map(str, ids)) if isinstance(ids, list) else None
+
+
+def is_recorded(record: Record, what: str, ids: tuple[str, ...] | None) -> bool:
+    """Return whether ids are those that the groups were drawn from, in their order."""
+    return ids is not None and order_digest(ids) == record.lineage["data"][f"{what}_digest"]
