@@ -95,7 +95,7 @@ def _check_source(file: Path, recorded: str) -> None:
     if file.is_file() and (found := file_digest(file)) != recorded:
         raise InputsMissing(
             f"data: {file} is not the recorded file (sha256 {recorded}, found {found}); restore it, or"
-            " say that it is to be compared all the same: path=... or data_dir=..."
+            " give the file yourself to compare it anyway: path=... or data_dir=..."
         )
 
 
