@@ -211,6 +211,24 @@ class TestWhatARecordMayNotChoose:
         text = again.launch.out + again.launch.err + json.dumps(again.content)
         assert "letters" not in text
 
+    def test_nor_is_the_file_that_recorded_settings_name(self, recorded, tmp_path):
+        private = tmp_path / "private.tsv"
+        private.write_text("private\tletters\n")
+        recorded.edit("data", "source", "uri", value=str(tmp_path / "gone"))
+        recorded.edit("settings", "dataset", "path", value=str(private))
+        again = recorded.reproduce()
+        assert (again.code, again.verdict) == (4, "inputs missing")
+        assert f"data: {private} is not the recorded file" in again.error
+        assert "letters" not in again.launch.out + again.launch.err + json.dumps(again.content)
+
+    def test_forged_ids_are_different_though_their_digest_is_recorded(self, recorded):
+        path = recorded.files / "groups" / "similar_2_ids.npy"
+        np.save(path, np.load(path)[::-1])
+        record_file(recorded, "groups/similar_2_ids.npy")
+        again = recorded.reproduce()
+        assert (again.code, again.verdict) == (3, "different")
+        assert again.names("meaning") == {"made again groups/similar_2_ids.npy"}
+
     @pytest.mark.parametrize(
         "name", ["lineage.json", "config.yaml", "groups/summary.json", "thresholds.json"]
     )

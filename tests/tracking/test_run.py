@@ -211,7 +211,7 @@ def test_a_run_of_an_experiment_that_was_deleted_meanwhile_is_not_left_running(c
     run_id = str(raised.value)
     client.restore_experiment("1")
     if status(client, run_id) == "RUNNING":
-        assert "the next command that logs to its experiment ends it" in caplog.text
+        assert "the next command that logs to this store ends it" in caplog.text
         client.set_tag(run_id, PROCESS, gone)
         with tracked_run("groups"):
             pass

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import mlflow
 import pytest
 
+from elsa_groups.base import stages
 from elsa_groups.base.errors import InputError
 from elsa_groups.tracking import store
 from elsa_groups.tracking.run import tracked_run
@@ -179,8 +180,8 @@ def slow_server(seconds: float) -> Iterator[str]:
 
 
 def test_it_is_said_that_a_server_is_waited_for(client, monkeypatch, caplog):
-    monkeypatch.setattr(store, "SILENCE", 0.2)
-    with slow_server(1.0) as address:
+    monkeypatch.setattr(stages, "SILENCE", 0.2)
+    with caplog.at_level(logging.INFO), slow_server(1.0) as address:
         mlflow.set_tracking_uri(address)
         assert "403" in refusal()
     (word,) = [record.message for record in caplog.records if "waiting" in record.message]

@@ -21,8 +21,6 @@ from typing import Any
 import numba
 from numba.core.event import Event, Listener, register
 
-log = logging.getLogger("elsa_groups.cli")
-
 log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[1]

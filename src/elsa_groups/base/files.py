@@ -72,7 +72,7 @@ def read_json(path: Path) -> Any:
 
 
 class _WithoutAliases(yaml.SafeLoader):  # type: ignore[misc]
-    """A loader to which what stands in a file once is read once: no alias makes much of little."""
+    """A loader that refuses aliases, by which a short file could expand without end."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Return the next node; an alias is an error."""

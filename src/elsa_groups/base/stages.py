@@ -21,15 +21,17 @@ class Work:
 
 
 @contextmanager
-def said_if_slow(name: str) -> Iterator[None]:
+def said_if_slow(name: str, what: str = "under way") -> Iterator[None]:
     """Log what is being done, once it has taken three seconds.
 
     Parameters
     ----------
     name : str
         The step.
+    what : str
+        What is to be said of it.
     """
-    word = threading.Timer(SILENCE, log.info, ("%s: under way", name))
+    word = threading.Timer(SILENCE, log.info, ("%s: %s", name, what))
     word.daemon = True
     word.start()
     try:

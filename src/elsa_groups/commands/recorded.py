@@ -80,7 +80,7 @@ def load_again(
     if data_dir is None and path is None:
         _check_source(source, lineage["data"]["source"]["sha256"])
     if _takes_path(asked.dataset) and path is None:
-        places = _find_file(source, asked, data_dir)
+        places = _find_file(source, asked, data_dir, lineage["data"]["source"]["sha256"])
     try:
         return load_interactions(*places)
     except InputError as error:
@@ -95,11 +95,13 @@ def _check_source(file: Path, recorded: str) -> None:
     if file.is_file() and (found := file_digest(file)) != recorded:
         raise InputsMissing(
             f"data: {file} is not the recorded file (sha256 {recorded}, found {found}); restore it, or"
-            " say that it is to be compared all the same: path=... or data_dir=..."
+            " give the file yourself to compare it anyway: path=... or data_dir=..."
         )
 
 
-def _find_file(file: Path, asked: GenerateSettings, data_dir: str | None) -> tuple[DatasetSettings, str]:
+def _find_file(
+    file: Path, asked: GenerateSettings, data_dir: str | None, recorded: str
+) -> tuple[DatasetSettings, str]:
     """Return the dataset and the folder by which a recorded file is found again."""
     dataset = asked.dataset
     if data_dir is not None:
@@ -108,6 +110,8 @@ def _find_file(file: Path, asked: GenerateSettings, data_dir: str | None) -> tup
         # Without it there, what the dataset looks for by itself.
         return _changed(dataset, {"path": str(there[0]) if there else None}), asked.data_dir
     if not file.is_file():
+        if given := getattr(dataset, "path", None):
+            _check_source(Path(given).expanduser(), recorded)
         return dataset, asked.data_dir
     # A relative data_dir was that of another working folder; filtered pairs are kept there.
     roots = [folder.parent for folder in file.parents if folder.name == dataset.name]

@@ -5,7 +5,6 @@ import hashlib
 import logging
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,17 +27,17 @@ from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.stages import said_if_slow
 
 log = logging.getLogger(__name__)
 
-# Seconds without an answer after which it is said what is waited for.
-SILENCE = 5
 # Seconds after which a server that does not answer is given up.
 TIMEOUT = "20"
 
 # What a database says when tables are made a second time.
 _HALF_MADE = re.compile("already exists|duplicate column")
 
+_WAITING = "waiting for an answer"
 _ELSEWHERE = "set MLFLOW_EXPERIMENT_NAME to an experiment whose artifacts go elsewhere"
 
 
@@ -58,7 +57,10 @@ def check_store(*, writes: bool = True) -> None:
         Naming the store, what is said of it and what to set.
     """
     try:
-        with _said_if_it_waits(f"tracking store {store_uri()}"), _one_at_a_time(mlflow.get_tracking_uri()):
+        with (
+            said_if_slow(f"tracking store {store_uri()}", _WAITING),
+            _one_at_a_time(mlflow.get_tracking_uri()),
+        ):
             _open_database(mlflow.get_tracking_uri(), writes=writes)
             client = MlflowClient()
             with _tried_once():
@@ -144,18 +146,6 @@ def _write_nothing(connection: sqlalchemy.Connection) -> None:
         connection.rollback()
 
 
-@contextmanager
-def _said_if_it_waits(what: str) -> Iterator[None]:
-    """Say what is waited for, once it takes longer than one likes to look at nothing."""
-    word = threading.Timer(SILENCE, log.warning, (f"{what}: waiting for an answer",))
-    word.daemon = True
-    word.start()
-    try:
-        yield
-    finally:
-        word.cancel()
-
-
 def named_experiment(client: MlflowClient) -> Experiment | None:
     """Return the experiment that MLflow's own variables name, if it is there."""
     if experiment_id := os.environ.get("MLFLOW_EXPERIMENT_ID"):
@@ -184,7 +174,7 @@ def check_artifact_place(client: MlflowClient, experiment_id: str) -> None:
             raise InputError(f"{where}, but {nearest} is no folder that you can write to; {_ELSEWHERE}")
         return
     try:
-        with _said_if_it_waits(where):
+        with said_if_slow(where, _WAITING):
             artifact_repository(location, client.tracking_uri).list_artifacts()
     except Exception as error:
         # Each kind of storage has a library of its own, and errors of its own.

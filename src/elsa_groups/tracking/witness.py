@@ -1,7 +1,7 @@
 """What the tracking store says of a groups run beside its record, and where the two contradict each other.
 
-Tags, params and metrics are in MLflow's database and the record is among the run's files, so that whoever
-changes one has not yet changed the other.
+MLflow keeps tags, params and metrics in its database, and the record in a file: changing one leaves the other
+as it was.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ def find_contradictions(run: Run, lineage: Mapping[str, Any]) -> tuple[Contradic
     Parameters
     ----------
     run : Run
-        As the database has it. What it does not say contradicts nothing.
+        As the database has it. Entries that it lacks are not compared.
     lineage : mapping
         The record.
     """

@@ -118,3 +118,10 @@ def test_what_cannot_be_is_refused_before_thresholds_are_looked_for(listeners, c
     ):
         draw(listeners, ["filters=distinct", "n_groups=100000", *one_family("random", "compositions:[[3]]")])
     assert "thresholds over" not in caplog.text
+
+
+def test_no_thresholds_are_advised_for_more_filtered_groups_than_can_be_tried(listeners):
+    asked = [*CASES["similar, every pair"], "filters=distinct", "n_groups=5000", "sampling.max_draws=null"]
+    with pytest.raises(Unfilled) as error:
+        draw(listeners, [*asked, "thresholds.similar.quantile=0.9"])
+    assert "thresholds." not in str(error.value)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
 from elsa_groups.base.runtime import Runtime
@@ -252,3 +253,14 @@ def test_intervals_take_off_the_chance_of_as_many_groups_as_each_half_had():
     means = np.array([activity[:6].mean(), activity[6:9].mean(), activity[9:11].mean()])
     # 1 / 6, 1 / 3 and 1 / 2 are 1 / 3 on average.
     assert found["activity"] == find_interval(activity, means, 3.0)
+
+
+def test_halves_leave_torch_the_threads_it_had():
+    before = torch.get_num_threads()
+    source = source_of()
+    try:
+        torch.set_num_threads(3)
+        draw_from_halves(source, [drawn(source, ANYONE, (3,))])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

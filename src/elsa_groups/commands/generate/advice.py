@@ -76,9 +76,14 @@ def advise(trial: Trial) -> str:
     Returns
     -------
     str
-        A sentence. Thresholds are loosened one by one and, if that is not enough, together, no farther than
-        to where the similar one meets the divergent one, and no more than needed: by bisection.
+        A sentence; empty where filters are on and more groups are wanted than are tried. Thresholds are
+        loosened one by one and, if that is not enough, together, no farther than to where the similar one
+        meets the divergent one, and no more than needed: by bisection.
     """
+    many = max(kind.n_groups for kind in trial.settings.types) > _GROUPS
+    if many and trial.settings.filters.on:
+        # What filters keep of a few groups says little of many.
+        return ""
     ways = []
     sampling = unbounded = trial.settings.sampling
     if sampling.max_draws is not None:
@@ -94,7 +99,6 @@ def advise(trial: Trial) -> str:
             break
     if not ways:
         return "Looser thresholds were tried, and none that are accepted fill it."
-    many = max(kind.n_groups for kind in trial.settings.types) > _GROUPS
     tried = f"Tried with {_GROUPS:,} groups of each key" if many else "Tried"
     return f"{tried}, and enough for every key: {'; or '.join(ways)}."
 

@@ -181,7 +181,7 @@ def _draw_or_advise(
             lambda tried, looser: _draw_keys(tried, population, looser, runtime),
             lambda asked: _find_thresholds(replace(settings, thresholds=asked), population, runtime).limits,
         )
-        raise Unfilled(f"{error} {advise(trial)}") from error
+        raise Unfilled(f"{error} {advise(trial)}".rstrip()) from error
     if not runtime.ranks.rank:
         for key in drawn:
             if key.groups.accounting.shortfall:

@@ -108,8 +108,13 @@ def _draw_halves(source: DrawnFrom, keys: list[DrawnKey], count: int) -> list[_O
             bar.update()
 
     halves = enumerate(random_halves(users.n_users, count, seed=source.settings.seed))
-    with full_float32(), progress(label="halves of the users", unit="half", total=count) as bar:
-        run_workers(worker, halves, threads=at_once)
+    # The number of threads that a worker sets is what torch gives to every thread that is new afterwards.
+    before = torch.get_num_threads()
+    try:
+        with full_float32(), progress(label="halves of the users", unit="half", total=count) as bar:
+            run_workers(worker, halves, threads=at_once)
+    finally:
+        torch.set_num_threads(before)
     return found
 
 

@@ -233,7 +233,7 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> tup
     meanings = {f"groups/{key}{end}" for key in lineage["groups"] for end in ("_ids.npy", ".parquet")}
     return (
         compare_files("stored", recorded, there, meanings)
-        + compare_files("made again", recorded, made)
+        + compare_files("made again", recorded, made, {path for path in meanings if path.endswith(".npy")})
         + other_code
     )
 
