@@ -1,7 +1,6 @@
 import json
-import subprocess
-import sys
 import warnings
+from dataclasses import replace
 from itertools import combinations
 
 import matplotlib
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from elsa_groups.report.figures.histogram import (
-    count_result,
     count_similarities,
     describe_histogram,
     draw_histogram,
@@ -24,10 +22,28 @@ from ..conftest import make_result, png_size
 SIMILAR, DIVERGENT = 0.72, 0.51
 
 
+def _result(key, groups, random, **parts):
+    """A group type with these similarities."""
+    groups = np.asarray(groups, np.float64)
+    result = make_result(key, len(groups))
+    nothing = np.full(len(groups), np.nan)
+    parts = {name: np.asarray(parts.get(name, nothing), np.float64) for name in ("within", "across")}
+    quality = replace(result.quality, similarity=groups, **parts)
+    return replace(result, quality=quality, baseline=np.asarray(random, np.float64))
+
+
+def _count(key, groups, random, *, similar=SIMILAR, divergent=DIVERGENT, **parts):
+    """The only histogram of a run of one group type."""
+    (counted,) = count_similarities(
+        [_result(key, groups, random, **parts)], similar=similar, divergent=divergent
+    )
+    return counted
+
+
 def _histogram(seed=0, n_groups=75, n_random=200, *, similar=SIMILAR, divergent=DIVERGENT, subgroups=False):
     rng = np.random.default_rng(seed)
     parts = {name: rng.uniform(0.3, 0.9, n_groups) for name in ("within", "across")} if subgroups else {}
-    return count_similarities(
+    return _count(
         "opposing_2_1" if subgroups else "similar_3",
         rng.uniform(0.6, 0.85, n_groups),
         rng.uniform(0.4, 0.8, n_random),
@@ -55,61 +71,76 @@ shares = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
-@given(
-    groups=shares, random=shares, within=shares, similar=st.floats(0.0, 1.0), divergent=st.floats(0.0, 1.0)
-)
-def test_bins_hold_every_value_and_both_thresholds(groups, random, within, similar, divergent):
-    parts = [np.array(values) for values in (groups, random, within)]
+@given(groups=shares, random=shares, similar=st.floats(0.0, 1.0), divergent=st.floats(0.0, 1.0))
+def test_bins_hold_every_value_and_none_lies_on_both_sides_of_a_threshold(groups, random, similar, divergent):
+    # Values at the thresholds themselves, and right beside them, are the hard ones.
+    at = [f(limit) for limit in (similar, divergent) for f in (float, _next, _previous)]
+    parts = [np.array([*values, *(v for v in at if 0 <= v <= 1)]) for values in (groups, random)]
 
-    counted = count_similarities("k", *parts[:2], similar=similar, divergent=divergent, within=parts[2])
+    counted = _count("k_2_1", *parts, similar=similar, divergent=divergent, within=parts[0])
 
-    assert len(counted.edges) == 41
     assert (np.diff(counted.edges) > 0).all()
-    for value in (*groups, *random, *within, similar, divergent):
-        assert counted.edges[0] <= value <= counted.edges[-1]
-    for series, values in zip((counted.groups, counted.random, counted.within), parts, strict=True):
+    starts, ends = counted.edges[:-1], np.nextafter(counted.edges[1:], -1.0)
+    assert ((starts >= similar) | (ends < similar)).all()
+    assert ((ends <= divergent) | (starts > divergent)).all()
+    for series, values in zip(
+        (counted.groups, counted.random, counted.within), (*parts, parts[0]), strict=True
+    ):
         assert series.counts.sum() == series.n_groups == len(values)
         assert series.mean == pytest.approx(values.mean(), abs=1e-14)
-    # Bins are half open but for the last, which is closed.
-    inner = counted.edges[:-1]
-    expected = [int(sum(inner[inner <= value].max() == low for value in groups)) for low in inner]
-    assert counted.groups.counts.tolist() == expected
+        assert series.counts[starts >= similar].sum() == (values >= similar).sum()
+        assert series.counts[starts <= divergent].sum() == (values <= divergent).sum()
 
 
-def test_bins_go_from_the_smallest_to_the_largest_number():
-    counted = count_similarities(
-        "k", np.array([0.5, 0.6]), np.array([0.45]), similar=0.85, divergent=0.5, within=np.array([0.95, 0.9])
-    )
+def _next(value):
+    return float(np.nextafter(value, np.inf))
 
-    np.testing.assert_allclose(counted.edges, np.linspace(0.45, 0.95, 41), rtol=0, atol=1e-15)
+
+def _previous(value):
+    return float(np.nextafter(value, -np.inf))
+
+
+@pytest.mark.parametrize(("similar", "divergent"), [(0.8, 0.5), (0.66, 0.64), (0.99, 0.2), (0.3, 0.25)])
+def test_bins_are_about_forty_of_one_width_from_the_smallest_to_the_largest_number(similar, divergent):
+    counted = _count("k_3", [0.5, 0.95], [0.45], similar=similar, divergent=divergent)
+
+    low, high = min(0.45, divergent), max(0.95, similar)
+    assert counted.edges[0] <= low < counted.edges[1]
+    assert counted.edges[-2] <= high <= counted.edges[-1]
+    widths = np.diff(counted.edges)
+    # The divergent threshold's edge is the next larger number.
+    np.testing.assert_allclose(widths, widths.mean(), rtol=1e-9)
+    assert 20 <= len(widths) <= 80
+
+
+def test_all_group_types_of_a_run_have_the_same_bins():
+    one, other = _result("k_3", [0.1, 0.2], [0.5]), _result("k_5", [0.8, 0.9], [0.4])
+
+    first, second = count_similarities([one, other], similar=SIMILAR, divergent=DIVERGENT)
+
+    np.testing.assert_array_equal(first.edges, second.edges)
+    assert first.edges[0] <= 0.1 < 0.9 <= first.edges[-1]
+    assert draw_histogram(first).axes[0].get_xlim() == draw_histogram(second).axes[0].get_xlim()
 
 
 def test_undefined_parts_of_groups_are_not_counted():
-    parts = {"within": np.full(3, np.nan), "across": np.array([0.25, np.nan, 0.75])}
-
-    counted = count_similarities("k", np.full(3, 0.5), np.full(2, 0.5), similar=0.6, divergent=0.4, **parts)
+    counted = _count(
+        "k_2_1", [0.5] * 3, [0.5] * 2, within=np.full(3, np.nan), across=np.array([0.25, np.nan, 0.75])
+    )
 
     assert counted.within is None
     assert (counted.across.n_groups, counted.across.mean) == (2, 0.5)
 
 
 @pytest.mark.parametrize(("key", "parts"), [("similar_3", 0), ("duel_1_1", 1), ("opposing_2_1", 2)])
-def test_a_key_is_counted_with_the_parts_that_it_has(key, parts):
+def test_a_type_is_counted_with_the_parts_that_it_has(key, parts):
     result = make_result(key)
 
-    counted = count_result(result, similar=SIMILAR, divergent=DIVERGENT)
+    (counted,) = count_similarities([result], similar=SIMILAR, divergent=DIVERGENT)
 
     assert counted.groups.mean == pytest.approx(result.quality.similarity.mean(), abs=1e-15)
     assert counted.random.mean == pytest.approx(result.baseline.mean(), abs=1e-15)
     assert [counted.across is not None, counted.within is not None] == [parts > 0, parts > 1]
-
-
-@pytest.mark.parametrize("empty", ["similarities", "random_similarities"])
-def test_a_histogram_of_nothing_is_refused_by_name(empty):
-    values = {"similarities": np.array([0.5]), "random_similarities": np.array([0.5])} | {empty: np.empty(0)}
-
-    with pytest.raises(ValueError, match=f"^{empty}: expected at least one"):
-        count_similarities("k", **values, similar=0.6, divergent=0.4)
 
 
 @pytest.mark.parametrize("subgroups", [False, True])
@@ -128,13 +159,12 @@ def test_dictionary_is_strict_json_of_all_that_is_drawn(subgroups):
     assert read == expected
 
 
-def test_baseline_is_painted_first_and_named():
+def test_random_groups_are_painted_first_and_named():
     axes = draw_histogram(_histogram(n_groups=75, n_random=1_200)).axes[0]
 
     behind, before = _stairs(axes)
 
     assert "random" in behind.get_label()
-    assert "1,200" in behind.get_label()
     assert "random" not in before.get_label()
     assert to_rgb(behind.get_facecolor()) != to_rgb(before.get_facecolor())
     assert {text.get_text() for text in axes.get_legend().get_texts()} == {
@@ -162,8 +192,8 @@ def test_subgroups_get_a_second_panel_with_within_and_across():
 
     assert first.get_xlim() == second.get_xlim()
     drawn = {patch.get_label().split()[0]: patch.get_data().values for patch in second.patches}
-    assert set(drawn) == {"within", "across,"}
-    for name, series in (("within", counted.within), ("across,", counted.across)):
+    assert set(drawn) == {"within,", "across,"}
+    for name, series in (("within,", counted.within), ("across,", counted.across)):
         np.testing.assert_allclose(drawn[name] * series.n_groups, series.counts, rtol=0, atol=1e-10)
     assert _marks(second) == sorted([counted.within.mean, counted.across.mean])
 
@@ -206,8 +236,8 @@ def test_labels_of_thresholds_are_apart_inside_the_figure_and_in_order(divergent
 
     texts = {text.get_text().split()[0]: text for text in axes.texts}
 
-    assert texts["divergent"].get_text() == f"divergent ≤ {divergent:.3f}"
-    assert texts["similar"].get_text() == f"similar ≥ {similar:.3f}"
+    assert texts["divergent"].get_text() == f"divergent ≤ {divergent:.4f}"
+    assert texts["similar"].get_text() == f"similar ≥ {similar:.4f}"
     boxes = {name: text.get_window_extent() for name, text in texts.items()}
     for box in boxes.values():
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
@@ -331,34 +361,11 @@ def test_extreme_histograms_draw_without_warnings(tmp_path, groups, random, thre
     parts = {"within": values, "across": values} if subgroups else {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        counted = count_similarities(
-            "k_2_1", values, np.array(random), divergent=thresholds[0], similar=thresholds[1], **parts
-        )
+        counted = _count("k_2_1", values, random, divergent=thresholds[0], similar=thresholds[1], **parts)
         save_png(draw_histogram(counted), tmp_path / "figure.png")
 
     assert png_size(tmp_path / "figure.png")[0] == 1_000
     assert counted.groups.n_groups == len(groups)
-
-
-def test_drawing_needs_no_pyplot(tmp_path):
-    code = f"""
-import sys
-from pathlib import Path
-import numpy as np
-from elsa_groups.report.figures.histogram import count_similarities, draw_histogram
-from elsa_groups.report.figures.style import save_png
-counted = count_similarities("k", np.array([0.5]), np.array([0.4]), similar=0.6, divergent=0.3)
-save_png(draw_histogram(counted), Path({str(tmp_path / "figure.png")!r}))
-assert "matplotlib.pyplot" not in sys.modules
-"""
-    paths = "import sys; sys.path[:0] = " + repr([path for path in sys.path if path])
-
-    done = subprocess.run(
-        [sys.executable, "-c", f"{paths}\n{code}"], capture_output=True, text=True, timeout=60
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "figure.png").exists()
 
 
 def test_a_users_settings_change_no_byte(tmp_path):
@@ -377,13 +384,12 @@ def test_a_users_settings_change_no_byte(tmp_path):
 
 def test_a_histogram_is_told_in_a_sentence():
     values = {"similar": 0.9, "divergent": 0.1}
-    plain = count_similarities("k_3", np.array([0.5, 0.7]), np.full(1000, 0.4), **values)
+    plain = _count("k_3", [0.5, 0.7], np.full(1000, 0.4), **values)
     assert describe_histogram(plain) == (
         "Histogram of the similarity of 2 groups of k_3, mean 0.600, before that of 1,000 random groups, mean"
-        " 0.400; pairs are similar from 0.900 and divergent up to 0.100."
+        " 0.400; pairs are similar from 0.9000 and divergent up to 0.1000."
     )
-    parts = {"within": np.array([0.8, 0.6]), "across": np.array([0.2, 0.4])}
-    two = count_similarities("k_2_1", np.array([0.5, 0.7]), np.full(9, 0.4), **values, **parts)
+    two = _count("k_2_1", [0.5, 0.7], np.full(9, 0.4), **values, within=[0.8, 0.6], across=[0.2, 0.4])
     assert describe_histogram(two).endswith(
         " Pairs within subgroups have mean 0.700. Pairs across subgroups have mean 0.300."
     )
