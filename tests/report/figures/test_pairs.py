@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from elsa_groups.report.figures import pairs as pairs_module
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
@@ -23,9 +24,11 @@ def test_all_pairs_are_counted_and_shared_out_by_the_thresholds(vectors, similar
     pairs = count_pairs(VectorUsers(vectors), LIMITS)
 
     assert (pairs.n_seen, pairs.seen) == (1_770, "all 1,770 pairs")
-    counts, edges = np.histogram(values, len(pairs.counts))
-    np.testing.assert_array_equal(pairs.counts, counts)
-    np.testing.assert_allclose(pairs.edges, edges, rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(pairs.counts, np.histogram(values, pairs.edges)[0])
+    # No bin lies on both sides of a threshold.
+    starts = pairs.edges[:-1]
+    assert pairs.counts[starts >= 0.7].sum() == (values >= 0.7).sum()
+    assert pairs.counts[starts <= 0.4].sum() == (values <= 0.4).sum()
     assert pairs.mean == pytest.approx(values.mean(), abs=1e-14)
     assert pairs.similar_share == (values >= 0.7).mean()
     assert pairs.divergent_share == (values <= 0.4).mean()
@@ -52,24 +55,25 @@ def test_two_users_are_one_pair(vectors):
 def test_both_thresholds_are_in_the_bins(vectors):
     pairs = count_pairs(VectorUsers(vectors), Limits(1.0, 0.0))
 
-    assert (pairs.edges[0], pairs.edges[-1]) == (0.0, 1.0)
+    assert pairs.edges[0] <= 0.0 < 1.0 <= pairs.edges[-1]
     assert (pairs.similar_share, pairs.divergent_share) == (0.0, 0.0)
 
 
 def test_heights_are_the_shares_of_pairs_and_colours_end_at_the_thresholds(vectors):
     pairs = count_pairs(VectorUsers(vectors), LIMITS)
 
-    (axes,) = draw_pairs(pairs).axes
+    figure = draw_pairs(pairs)
+    (axes,) = figure.axes
 
-    low, high = pairs.edges[[0, -1]]
-    expected = {ORANGE: (low, 0.4), GREY: (0.4, 0.7), BLUE: (0.7, high)}
-    for patch, (color, ends) in zip(axes.patches, expected.items(), strict=True):
-        np.testing.assert_allclose(patch.get_data().values * 1_770, pairs.counts, rtol=0, atol=1e-9)
+    starts = pairs.edges[:-1]
+    taken = {ORANGE: starts <= 0.4, GREY: (starts > 0.4) & (starts < 0.7), BLUE: starts >= 0.7}
+    for patch, (color, which) in zip(axes.patches, taken.items(), strict=True):
+        assert to_rgb(patch.get_facecolor()) == to_rgb(color)
         np.testing.assert_array_equal(patch.get_data().edges, pairs.edges)
-        shown = axes.transData.inverted().transform(patch.get_clip_box().get_points())[:, 0]
-        assert tuple(shown) == pytest.approx(ends, abs=1e-12), color
+        drawn = np.round(patch.get_data().values * 1_770).astype(np.int64)
+        np.testing.assert_array_equal(drawn, np.where(which, pairs.counts, 0))
     assert sorted(line.get_xdata()[0] for line in axes.lines) == [0.4, 0.7]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [
         f"divergent: {pairs.divergent_share:.1%}", "neither", f"similar: {pairs.similar_share:.1%}",
     ]  # fmt: skip
@@ -81,5 +85,5 @@ def test_alt_text_says_which_pairs_and_which_share_each_threshold_takes(vectors)
 
     said = describe_pairs(pairs)
 
-    for part in ("all 1,770 pairs of 60 users", f"{pairs.mean:.3f}", f"{pairs.similar_share:.1%}", "0.400"):
+    for part in ("all 1,770 pairs of 60 users", f"{pairs.mean:.3f}", f"{pairs.similar_share:.1%}", "0.4000"):
         assert part in said

@@ -1,4 +1,4 @@
-"""The figure of recommendation overlap: what is counted, drawn and said."""
+"""The figure of recommendation overlap: what is drawn and said."""
 
 import re
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from elsa_groups.report.figures.recommendation_overlap import count_overlaps, describe_overlaps, draw_overlaps
+from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps, overlap_rows
 
 from ..conftest import check_writing, make_result
 
@@ -17,36 +17,25 @@ def with_overlaps(key, groups, random):
     return replace(result, tastes=tastes, random_overlap=np.array(random))
 
 
-def test_every_group_is_in_the_bin_of_its_overlap():
-    results = [
-        with_overlaps("similar_3", [0.0, 0.39, 0.4], [0.1, 0.1]),
-        with_overlaps("random_3", [0.02], [0.0]),
-    ]
-    counted = count_overlaps(results)
-    assert counted.edges == pytest.approx(np.arange(21) * 0.02)
-    first, second = counted.keys
-    assert first.groups.nonzero()[0].tolist() == [0, 19]
-    assert first.groups[19] == 2
-    assert first.random[5] == first.random.sum() == 2
-    assert (second.groups[1], second.random[0]) == (1, 1)
-    assert (first.mean, second.random_mean) == (pytest.approx(0.79 / 3), 0.0)
+def test_a_row_has_the_mean_of_its_groups_and_where_most_of_them_lie_beside_random_ones():
+    rng = np.random.default_rng(0)
+    shares = {"similar_3": rng.random(75), "random_3": rng.random(20)}
+    results = [with_overlaps(key, values, values[::-1] / 2) for key, values in shares.items()]
 
+    (axes,) = draw_overlaps(overlap_rows(results)).axes
 
-def test_bars_and_lines_are_shares_and_all_of_them_in_sight():
-    results = [
-        with_overlaps("similar_3", [0.4, 0.41], [0.1, 0.3]),
-        with_overlaps("divergent_3", [0.0] * 5, [0.0, 0.2]),
-    ]
-    figure = draw_overlaps(count_overlaps(results))
-    for axes in figure.axes:
-        bars, line = axes.patches
-        assert bars.get_data().values.sum() == line.get_data().values.sum() == pytest.approx(1.0)
-        assert axes.get_ylim()[1] >= 1.0
-    check_writing(figure)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(shares)
+    (marks,) = (line for line in axes.lines if line.get_marker() == "o")
+    assert list(marks.get_xdata()) == [values.mean() for values in shares.values()]
+    for bar, values in zip(axes.patches, shares.values(), strict=True):
+        ends = bar.get_x(), bar.get_x() + bar.get_width()
+        assert ends == pytest.approx(np.quantile(values / 2, [0.05, 0.95]), abs=1e-12)
+    assert [text.get_text() for text in axes.texts] == [
+        "mean", *(f"{values.mean():.3f}" for values in shares.values())
+    ]  # fmt: skip
 
 
 def test_nothing_in_common_is_drawn_and_said():
-    counted = count_overlaps([with_overlaps("divergent_3", [0.0, 0.0], [0.0])])
-    check_writing(draw_overlaps(counted))
-    said = describe_overlaps(counted)
-    assert re.findall(r"\d\.\d+", said) == ["0.000", "0.000"]
+    rows = overlap_rows([with_overlaps("divergent_3", [0.0, 0.0], [0.0])])
+    check_writing(draw_overlaps(rows))
+    assert re.findall(r"\d\.\d+", describe_overlaps(rows)) == ["0.000", "0.000"]

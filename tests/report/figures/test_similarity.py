@@ -1,19 +1,17 @@
-"""Similarity of all keys side by side."""
+"""The lead figure: similarity within and across subgroups of all group types, beside random groups."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from elsa_groups.report.figures.similarity import (
-    describe_similarities,
-    draw_similarities,
-    summarise_similarities,
-)
-from elsa_groups.report.figures.style import BLUE, GREY
+from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
+from elsa_groups.report.figures.style import BLUE, ORANGE
 
 from ..conftest import make_result
 
 LIMITS = {"similar": 0.75, "divergent": 0.45}
-KEYS = ("similar_3", "divergent_5", "opposing_3_2")
+KEYS = ("similar_3", "opposing_3_2", "duel_1_1", "divergent_5")
 
 
 @pytest.fixture
@@ -21,57 +19,87 @@ def results():
     return [make_result(key, seed=seed) for seed, key in enumerate(KEYS)]
 
 
-def test_a_summary_holds_quantiles_and_the_mean(results):
-    summary = summarise_similarities(results, **LIMITS)
-
-    for row, result in enumerate(results):
-        for found, values in (
-            (summary.groups[row], result.quality.similarity),
-            (summary.random[row], result.baseline),
-        ):
-            expected = [*np.quantile(values, [0.05, 0.25, 0.75, 0.95]), values.mean()]
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
+def _draw(results):
+    (axes,) = draw_similarities(similarity_rows(results), **LIMITS).axes
+    return axes
 
 
-def test_rows_show_the_numbers_of_their_keys_beside_random_ones(results):
-    summary = summarise_similarities(results, **LIMITS)
+def _expected(results):
+    """What is within and across in each row; all pairs of a single subgroup are within it."""
+    within = [r.quality.similarity if "_" not in r.groups.key[-3:-1] else r.quality.within for r in results]
+    return within, [r.quality.across for r in results]
 
-    (axes,) = draw_similarities(summary).axes
+
+def test_marks_are_means_within_and_across_in_the_row_of_their_type(results):
+    axes = _draw(results)
 
     assert [label.get_text() for label in axes.get_yticklabels()] == list(KEYS)
-    marks = {line.get_color(): line for line in axes.lines if line.get_marker() == "o"}
-    whiskers, bars = ([c for c in axes.collections if c.get_linewidth() == width] for width in (1.2, 4.0))
-    for number, (color, spread) in enumerate(((GREY, summary.random), (BLUE, summary.groups))):
-        np.testing.assert_array_equal(marks[color].get_xdata(), spread[:, 4])
-        # Each in the row of its key.
-        np.testing.assert_array_equal(np.round(marks[color].get_ydata()), range(3))
-        for lines, ends in ((whiskers[number], spread[:, [0, 3]]), (bars[number], spread[:, [1, 2]])):
-            np.testing.assert_array_equal([segment[:, 0] for segment in lines.get_segments()], ends)
-    assert (marks[BLUE].get_ydata() < marks[GREY].get_ydata()).all()
-    assert [text.get_text() for text in axes.texts][:3] == [f"{mean:.3f}" for mean in summary.groups[:, 4]]
+    marks = {line.get_marker(): line for line in axes.lines if line.get_marker() in ("o", "D")}
+    for (marker, color), parts in zip((("o", BLUE), ("D", ORANGE)), _expected(results), strict=True):
+        np.testing.assert_array_equal(marks[marker].get_xdata(), [values.mean() for values in parts])
+        np.testing.assert_array_equal(np.round(marks[marker].get_ydata()), range(len(KEYS)))
+        assert marks[marker].get_markeredgecolor() == color
+    # Full within, hollow across.
+    assert marks["o"].get_markerfacecolor() == BLUE
+    assert marks["D"].get_markerfacecolor() == "white"
+
+
+def test_lines_and_bands_go_from_5_to_95_percent(results):
+    axes = _draw(results)
+
+    lines = [axes.collections[number].get_segments() for number in (1, 2)]
+    for drawn, parts in zip(lines, _expected(results), strict=True):
+        ends = [np.quantile(values, [0.05, 0.95]) for values in parts if not np.isnan(values).all()]
+        found = [segment[:, 0] for segment in drawn if not np.isnan(segment[:, 0]).any()]
+        np.testing.assert_array_equal(found, ends)
+    for row, (bar, result) in enumerate(zip(axes.patches, results, strict=True)):
+        assert bar.get_y() < row < bar.get_y() + bar.get_height()
+        ends = bar.get_x(), bar.get_x() + bar.get_width()
+        assert ends == pytest.approx(np.quantile(result.baseline, [0.05, 0.95]), abs=1e-12)
+
+
+def test_both_means_and_the_share_of_groups_that_break_the_rule_are_written(results):
+    wrong = np.zeros(75, np.int64)
+    wrong[:30] = 1
+    results[0] = replace(results[0], quality=replace(results[0].quality, wrong_pairs=wrong))
+
+    texts = [text.get_text() for text in _draw(results).texts]
+
+    within, across = ([f"{v.mean():.3f}".replace("nan", "") for v in parts] for parts in _expected(results))
+    for column in (within, across, ["40%", "0%", "0%", "0%"]):
+        assert any(texts[i : i + 4] == column for i in range(len(texts))), column
 
 
 def test_thresholds_are_lines_through_all_rows_and_named(results):
-    figure = draw_similarities(summarise_similarities(results, **LIMITS))
+    figure = draw_similarities(similarity_rows(results), **LIMITS)
     (axes,) = figure.axes
 
-    lines = [line for line in axes.lines if line.get_marker() != "o"]
+    lines = [line for line in axes.lines if line.get_marker() == "None"]
     assert sorted(line.get_xdata()[0] for line in lines) == [0.45, 0.75]
     assert {tuple(line.get_ydata()) for line in lines} == {(0, 1)}
-    assert {"divergent ≤ 0.450", "similar ≥ 0.750"} <= {text.get_text() for text in axes.texts}
+    written = " ".join(text.get_text() for text in axes.texts)
+    for part in ("≤ 0.4500", "≥ 0.7500"):
+        assert part in written
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["groups of the key", "random groups"]
+    assert [text.get_text() for text in legend.get_texts()] == ["within subgroups", "across", "random groups"]
 
 
-def test_alt_text_names_the_extreme_keys(results):
-    summary = summarise_similarities(results, **LIMITS)
+def test_without_several_subgroups_nothing_is_said_of_pairs_across():
+    results = [make_result("similar_3")]
+    rows = similarity_rows(results)
 
-    said = describe_similarities(summary)
+    assert [marks.heading for marks in rows.marks] == ["within"]
+    assert "across" not in describe_similarities(rows, **LIMITS)
 
-    low, high = summary.groups[:, 4].argmin(), summary.groups[:, 4].argmax()
-    assert "3 keys" in said
-    assert f"{summary.groups[low, 4]:.3f} ({KEYS[low]})" in said
-    assert f"{summary.groups[high, 4]:.3f} ({KEYS[high]})" in said
-    assert describe_similarities(summarise_similarities(results[:1], **LIMITS)).startswith(
-        "Similarity of the groups of similar_3, mean 0."
-    )
+
+def test_alt_text_names_the_extreme_types(results):
+    said = describe_similarities(similarity_rows(results), **LIMITS)
+
+    for parts in _expected(results):
+        means = {key: v.mean() for key, v in zip(KEYS, parts, strict=True) if not np.isnan(v).all()}
+        for extreme in (min, max):
+            key = extreme(means, key=means.__getitem__)
+            assert f"{means[key]:.3f} ({key})" in said
+    assert "4 group types" in said
+    assert "0.4500" in said
+    assert "0.7500" in said

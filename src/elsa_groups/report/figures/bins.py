@@ -32,19 +32,22 @@ def bin_edges(low: float, high: float, *, similar: float, divergent: float, n_bi
     # Identical values still need bins of some width.
     if high - low < 1e-9:
         low, high = low - 0.01, high + 0.01
+    start, width = low, (high - low) / n_bins
+    gap = abs(similar - divergent)
+    between = gap / max(1, round(gap / width))
+    if between >= _NARROWEST * (high - low):
+        start, width = min(similar, divergent), between
     cuts = np.array([np.nextafter(divergent, np.inf), similar])
-    gap, width = abs(similar - divergent), (high - low) / n_bins
-    width = gap / max(1, round(gap / width))
-    if width < _NARROWEST * (high - low):
-        edges = np.concatenate([np.linspace(low, high, n_bins + 1), cuts])
-    else:
-        start = min(similar, divergent)
-        first, last = np.floor((low - start) / width), np.ceil((high - start) / width)
-        edges = start + width * np.arange(first, last + 1)
-        # Exactly the thresholds, not what sums of widths come to; the ends hold all values.
-        for cut in cuts:
-            edges[np.abs(edges - cut).argmin()] = cut
-        edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
-    edges = np.unique(edges)
-    # A divergent value at the very end needs an edge above it.
-    return edges if len(edges) > 1 else np.array([low, np.nextafter(high, np.inf)])
+    # A threshold at an end has a bin beyond it, so that what it takes is apart from all else.
+    first = np.floor((low - start) / width) - _is_near(low, cuts, width)
+    last = np.ceil((high - start) / width) + _is_near(high, cuts, width)
+    even = [edge for edge in start + width * np.arange(first, last + 1) if not _is_near(edge, cuts, width)]
+    edges = np.unique([*even, *cuts])
+    # Sums of widths may end a little short of what is counted.
+    edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
+    return edges
+
+
+def _is_near(value: float, cuts: Floats, width: float) -> bool:
+    """Whether a value is a cut, but for what sums of widths may be off."""
+    return bool(np.abs(cuts - value).min() < width / 1000)
