@@ -60,7 +60,7 @@ class Room:
     """
 
     left: float = 0.55
-    right: float = 0.14
+    right: float = 0.24
     head: float = 0.1
     between: float = 0.5
     foot: float = 0.42
