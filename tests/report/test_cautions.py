@@ -36,11 +36,11 @@ def test_missing_groups_are_told_with_how_many_there_are():
     told = cautions({"shortfall": 0}, {"key": "divergent_8", "groups": 12, "shortfall": 63})
     assert told == {
         "There are fewer groups than asked for": "Drawing ended before as many were found in divergent_8"
-        " (12 of 75); the log says why."
+        " (12 of 75); why is said below the table of group types."
     }
 
 
-def test_keys_without_a_group_are_told():
+def test_types_without_a_group_are_told():
     short = {"key": "divergent_8", "groups": 12, "shortfall": 63}
     (text,) = cautions(short, absent=["opposing_2_1"]).values()
     assert text.startswith(
@@ -50,11 +50,11 @@ def test_keys_without_a_group_are_told():
     assert text.startswith("Drawing ended before as many were found in opposing_2_1 (none);")
 
 
-def test_wrong_pairs_are_told_from_the_first():
+def test_pairs_that_break_the_rule_are_told_from_the_first():
     told = cautions({"wrong_pair_share": 0.01})
     assert told == {
-        "Groups hold wrong pairs": "Two members or more are on the wrong side of their threshold in similar_3"
-        " (1 of 100 groups, 1.0%). Whoever joins need not meet it with every member, unless the family's"
+        "Groups hold pairs that break the rule": "At least one pair of members is on the wrong side of its"
+        " threshold in similar_3 (1 of 100 groups, 1.0%). Whoever joins need not meet it with every member, unless the family's"
         " linkage is all."
     }
 
@@ -75,14 +75,14 @@ def test_divergent_is_called_what_its_cosine_is(divergent, title):
 
 def test_the_cosine_of_divergent_is_said():
     (text,) = cautions(divergent=0.498).values()
-    assert "similarity of 0.498, which is a cosine of −0.004:" in text
+    assert "similarity of 0.4980, which is a cosine of −0.004:" in text
 
 
 def test_coverage_is_low_below_four_fifths_of_what_chance_reaches():
     assert cautions({"user_coverage": 0.8 * BY_CHANCE}) == {}
     told = cautions({"user_coverage": 0.8 * BY_CHANCE - 1e-9})
     assert told == {
-        "Few users take part": "Fewer of the 1,000 users are reached than as many random groups would reach"
+        "User coverage is low": "Fewer of the 1,000 users are reached than as many random groups would reach"
         " in similar_3 (20.8% against 26.0%)."
     }
 
@@ -104,10 +104,10 @@ def test_a_user_of_few_groups_is_not_busy():
     assert list(cautions({"participation_max": 5})) == ["One user is drawn again and again"]
 
 
-def test_restarts_are_many_when_they_outnumber_the_groups():
+def test_abandoned_attempts_are_many_when_they_outnumber_the_groups():
     assert cautions({"restarts": 100}) == {}
     (text,) = cautions({"restarts": 101}).values()
-    assert "outnumber the groups in similar_3 (101 dropped for 100 groups)" in text
+    assert "outnumber the groups in similar_3 (101 abandoned for 100 groups)" in text
 
 
 def test_duplicates_are_told_from_the_first():
@@ -140,12 +140,12 @@ def test_recommendations_overlap_as_in_random_groups_where_the_interval_holds_th
     assert cautions({name: value for name, value in like.items() if not name.endswith("low")}) == {}
 
 
-def test_the_worst_keys_are_named_and_the_others_counted():
+def test_the_worst_types_are_named_and_the_others_counted():
     shares = (0.1, 0.5, 0.2, 0.9, 0.3, 0.0)
     (text,) = cautions(*({"key": f"k_{n}", "wrong_pair_share": s} for n, s in enumerate(shares))).values()
     named = [word for word in text.split() if word.startswith("k_")]
     assert named == ["k_3", "k_1", "k_4", "k_2"]
-    assert "20.0%) and 1 more key." in text
+    assert "20.0%) and 1 more type." in text
 
 
 def test_cautions_come_in_one_order():
@@ -162,7 +162,7 @@ def test_cautions_come_in_one_order():
         [CALM | everything], n_users=1000, divergent=0.5, users_activity=9.0, ruled=("similar_3",)
     )
     assert [caution.title.split()[0] for caution in told] == [
-        "Groups", "Divergent", "Few", "One", "More", "Groups", "Members", "Recommendations",
+        "Groups", "Divergent", "User", "One", "More", "Groups", "Members", "Recommendations",
     ]  # fmt: skip
 
 

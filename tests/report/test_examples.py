@@ -49,15 +49,15 @@ def groups_of(members, sizes):
     return Groups("kind", members, tuple(sizes), Accounting(ones, ones, ones))
 
 
-def test_telling_items_point_where_the_user_does():
+def test_characteristic_items_point_where_the_user_does():
     # Place 2 is user 3: 2,2 + 0,3 + 9,0 + 1,0.1 = 12,5.1. Cosines with it: item 5 (10,1) 0.96, item 4 (1,0)
     # 0.92, item 1 (1,1) 0.93, item 2 (0,1) 0.39.
-    assert histories().telling(2).tolist() == [5, 1, 4, 2]
+    assert histories().characteristic(2).tolist() == [5, 1, 4, 2]
 
 
 def test_equal_items_are_told_in_column_order():
     # Place 1 is user 1: 1,0 + 2,2 + 1,1: items 1 and 3 have one direction.
-    assert histories().telling(1).tolist() == [1, 3, 0]
+    assert histories().characteristic(1).tolist() == [1, 3, 0]
 
 
 def test_common_items_come_with_the_fewest_users_first():
@@ -77,7 +77,7 @@ def test_an_example_names_its_members_by_the_rows_of_the_file():
         (1, 0, "d", 4),
         (2, 1, "a", 3),
     ]
-    assert example.members[1].telling == ("Name 5", "Name 1", "Name 4", "Name 2")
+    assert example.members[1].characteristic == ("Name 5", "Name 1", "Name 4", "Name 2")
     assert [(part.subgroup, part.count, part.names) for part in example.shared] == [
         (None, 1, ("Name 2",)),
         (0, 1, ("Name 2",)),
@@ -110,7 +110,7 @@ def test_the_first_groups_are_shown_and_of_large_ones_the_first_members():
         assert example.size == 15
         assert [m.user_id for m in example.members] == [str(u) for u in group[:MEMBERS_SHOWN]]
         assert [len(row) for row in example.pairs] == list(range(MEMBERS_SHOWN))
-        assert all(len(m.telling) == ITEMS_SHOWN for m in example.members)
+        assert all(len(m.characteristic) == ITEMS_SHOWN for m in example.members)
         # All fifteen count, shown or not.
         assert example.shared[0].count == (matrix.toarray()[group] > 0).all(axis=0).sum()
 

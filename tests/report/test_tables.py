@@ -241,13 +241,17 @@ def test_overlaps_are_written_most_first(tmp_path):
 
 def test_a_row_of_measures_a_group_null_where_there_are_no_sides():
     of = result(FOUR)
-    table = measures_table(of)
+    extremes = {"within_min": np.full(4, 0.25), "across_min": np.full(4, np.nan)}
+    table = measures_table(of, extremes)
     assert table.column_names == [
         "group", "similarity", "within", "across", "wrong_pairs", "recommendation_overlap_at_20",
         "recommendation_overlap_at_10", "recommendation_overlap_within", "recommendation_overlap_across",
-        "jaccard", "common_items", "union_items", "activity", "popularity",
+        "jaccard", "common_items", "union_items", "activity", "popularity", "within_min",
+        "across_min",
     ]  # fmt: skip
     assert table["across"].to_pylist() == [None] * 4
+    assert table["within_min"].to_pylist() == [0.25] * 4
+    assert table["across_min"].to_pylist() == [None] * 4
     assert table["group"].to_pylist() == [0, 1, 2, 3]
     assert table["wrong_pairs"].to_pylist() == [2, 0, 0, 0]
     assert table["common_items"].to_pylist() == of.tastes.common_items.tolist()

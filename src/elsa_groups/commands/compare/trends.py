@@ -222,7 +222,7 @@ def _say_unmoved(comparison: RunsComparison, line: Sequence[int]) -> str:
         known = [ends for ends in found if ends is not None]
         if len(known) == len(line) > 1 and max(low for low, _ in known) <= min(high for _, high in known):
             unmoved.append(key)
-    said = "it does not depend on the setting, as all 95% intervals overlap"
+    said = "no dependence on the setting can be told, as all 95% intervals overlap"
     return f" For {', '.join(unmoved)} {said}." if unmoved else ""
 
 
