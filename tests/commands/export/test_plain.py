@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.commands.export.folders import write_agree, write_groupim, write_grouprec
 from elsa_groups.commands.export.group_histories import (
     group_histories,
@@ -116,7 +117,8 @@ def test_agrees_folder_is_as_worked_by_hand(tmp_path):
     assert ids_of(tmp_path / "users.csv") == ["ann", "bob", "cyd,", "dä"]
     assert ids_of(tmp_path / "items.csv") == ["b", "c", "d", "e"]
     assert counts == {
-        "groups": 2, "groups_left_out": 1, "group_train": 2, "group_test": 1, "user_train": 8, "user_test": 2,
+        "groups": 2, "groups_left_out": 1, "left_out_similar_2": 1, "left_out_opposing_2_1": 0,
+        "group_train": 2, "group_test": 1, "user_train": 8, "user_test": 2,
         "user_test_left_out": 1,
     }  # fmt: skip
 
@@ -184,6 +186,7 @@ def test_negatives_stand_beside_their_test_line_and_are_nobodys(large, tmp_path,
             for group, users in map(str.split, lines_of(tmp_path / "groupMember.txt"))
         }
     tests = lines_of(tmp_path / f"{who}RatingTest.txt")
+    least = 100
     negatives = lines_of(tmp_path / f"{who}RatingNegative.txt")
     assert tests
     for test, line in zip(tests, negatives, strict=True):
@@ -191,8 +194,34 @@ def test_negatives_stand_beside_their_test_line_and_are_nobodys(large, tmp_path,
         named, *drawn = line.split()
         assert named == f"({owner},{item})"
         known = {large.item_ids[i] for i in np.flatnonzero(whole[owners[owner]].any(axis=0))}
-        assert len(set(drawn)) == len(drawn) == min(100, len(items) - len(known))
+        assert len(set(drawn)) == len(drawn)
         assert not known & {items[int(n)] for n in drawn}
+        least = min(least, len(items) - len(known))
+    # As many in each line, as ConsRec's array needs: those of the line that has fewest to draw from.
+    assert {len(line.split()) - 1 for line in negatives} == {least}
+    assert (least < 100) == (who == "group")
+
+
+def test_a_line_without_negatives_refuses_the_format(tmp_path):
+    full = ones([[1, 1, 0], [0, 1, 1]])
+    everything = Exported(
+        "Demo", "all", ("a", "b"), ("x", "y", "z"), full, ones([[0, 0, 1], [0, 0, 0]]),
+        {"random_2": np.array([[0, 1]])}, None, 0,
+    )  # fmt: skip
+    with pytest.raises(
+        InputError, match=r"agree: expected items .* for userRatingNegative.txt, got a line with"
+    ):
+        write_agree(tmp_path, everything)
+
+
+def test_a_user_without_held_out_items_is_a_training_user(large):
+    bare = np.arange(0, 200, 3)
+    test = large.test.toarray()
+    test[bare] = 0
+    split = split_export_users(Exported(**{**vars(large), "test": csr_array(test)}))
+    assert set(bare.tolist()) <= set(split.train.tolist())
+    assert len(split.val) > 0
+    assert len(split.test) > 0
 
 
 def test_groupim_finds_ids_part_by_part_as_its_loader_counts_them(large, tmp_path):
@@ -217,7 +246,8 @@ def test_groupim_finds_ids_part_by_part_as_its_loader_counts_them(large, tmp_pat
         folded, held = (pairs_of(tmp_path / f"{name}_ui_{end}.csv") for end in ("tr", "te"))
         users = sorted({user for user, _ in folded})
         assert users == list(range(seen, seen + len(users)))
-        assert {user for user, _ in held} <= set(users)
+        # Of a user without held-out items GroupIM's nDCG is NaN.
+        assert {user for user, _ in held} == set(users)
         assert not set(folded) & set(held)
         assert max(item for _, item in folded + held) < n_items
         seen += len(users)
