@@ -4,7 +4,9 @@ import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from mlflow import MlflowClient
+from numpy.typing import NDArray
 
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError, InputsMissing
@@ -37,15 +39,7 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         If neither is there, or what is there can no longer be read.
     """
     recorded = record.lineage["parent"]
-    with TemporaryDirectory() as folder:
-        checkpoint = _recorded_checkpoint(record, Path(folder))
-        digest = file_digest(checkpoint)
-        try:
-            encoder = read_checkpoint(checkpoint, interactions.n_items, recorded["factors"])
-        except InputError as error:
-            changed = digest != recorded["checkpoint_sha256"]
-            reason = f"it is not the recorded file (sha256 {digest})" if changed else "though as recorded"
-            raise InputsMissing(f"parent: {CHECKPOINT} cannot be read, {reason}: {error}") from error
+    encoder, digest = recorded_checkpoint(record, interactions.n_items)
     return Parent(
         recorded["run_id"],
         record.experiment_id,
@@ -57,6 +51,26 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         has_users="users.json" not in record.lineage["artifacts"],
         split=_recorded_split(record, interactions),
     )
+
+
+def recorded_checkpoint(record: Record, n_items: int) -> tuple[NDArray[np.float32], str]:
+    """Return the item vectors that recorded groups were drawn from, and the digest of their file.
+
+    Raises
+    ------
+    InputsMissing
+        If there is no such file any more, or it cannot be read.
+    """
+    recorded = record.lineage["parent"]
+    with TemporaryDirectory() as folder:
+        checkpoint = _recorded_checkpoint(record, Path(folder))
+        digest = file_digest(checkpoint)
+        try:
+            return read_checkpoint(checkpoint, n_items, recorded["factors"]), digest
+        except InputError as error:
+            changed = digest != recorded["checkpoint_sha256"]
+            reason = f"it is not the recorded file (sha256 {digest})" if changed else "though as recorded"
+            raise InputsMissing(f"parent: {CHECKPOINT} cannot be read, {reason}: {error}") from error
 
 
 def _recorded_split(record: Record, interactions: Interactions) -> Split | None:

@@ -1,10 +1,12 @@
 """Groups in the file formats of others: worked by hand, read back, and the same bytes again."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
@@ -98,6 +100,20 @@ def test_sageas_arrays_are_of_ids_under_its_names(tmp_path):
     similar = np.load(tmp_path / "Demo/valid/similar_2_valid.npy", allow_pickle=False)
     assert similar.dtype.kind == "U"
     assert similar.tolist() == [["bob", "ann"], ["cyd,", "bob"]]
+
+
+def test_sageas_checkpoint_loads_as_its_code_does_in_its_order_of_items(tmp_path):
+    vectors = np.arange(10, dtype=np.float32).reshape(5, 2)
+    write_sagea(tmp_path, Exported(**{**vars(SMALL), "encoder": vectors}))
+    # ann has a b e, bob b c e, and cyd is the first to have d.
+    assert json.loads((tmp_path / "items.json").read_text()) == ["a", "b", "e", "c", "d"]
+    model = torch.nn.ParameterDict({"encoder": torch.zeros(5, 2)})
+    optimizer = torch.optim.Adam(model.parameters())
+    checkpoint = torch.load(tmp_path / "checkpoint.ckpt", weights_only=True)
+    model.load_state_dict(checkpoint["model_state_dict"])
+    optimizer.load_state_dict(checkpoint["optimizer_state_dict"])
+    assert model["encoder"].tolist() == vectors[[0, 1, 4, 2, 3]].tolist()
+    assert "seed 42" in (tmp_path / "README.txt").read_text()
 
 
 def test_agrees_folder_is_as_worked_by_hand(tmp_path):
