@@ -115,7 +115,7 @@ def write_sagea(folder: Path, exported: Exported) -> Counts:
 
     Notes
     -----
-    Beside them lie a README.txt and, where the parent is known, ``checkpoint.ckpt`` in SAGEA's order of items.
+    Beside them lie a README.txt and, if the parent is known, ``checkpoint.ckpt`` in SAGEA's order of items.
     Arrays are fixed-width unicode, without pickle: four bytes for each letter of the longest id.
     """
     user_set = _SAGEA_SETS.get(exported.user_set, exported.user_set)
@@ -147,7 +147,7 @@ def _write_sagea_checkpoint(folder: Path, exported: Exported, encoder: NDArray[n
 
 
 def items_by_first_appearance(exported: Exported) -> NDArray[np.int64]:
-    """Return the columns of all items in the order in which sorted users, and the items of each, name them."""
+    """Return all columns in the order in which sorted users, and the items of each, name them."""
     whole = csr_array(exported.train + exported.test)
     whole.sort_indices()
     columns, first = np.unique(whole.indices, return_index=True)
