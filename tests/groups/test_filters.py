@@ -393,7 +393,7 @@ class TestPaired:
         assert "one for each group there is to be paired with." in groups.accounting.reason
 
 
-@pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+@pytest.mark.parametrize("measure", ["history_cosine", "pearson", "jaccard"])
 def test_pairs_are_filtered_by_what_users_are_compared_by(measure):
     histories = binary_histories(lookup().histories, measure)
     groups = np.array(list(combinations(range(N_USERS), 3)))

@@ -9,3 +9,4 @@ class SimilaritySource(StrEnum):
     elsa = "elsa"
     history_cosine = "history_cosine"
     pearson = "pearson"
+    jaccard = "jaccard"

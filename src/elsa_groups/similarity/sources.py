@@ -62,4 +62,5 @@ SOURCES: dict[SimilaritySource, Callable[[csr_array, Embeddings, Rows], Made]] =
     SimilaritySource.elsa: _by_embeddings,
     SimilaritySource.history_cosine: partial(_by_histories, source="history_cosine"),
     SimilaritySource.pearson: partial(_by_histories, source="pearson"),
+    SimilaritySource.jaccard: partial(_by_histories, source="jaccard"),
 }
