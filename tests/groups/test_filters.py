@@ -275,13 +275,13 @@ class TestShortfall:
     def test_a_candidate_that_cannot_be_completed_is_explained_without_drawing_it_again(self, monkeypatch):
         drawn = []
 
-        draw_groups = rejection.draw_groups
+        sample_groups = rejection.sample_groups
 
         def counting(*args, **options):
             drawn.append((options["first"], options["n_groups"]))
-            return draw_groups(*args, **options)
+            return sample_groups(*args, **options)
 
-        monkeypatch.setattr(rejection, "draw_groups", counting)
+        monkeypatch.setattr(rejection, "sample_groups", counting)
         text = "a group could not be completed in 1 attempts of 8 draws. The attempt that came farthest had"
         with pytest.raises(InputError, match=text):
             draw("similar", (3,), 40, filters_of(no_duplicates=True), similar=0.99)

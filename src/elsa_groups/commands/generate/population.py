@@ -66,14 +66,15 @@ class Population:
         ELSA's own unit vectors of the users that can be drawn, by which it recommends, whatever they are
         compared by.
     histories : csr_array, shape (n_users, n_items)
-        What is looked at of the history of every user of the data: all of it, or its inputs.
+        What is looked at of the history of every user of the data: all of it, or its inputs. Without columns
+        where nothing is known of histories.
     targets : csr_array, shape (n_users, n_items), or None
         What is held out of every history; None where nothing is. Nothing may look at it but the filter
         ``min_common_items`` with scope ``targets``.
     chosen : Chosen
         Who was asked for.
     encoder : (n_items, factors) float32
-        Item vectors of the parent.
+        Item vectors of the parent; without columns where nothing recommends.
     lookup : Lookup
         What filters look up of the users that can be drawn, whose histories it holds, a row each.
     """
@@ -93,6 +94,11 @@ class Population:
         """Whether the pairs of the users that can be drawn make the thresholds."""
         return self.compared is self.users
 
+    @property
+    def has_histories(self) -> bool:
+        """Whether anything is known of histories."""
+        return bool(self.histories.shape[1])
+
     def take(self, rows: NDArray[np.int64]) -> "Population":
         """Return some of the users that can be drawn; they make the thresholds where all of them did."""
         embeddings, users = self.embeddings, self.users.take(rows)
@@ -108,7 +114,9 @@ class Population:
         )
 
     def with_top_items(self, *, threads: int) -> "Population":
-        """Return the population with what ELSA recommends to everybody looked up."""
+        """Return the population with what is recommended to everybody looked up, if anything recommends."""
+        if not self.encoder.shape[1]:
+            return self
         top = top_items(self.uncentred, self.encoder, self.lookup.histories, threads=threads)
         return replace(self, lookup=replace(self.lookup, top_items=top))
 
