@@ -17,6 +17,7 @@ from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import CHECKPOINT, Parent
 from elsa_groups.tracking.search import existing_run
 from elsa_groups.tracking.split import SPLIT, follow_users, read_split
+from elsa_groups.tracking.vectors_parent import recorded_vectors
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         If neither is there, or what is there can no longer be read.
     """
     recorded = record.lineage["parent"]
+    if "files" in recorded:
+        return recorded_vectors(record, interactions)
     with TemporaryDirectory() as folder:
         checkpoint = _recorded_checkpoint(record, Path(folder))
         digest = file_digest(checkpoint)

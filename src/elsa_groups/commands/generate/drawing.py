@@ -129,6 +129,9 @@ def _embed_once(
     follows_from = (
         *(interactions.digest, array_digest(encoder), settings.similarity, settings.history),
         *(array_digest(chosen.drawn), array_digest(chosen.compared)),
+        None
+        if chosen.given is None
+        else (array_digest(chosen.given.vectors), array_digest(chosen.given.rows)),
         (settings.holdout, settings.seed) if holds_out else None,
     )
     made = kept(
