@@ -112,7 +112,9 @@ def test_groups_are_those_of_the_library_and_their_parent_holds_the_vectors(
     # Nothing recommends, and that is said.
     assert "recommendation overlap is left out" in done.err
     assert not [name for name in client.get_run(run_id).data.metrics if "recommendation" in name]
-    assert "which another model gave" in (files_of(store, run_id) / "report.html").read_text()
+    page = (files_of(store, run_id) / "report.html").read_text()
+    assert "which another model gave" in page
+    assert "No item vectors were given: recommendation overlap is left out." in page
     assert (files_of(store, run_id) / "evidence.parquet").is_file()
 
 
