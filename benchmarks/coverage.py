@@ -26,7 +26,7 @@ from elsa_groups.data.split import split_users
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
 from elsa_groups.groups.rejection import draw_kept_groups
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.jackknife import find_interval
 from elsa_groups.model.embeddings import embed_users
@@ -108,7 +108,7 @@ def measure_sample(
         kind = GroupType(Family(name, (sizes,), within, across, Linkage.mean, n_groups), sizes)
         law = Law(thresholds.limits, seed)
         groups = draw_kept_groups(users, kind, law, settings.filters, population.lookup)
-        random = draw_groups(users, kind.without_rules, replace(law, stream="baseline"))
+        random = sample_groups(users, kind.without_rules, replace(law, stream="baseline"))
         keys.append(DrawnKey(kind, groups, random, 0.0))
     source = DrawnFrom(settings, population, thresholds, runtime)
     return {result.groups.key: list(result.evidence) for result in measure_keys(source, keys)}

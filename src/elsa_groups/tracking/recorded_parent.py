@@ -19,6 +19,7 @@ from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import CHECKPOINT, Parent
 from elsa_groups.tracking.search import existing_run
 from elsa_groups.tracking.split import SPLIT, follow_users, read_split
+from elsa_groups.tracking.vectors_parent import recorded_vectors
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         If neither is there, or what is there can no longer be read.
     """
     recorded = record.lineage["parent"]
+    if "files" in recorded:
+        return recorded_vectors(record, interactions)
     encoder, digest = recorded_checkpoint(record, interactions.n_items)
     return Parent(
         recorded["run_id"],

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from elsa_groups.base.stages import stage
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.files import Generation, describe_groups, write_artifacts, write_lineage
 from elsa_groups.commands.generate.population import Chosen, choose_users, read_user_file
+from elsa_groups.commands.generate.vectors import check_parent_of, find_vectors_parent, takes_vectors
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.model.training import find_device
@@ -25,7 +27,7 @@ from elsa_groups.report.text_tables import closing_table
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.limits import Target
-from elsa_groups.tracking.parent import Parent, check_parent, pin_checkpoint, resolve_parent
+from elsa_groups.tracking.parent import Parent, pin_checkpoint, resolve_parent
 from elsa_groups.tracking.run import (
     DATASET,
     DIGEST,
@@ -48,7 +50,7 @@ def run(settings: GenerateSettings, _: list[str]) -> None:
     check_device(settings.device)
     ranks = launched_ranks(settings.device)
     if not ranks.rank:
-        check_parent(settings.parent)
+        check_parent_of(settings)
         read_user_file(settings.user_file)
     with ranks.joined():
         interactions = _load_in_turn(settings, ranks)
@@ -60,6 +62,8 @@ def run(settings: GenerateSettings, _: list[str]) -> None:
 
 def find_parent(settings: GenerateSettings, interactions: Interactions, _: list[str]) -> Parent:
     """Return the parent that settings name, checked against the data."""
+    if takes_vectors(settings):
+        return find_vectors_parent(settings, interactions)
     return resolve_parent(settings.parent, interactions, seed=settings.seed)
 
 
@@ -99,6 +103,7 @@ def generate_child(
     # Before the work: files may change meanwhile.
     code = find_code()
     chosen = choose_users(settings, interactions, parent.split, read_user_file(settings.user_file))
+    chosen = replace(chosen, given=parent.given)
     with tracked_run(run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions))

@@ -133,7 +133,7 @@ def compare_ids(what: str, recorded: Sequence[str], present: Sequence[str]) -> t
 
 def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries to compare by dotted path."""
-    names = ("checkpoint_sha256", "factors", "item_order")
+    names = ("checkpoint_sha256", "factors", "item_order", "files")
     parent = {name: value for name, value in (lineage.get("parent") or {}).items() if name in names}
     # What was asked of the thresholds is among the settings.
     thresholds = {name: v for name, v in (lineage.get("thresholds") or {}).items() if name != "asked"}
@@ -209,8 +209,9 @@ def compare_inputs(
     if parent is not None:
         present["parent"] = {
             "checkpoint_sha256": parent.checkpoint_sha256,
-            "factors": parent.encoder.shape[1],
+            "factors": parent.factors,
             "item_order": parent.item_order,
+            "files": parent.files,
         }
     return compare_lineages({name: lineage[name] for name in present}, present)
 

@@ -65,7 +65,7 @@ class Overlaps:
 
 def count_overlaps(results: Sequence[Result]) -> Overlaps:
     """Count the recommendation overlap of the groups of one key or more, and of their random groups."""
-    pairs = [(result.tastes.recommendation_overlap_at_20, result.random_overlap) for result in results]
+    pairs = [(r.tastes.recommendation_overlap_at_20, np.asarray(r.random_overlap)) for r in results]
     # Where nobody is recommended what another is, bins still need some width.
     largest = max(max(float(groups.max()), float(random.max())) for groups, random in pairs) or 1.0
     edges = np.linspace(0.0, largest, _BINS + 1)

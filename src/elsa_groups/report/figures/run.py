@@ -68,8 +68,8 @@ def figures_of(
     """Yield the figures of a run in the order in which to look at them.
 
     ``pairs``, ``similarity``, ``within_across`` where a key has subgroups with pairs,
-    ``recommendation_overlap``, ``overlap``, ``participation``, ``map``; without keys only the first and the
-    last.
+    ``recommendation_overlap`` where something recommends, ``overlap``, ``participation``, ``map``; without
+    keys only the first and the last.
 
     Parameters
     ----------
@@ -105,8 +105,9 @@ def _figures_of_keys(
     yield RunFigure.of("similarity", draw_similarities(summary), describe_similarities(summary))
     if sides := find_sides(results):
         yield RunFigure.of("within_across", draw_sides(sides, **limits), describe_sides(sides, **limits))
-    overlaps = count_overlaps(results)
-    yield RunFigure.of("recommendation_overlap", draw_overlaps(overlaps), describe_overlaps(overlaps))
+    if results[0].random_overlap is not None:
+        overlaps = count_overlaps(results)
+        yield RunFigure.of("recommendation_overlap", draw_overlaps(overlaps), describe_overlaps(overlaps))
     shared = count_pairs_sharing(results)
     yield RunFigure.of("overlap", draw_shared(shared), describe_shared(shared))
     keys = [count_participation(result.groups.key, result.groups.members, n_users) for result in results]
