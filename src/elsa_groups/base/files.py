@@ -124,7 +124,7 @@ def read_yaml(path: Path) -> Any:
         _check_plain(content)
     except RecursionError as error:
         raise ValueError(f"{path.name}: nested too deeply to be read") from error
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, OverflowError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         # What a tag such as !!int is written before need not be one.
         raise ValueError(f"{path.name}: expected YAML, got {' '.join(str(error).split())}") from error
     return content
