@@ -255,6 +255,16 @@ class TestEveryEntryOfTheRecord:
             load(recorded)
 
 
+def test_a_copy_of_the_database_in_a_folder_above_says_so_too(recorded, caplog):
+    above = recorded.store.folder.parent
+    shutil.copy(recorded.store.folder / "mlflow.db", above / "copy.db")
+    load(replace(recorded, store=replace(recorded.store, uri=f"sqlite:///{above}/copy.db")))
+    assert f"its files are in {recorded.files}, which is not in the store's folder" in caplog.text
+    caplog.clear()
+    load(recorded)
+    assert "which is not in the store's folder" not in caplog.text
+
+
 class TestIdsOfMembers:
     def _swap(self, recorded: Recorded) -> None:
         """Give the members of a table each other's ids, and record its digest."""

@@ -9,7 +9,7 @@ import yaml
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError, InputsMissing
 from elsa_groups.commands.inputs import load_interactions
-from elsa_groups.data.datasets import DatasetSettings
+from elsa_groups.data.datasets import CustomSettings, DatasetSettings
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.conf import conf_dir
@@ -107,6 +107,8 @@ def _find_file(
     if data_dir is not None:
         root = Path(data_dir).expanduser()
         there = [place for place in (root / dataset.name / file.name, root / file.name) if place.is_file()]
+        if not there and isinstance(dataset, CustomSettings):
+            raise InputsMissing(f"data_dir: expected {file.name} in {root}, got none; give it as path=...")
         # Without it there, what the dataset looks for by itself.
         return _changed(dataset, {"path": str(there[0]) if there else None}), asked.data_dir
     if not file.is_file():

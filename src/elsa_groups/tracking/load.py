@@ -14,10 +14,12 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
 
 from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
@@ -351,7 +353,7 @@ def _open_store(tracking_uri: str | None) -> Iterator[MlflowClient]:
     """Yield a client; what MLflow says of a store that cannot be used becomes an error to read."""
     try:
         yield MlflowClient(tracking_uri)
-    except (MlflowException, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, CommandError, ImportError) as error:
         store = f"tracking store {without_password(tracking_uri or mlflow.get_tracking_uri())}"
         reason = first_line(error)
         raise InputError(f"{store}: {reason}; give tracking_uri, or set MLFLOW_TRACKING_URI") from error
