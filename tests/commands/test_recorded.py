@@ -62,3 +62,13 @@ def test_a_folder_without_the_table_is_an_input_missing(tmp_path):
     source = {"uri": f"{tmp_path}/gone/mine.csv", "sha256": "0" * 64}
     with pytest.raises(InputsMissing, match=r"data_dir: expected mine\.csv in "):
         load_again({"data": {"source": source}}, asked, data_dir=str(tmp_path), path=None)
+
+
+def test_a_given_file_that_cannot_be_read_is_named_without_its_contents(tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text("secret,letters\nprivate,words\n")
+    asked = compose_settings("generate", ["dataset=Custom", f"dataset.path={file}"])
+    source = {"uri": f"{tmp_path}/gone/mine.csv", "sha256": "0" * 64}
+    with pytest.raises(InputsMissing, match=r"mine\.csv cannot be read as Custom") as raised:
+        load_again({"data": {"source": source}}, asked, data_dir=None, path=str(file))
+    assert not {"secret", "letters", "private", "words"} & set(str(raised.value).replace("'", " ").split())
