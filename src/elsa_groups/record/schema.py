@@ -275,6 +275,14 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
     return lineage
 
 
+def record_digest(lineage: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (64 hex digits) of all that a record says, however its file is laid out.
+
+    As it holds the digest of every other file, it vouches for those, too.
+    """
+    return hashlib.sha256(json.dumps(lineage, allow_nan=False).encode()).hexdigest()
+
+
 def groups_digest(lineage: Mapping[str, Any]) -> str:
     """Return the SHA-256 (64 hex digits) of all groups of a run: keys, members, and the users they name."""
     text = json.dumps(

@@ -18,9 +18,9 @@ from elsa_groups.base.files import read_json
 from elsa_groups.base.keeping import kept
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import LEAST_USERS, Split
-from elsa_groups.record.schema import LINEAGE, check_lineage
+from elsa_groups.record.schema import LINEAGE, check_lineage, record_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text
+from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, RECORD, param_text
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
 from elsa_groups.tracking.split import SPLIT, read_split
 from elsa_groups.tracking.store import store_uri
@@ -261,7 +261,7 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         checkpoint = artifacts.download(CHECKPOINT, Path(folder))
         digest = file_digest(checkpoint)
         if KIND in run.data.tags:
-            _check_recorded(artifacts, digest, Path(folder))
+            _check_recorded(artifacts, digest, run.data.tags.get(RECORD), Path(folder))
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
         ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
@@ -317,14 +317,19 @@ def _check_digest(run: Run, interactions: Interactions) -> None:
         )
 
 
-def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
-    """Refuse a checkpoint that is not the one that its run, one of ours, logged."""
+def _check_recorded(artifacts: RunArtifacts, digest: str, logged: str | None, folder: Path) -> None:
+    """Refuse a checkpoint or a record that is not the one that its run, one of ours, logged."""
     try:
         lineage = check_lineage(_read_json(artifacts, LINEAGE, folder, dict))
     except ValueError as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it, or train again") from error
+    if logged is not None and record_digest(lineage) != logged:
+        raise InputError(
+            f"parent: {LINEAGE} of run {artifacts.run_id} is not what was logged (tag {RECORD} is {logged});"
+            " restore it, or train again"
+        )
     recorded = lineage["artifacts"].get(CHECKPOINT)
     if digest != recorded:
         raise InputError(

@@ -124,7 +124,7 @@ def _recorded_run(record: Record) -> RunArtifacts:
     return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
 
 
-def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
+def read_ids(record: Record, what: str) -> tuple[str, ...] | None:
     """Return the ids that are stored with the groups, or with their parent, in row order.
 
     Parameters
@@ -137,16 +137,43 @@ def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
     Returns
     -------
     tuple of str or None
-        As they are now, whatever was recorded; None where neither run has a list of them.
+        As they are now, whatever was recorded; None where the run that had them is gone, or never had them.
+
+    Raises
+    ------
+    InputError
+        If the list that there was is not there any more, or is none.
     """
     name = f"{what}.json"
+    lineage = record.lineage
+    artifacts = record.artifacts
+    if name not in lineage["artifacts"] and not artifacts.has(name):
+        try:
+            artifacts = _recorded_run(record)
+        except Absent:
+            return None
+        if what == "items" and lineage["parent"]["item_order"] != "items.json" and not artifacts.has(name):
+            return None
     try:
-        artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
         with TemporaryDirectory() as folder:
             ids = read_json(artifacts.download(name, Path(folder)))
-    except (InputError, ValueError):
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} of run {artifacts.run_id}: expected a list of ids, got {error}") from error
+    if not isinstance(ids, list):
+        raise InputError(
+            f"{name} of run {artifacts.run_id}: expected a list of ids, got {type(ids).__name__}"
+        )
+    return tuple(map(str, ids))
+
+
+def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
+    """Return the ids as by :func:`read_ids`; None also where they cannot be read."""
+    try:
+        return read_ids(record, what)
+    except InputError:
         return None
-    return tuple(map(str, ids)) if isinstance(ids, list) else None
 
 
 def is_recorded(record: Record, what: str, ids: tuple[str, ...] | None) -> bool:

@@ -20,7 +20,7 @@ from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.model.training import find_device
 from elsa_groups.record.code import find_code
-from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest
+from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest, record_digest
 from elsa_groups.report.page import describe_users
 from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_row
 from elsa_groups.report.text_tables import closing_table
@@ -33,6 +33,7 @@ from elsa_groups.tracking.run import (
     DIGEST,
     KIND,
     PARENT,
+    RECORD,
     USER_SET,
     RunHandle,
     dataset_input,
@@ -141,7 +142,7 @@ def _log(
     """Log what is in a folder and what was measured, the lineage last, with which the run is complete."""
     for row in rows:
         run.log_metrics(metrics_of(row))
-    run.set_tags({DIGEST: groups_digest(lineage)})
+    run.set_tags({DIGEST: groups_digest(lineage), RECORD: record_digest(lineage)})
     run.describe(describe_groups(lineage, parent.name))
     run.log_files(folder, but=LINEAGE)
     run.mark_tables("groups/summary.json")
