@@ -62,9 +62,11 @@ def recorded_checkpoint(record: Record, n_items: int) -> tuple[NDArray[np.float3
     Raises
     ------
     InputsMissing
-        If there is no such file any more, or it cannot be read.
+        If there is no such file, or no more, or it cannot be read.
     """
     recorded = record.lineage["parent"]
+    if "files" in recorded:
+        raise InputsMissing(f"parent: expected an ELSA run, got vectors: there is no {CHECKPOINT}")
     with TemporaryDirectory() as folder:
         checkpoint = _recorded_checkpoint(record, Path(folder))
         digest = file_digest(checkpoint)
