@@ -26,7 +26,7 @@ from elsa_groups.data.split import split_users
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
 from elsa_groups.groups.rejection import draw_kept_groups
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.jackknife import find_interval
 from elsa_groups.model.embeddings import embed_users
@@ -48,6 +48,7 @@ KINDS = (
     ("random", (3,), Rule.any, Rule.any),
 )
 
+# Mean, low, high, standard error and effective groups; the latter four are NaN where there is no interval.
 Found = dict[tuple[str, str], tuple[float, float, float, float, float]]
 
 
@@ -107,7 +108,7 @@ def measure_sample(
         kind = GroupType(Family(name, (sizes,), within, across, Linkage.mean, n_groups), sizes)
         law = Law(thresholds.limits, seed)
         groups = draw_kept_groups(users, kind, law, settings.filters, population.lookup)
-        random = draw_groups(users, kind.without_rules, replace(law, stream="baseline"))
+        random = sample_groups(users, kind.without_rules, replace(law, stream="baseline"))
         keys.append(DrawnKey(kind, groups, random, 0.0))
     source = DrawnFrom(settings, population, thresholds, runtime)
     return {result.groups.key: list(result.evidence) for result in measure_keys(source, keys)}
@@ -132,22 +133,28 @@ def repeat(
         found: Found = {}
         for key, comparisons in evidence.items():
             for of in comparisons:
-                if of.measure in MEASURES and of.baseline == "random" and of.interval is not None:
-                    i = of.interval
-                    numbers = (of.mean, i.low, i.high, i.standard_error, i.effective_groups)
-                    found[key, of.measure] = numbers
+                if of.measure in MEASURES and of.baseline == "random":
+                    names = ("low", "high", "standard_error", "effective_groups")
+                    low, high, error, effective = (getattr(of.interval, name, np.nan) for name in names)
+                    found[key, of.measure] = (of.mean, low, high, error, effective)
         yield found
 
 
 def coverage(found: list[Found]) -> dict[tuple[str, str], NDArray[np.float64]]:
-    """Return by key and measure: share of intervals that hold the mean of means, sd of means, mean error,
-    and effective groups."""
+    """Return by key and measure: share of intervals that hold the truth, sd of means, mean error, effective
+    groups, and share of samples with an interval.
+
+    The truth is the mean over all samples, also those without an interval, whose groups are all alike in the
+    measure: left out, they would make rare events look common.
+    """
     table = {}
     for name in found[0]:
         means, low, high, error, effective = np.array([sample[name] for sample in found]).T
-        truth = means.mean()
-        held = ((low <= truth) & (truth <= high)).mean()
-        table[name] = np.array([held, means.std(ddof=1), (error**2).mean() ** 0.5, effective.mean()])
+        truth, there = means.mean(), ~np.isnan(low)
+        held = ((low <= truth) & (truth <= high))[there]
+        numbers = (held, error[there] ** 2, effective[there])
+        share, variance, groups = (part.mean() if there.any() else np.nan for part in numbers)
+        table[name] = np.array([share, means.std(ddof=1), variance**0.5, groups, there.mean()])
     return table
 
 
@@ -190,11 +197,12 @@ def main() -> None:
     if options.pop("few"):
         print_few(options["halves"], options["repeats"])
         return
-    print("| key | measure | coverage | sd of means | standard error | effective groups |")
-    print("|---|---|---|---|---|---|")
+    print("| key | measure | coverage | sd of means | standard error | effective groups | with an interval |")
+    print("|---|---|---|---|---|---|---|")
     for (key, measure), numbers in coverage(list(repeat(demo_population(), **options))).items():
-        held, spread, error, effective = numbers
-        print(f"| {key} | {measure} | {held:.1%} | {spread:.5f} | {error:.5f} | {effective:.0f} |")
+        held, spread, error, effective, there = numbers
+        cells = f"{held:.1%} | {spread:.5f} | {error:.5f} | {effective:.0f} | {there:.1%}"
+        print(f"| {key} | {measure} | {cells} |")
 
 
 if __name__ == "__main__":

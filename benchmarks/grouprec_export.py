@@ -3,8 +3,8 @@
     python benchmarks/grouprec_export.py FOLDER [KEY ...]
 
 prints for each key, by default all, what members find of their held-out items among ten items for the group,
-then for the folders that grouprec reads by itself, agree and groupim, how often a group's held-out item is
-among ten of its negatives and itself.
+then for agree, the folder that grouprec reads by itself, how often a group's held-out item is among ten of
+its negatives and itself. Its reader of GroupIM's folder lacks histories of users who are not for training.
 """
 
 import sys
@@ -63,6 +63,5 @@ def show(what: str, n_groups: int, aggregator: str, values: dict[str, float]) ->
 if __name__ == "__main__":
     root = Path(sys.argv[1])
     by_members(root / "grouprec", sys.argv[2:])
-    for name, load in (("agree", gr.datasets.load_consrec), ("groupim", gr.datasets.load_groupim)):
-        if (root / name).is_dir():
-            by_groups(root / name, load)
+    if (root / "agree").is_dir():
+        by_groups(root / "agree", gr.datasets.load_consrec)

@@ -19,7 +19,7 @@ from benchmarks.people import FAMILIES, SEED, Vectors, listeners, thresholds_of,
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.base.threads import available_threads
 from elsa_groups.groups.family import GroupType, Linkage
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity.limits import Method
 from elsa_groups.similarity.thresholds import Thresholds
@@ -80,7 +80,7 @@ def draw_both(users: VectorUsers, found: Thresholds, runtime: Runtime) -> None:
     """Draw groups of both kinds."""
     for family in KINDS:
         kind = GroupType(family, (SIZE,))
-        draw_groups(users, kind, Law(found.limits, SEED), n_groups=N_GROUPS, runtime=runtime)
+        sample_groups(users, kind, Law(found.limits, SEED), n_groups=N_GROUPS, runtime=runtime)
 
 
 def run_grouprec(python: Path, matrix: csr_array) -> dict[str, Any]:

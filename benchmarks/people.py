@@ -10,7 +10,7 @@ from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.groups import Groups
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.training import train
@@ -89,4 +89,4 @@ def thresholds_of(users: Users, runtime: Runtime, method: Method = Method.sample
 def draw_keys(users: Users, thresholds: Thresholds, n_groups: int, runtime: Runtime) -> list[Groups]:
     """Draw groups of all seven keys of the notebook."""
     law = Law(thresholds.limits, SEED)
-    return [draw_groups(users, kind, law, n_groups=n_groups, runtime=runtime) for kind in KEYS]
+    return [sample_groups(users, kind, law, n_groups=n_groups, runtime=runtime) for kind in KEYS]

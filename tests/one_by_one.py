@@ -51,7 +51,7 @@ def draw_groups(
     users: Any, family: Family, sizes: Sizes, *, threads: int = 1, ranks: Any = ONE, first: int = 0,
     n_groups: int | None = None, given: Any = None, or_fewer: bool = False, **law: Any,
 ) -> Groups:  # fmt: skip
-    return sampler.draw_groups(
+    return sampler.sample_groups(
         users_of(users), GroupType(family, sizes), law_of(**law), first=first, n_groups=n_groups,
         given=given, or_fewer=or_fewer, runtime=Runtime(threads, ranks),
     )  # fmt: skip

@@ -1,16 +1,21 @@
-"""Synthetic user groups from a trained ELSA recommender, with their lineage in MLflow."""
+"""Synthetic user groups from a recommender's users, with their lineage in MLflow."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from elsa_groups.library import draw_groups
     from elsa_groups.tracking.load import find_groups, load_groups
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "find_groups", "load_groups"]
+__all__ = ["__version__", "draw_groups", "find_groups", "load_groups"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what reads MLflow only where it is used."""
+    """Import what draws, and what reads MLflow, only where it is used."""
+    if name == "draw_groups":
+        from elsa_groups.library import draw_groups
+
+        return draw_groups
     if name in ("find_groups", "load_groups"):
         from elsa_groups.tracking import load
 

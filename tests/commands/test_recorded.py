@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
+from elsa_groups.base.errors import InputsMissing
 from elsa_groups.cli.composing import compose_settings
-from elsa_groups.commands.recorded import settings_again
+from elsa_groups.commands.recorded import load_again, settings_again
 from elsa_groups.settings.conf import conf_dir
 from elsa_groups.settings.plain import plain
 
@@ -54,3 +55,20 @@ def test_records_of_before_a_setting_can_be_read(recorded):
     assert {name: again[name] for name in first if name not in ("dataset", "thresholds")} == {
         name: first[name] for name in first if name not in ("dataset", "thresholds")
     }
+
+
+def test_a_folder_without_the_table_is_an_input_missing(tmp_path):
+    asked = compose_settings("generate", ["dataset=Custom", f"dataset.path={tmp_path}/gone/mine.csv"])
+    source = {"uri": f"{tmp_path}/gone/mine.csv", "sha256": "0" * 64}
+    with pytest.raises(InputsMissing, match=r"data_dir: expected mine\.csv in "):
+        load_again({"data": {"source": source}}, asked, data_dir=str(tmp_path), path=None)
+
+
+def test_a_given_file_that_cannot_be_read_is_named_without_its_contents(tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text("secret,letters\nprivate,words\n")
+    asked = compose_settings("generate", ["dataset=Custom", f"dataset.path={file}"])
+    source = {"uri": f"{tmp_path}/gone/mine.csv", "sha256": "0" * 64}
+    with pytest.raises(InputsMissing, match=r"mine\.csv cannot be read as Custom") as raised:
+        load_again({"data": {"source": source}}, asked, data_dir=None, path=str(file))
+    assert not {"secret", "letters", "private", "words"} & set(str(raised.value).replace("'", " ").split())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.vector_users import VectorUsers
 
@@ -18,6 +18,6 @@ def test_groups_are_drawn_at_a_threshold_that_all_pairs_equal(within: Rule, dim:
     value = float(users.similarities(np.array([0]), np.array([1]))[0])
     family = Family("alike", ((5,), (7,)), within, Rule.any, Linkage.mean, 20)
     for kind in family.types:
-        groups = draw_groups(users, kind, Law(Limits(value, value), seed=1, max_restarts=0))
+        groups = sample_groups(users, kind, Law(Limits(value, value), seed=1, max_restarts=0))
         assert groups.members.shape == (20, kind.size)
         assert groups.accounting.acceptance_rate == 1.0

@@ -275,13 +275,13 @@ class TestShortfall:
     def test_a_candidate_that_cannot_be_completed_is_explained_without_drawing_it_again(self, monkeypatch):
         drawn = []
 
-        draw_groups = rejection.draw_groups
+        sample_groups = rejection.sample_groups
 
         def counting(*args, **options):
             drawn.append((options["first"], options["n_groups"]))
-            return draw_groups(*args, **options)
+            return sample_groups(*args, **options)
 
-        monkeypatch.setattr(rejection, "draw_groups", counting)
+        monkeypatch.setattr(rejection, "sample_groups", counting)
         text = "a group could not be completed in 1 attempts of 8 draws. The attempt that came farthest had"
         with pytest.raises(InputError, match=text):
             draw("similar", (3,), 40, filters_of(no_duplicates=True), similar=0.99)
@@ -393,7 +393,7 @@ class TestPaired:
         assert "one for each group there is to be paired with." in groups.accounting.reason
 
 
-@pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+@pytest.mark.parametrize("measure", ["history_cosine", "pearson", "jaccard"])
 def test_pairs_are_filtered_by_what_users_are_compared_by(measure):
     histories = binary_histories(lookup().histories, measure)
     groups = np.array(list(combinations(range(N_USERS), 3)))

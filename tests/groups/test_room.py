@@ -73,7 +73,9 @@ def test_where_any_group_will_do_only_a_long_stretch_in_vain_ends():
     assert not exhaustion.found(200_000, 2)
     # 50 times 5,000 is less than the least that counts as long.
     assert not exhaustion.found(250_000, 2)
-    assert "none of the last 262,144" in exhaustion.found(10_000 + (1 << 18), 2)
+    # 1 - 0.05^(1 / 262,144)
+    expected = "none of the last 262,144: at most 1.1e-05 of candidates are kept now, with 95% confidence"
+    assert expected in exhaustion.found(10_000 + (1 << 18), 2)
     rare = Exhaustion(10**9, 1_000, any_will_do=True)
     rare.found(100_000, 1)
     assert not rare.found(5_000_000, 1)

@@ -255,7 +255,7 @@ class TestAgainstPlainPython:
 
     @every_linkage
     @pytest.mark.parametrize(("name", "sizes"), [("similar", (3,)), ("opposing", (2, 1)), ("ring", (2, 1))])
-    @pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+    @pytest.mark.parametrize("measure", ["history_cosine", "pearson", "jaccard"])
     @pytest.mark.parametrize("max_draws", [25, None])
     def test_groups_by_histories_equal_the_plain_loop(
         self, name, sizes, measure, max_draws, linkage, plain_below

@@ -25,8 +25,25 @@ def test_where_halves_vary_less_than_groups_these_count_as_independent():
     found = find_interval(values, np.full(5, 2.0), 2.0)
     assert found.standard_error == pytest.approx(1.0)
     assert found.high - 2.0 == pytest.approx(12.706205, rel=1e-6)  # one degree of freedom
-    alike = find_interval(np.full(3, 0.25), np.full(5, 0.25), 3.0)
-    assert (alike.low, alike.high, alike.effective_groups) == (0.25, 0.25, 3.0)
+
+
+@pytest.mark.parametrize("halves", [np.zeros(5), np.array([0.0, 0.1, 0.0])])
+def test_groups_that_are_all_alike_have_no_interval(halves):
+    # None of 75 groups has an item in common, yet one in 25 may: an interval of no width would promise not.
+    assert find_interval(np.zeros(75), halves, 38.0) is None
+
+
+def test_intervals_of_rare_events_contain_the_truth_where_there_is_one():
+    rng, share, n, repeats = np.random.default_rng(5), 0.02, 75, 1_000
+    held, alike = 0, 0
+    for _ in range(repeats):
+        values = (rng.random(n) < share).astype(float)
+        found = find_interval(values, rng.binomial(n, share, 50) / n, n)
+        alike += found is None
+        held += found is not None and found.low <= share <= found.high
+    # 0.98^75 is 22%; of the others that have one such group or more, all but 2% are expected to.
+    assert alike / repeats == pytest.approx(0.98**75, abs=0.05)
+    assert held / (repeats - alike) >= 0.95
 
 
 @pytest.mark.parametrize("share", [0.5, FEW], ids=["half", "few"])

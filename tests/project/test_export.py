@@ -156,7 +156,7 @@ def test_grouprec_reads_the_export_and_aggregates_for_its_groups(place, monkeypa
 
     lines = by_grouprec(ROOT / "benchmarks" / "grouprec_export.py", place.out).splitlines()
     names = [line.split()[0] for line in lines]
-    assert names == [name for name in ("opposing_2_1", "similar_2", "agree", "groupim") for _ in range(4)]
+    assert names == [name for name in ("opposing_2_1", "similar_2", "agree") for _ in range(4)]
     for line in lines:
         values = [float(word) for word in line.split() if "." in word]
         assert all(0 <= value <= 1 for value in values)

@@ -30,6 +30,7 @@ from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.generate import run as _generate
 from elsa_groups.commands.train import run as _train
+from elsa_groups.record.schema import record_digest
 from elsa_groups.tracking.store import check_store
 
 from .conftest import ROOT, Store, free_port, served
@@ -149,6 +150,13 @@ def save_unrecorded(place: Place, content: Any) -> None:
     lineage = json.loads(place.checkpoint.with_name("lineage.json").read_text())
     lineage["artifacts"]["checkpoint.ckpt"] = file_digest(place.checkpoint)
     place.checkpoint.with_name("lineage.json").write_text(json.dumps(lineage))
+    place.client.set_tag(place.parent, "elsa_groups.record", record_digest(lineage))
+
+
+def changed_record(place: Place, _: pytest.MonkeyPatch) -> list[str]:
+    path = place.checkpoint.with_name("lineage.json")
+    path.write_text(path.read_text().replace('"epochs": 15', '"epochs": 16'))
+    return []
 
 
 def damaged_record(place: Place, _: pytest.MonkeyPatch) -> list[str]:
@@ -257,6 +265,7 @@ FAULTS: list[tuple[Arrange, str | None, type[BaseException], str]] = [
     (no_checkpoint, NOT_BEGUN, InputError, "has no artifact checkpoint.ckpt under "),
     (flipped_byte, NOT_BEGUN, InputError, "is not the one that was logged (recorded sha256 "),
     (damaged_record, NOT_BEGUN, InputError, "is a required property; restore it, or train again"),
+    (changed_record, NOT_BEGUN, InputError, "is not what was logged (tag elsa_groups.record is "),
     (code_in_the_checkpoint, NOT_BEGUN, InputError, "got one that needs pickle, which can run code"),
     (weights_that_are_no_numbers, NOT_BEGUN, InputError, "finite"),
     (items_in_another_order, NOT_BEGUN, InputError, "items.json of run "),

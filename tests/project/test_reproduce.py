@@ -19,6 +19,7 @@ from mlflow.cli import gc
 from elsa_groups.data.load import load
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.model.embeddings import embed_users
+from elsa_groups.record.schema import record_digest
 from elsa_groups.similarity.scores import reference_similarities
 
 from .conftest import Launch, Store, launch
@@ -110,6 +111,10 @@ class Recorded:
             place = place[name]
         place[path[-1]] = value
         (self.files / "lineage.json").write_text(json.dumps(content))
+
+    def logged_as_it_is(self) -> None:
+        """Let the store vouch for the record as it is now, as if it had been made so."""
+        self.store.client.set_tag(self.run_id, "elsa_groups.record", record_digest(self.lineage))
 
     def reproduce(self, *arguments: str, cwd: Path | None = None) -> Again:
         done = launch(self.store, "reproduce", f"groups_run_id={self.run_id}", *arguments, cwd=cwd)
@@ -242,10 +247,12 @@ class TestUnchanged:
         config.write_text(yaml.safe_dump(settings))
         lineage["artifacts"]["config.yaml"] = sha256(config)
         (recorded.files / "lineage.json").write_text(json.dumps(lineage))
+        recorded.store.client.delete_tag(recorded.run_id, "elsa_groups.record")
 
         again = recorded.reproduce("strict=true")
 
         assert (again.code, again.verdict) == (0, "identical"), again.launch.err
+        assert "is from before MLflow was told the digest of the record" in again.launch.err
 
     @pytest.mark.parametrize(
         ("place", "option"),
@@ -262,6 +269,7 @@ class TestUnchanged:
         (tmp_path / place).parent.mkdir(parents=True)
         shutil.copy(recorded.data, tmp_path / place)
         recorded.edit("data", "source", "uri", value=f"{tmp_path}/gone/{EVENTS}")
+        recorded.logged_as_it_is()
         again = recorded.reproduce(option.format(tmp=tmp_path), "strict=true")
         assert (again.code, again.verdict) == (0, "identical"), again.launch.err
         assert again.entry("environment", "data.source.uri")[1] == str(tmp_path / place)
@@ -562,6 +570,16 @@ class TestSettings:
         assert (again.code, again.verdict) == (3, "different")
         assert again.names("meaning") == again.unlike == {"stored order of users.json"}
 
+    @pytest.mark.parametrize("content", [None, "[", '["u1", "\\ud800"]', "{}"])
+    @pytest.mark.parametrize("what", ["users", "items"])
+    def test_a_list_of_the_parents_ids_that_is_gone_or_cannot_be_read_is_named(self, recorded, what, content):
+        path = recorded.checkpoint.with_name(f"{what}.json")
+        path.unlink() if content is None else path.write_text(content)
+        again = recorded.reproduce()
+        assert (again.code, again.verdict) == (3, "different")
+        assert again.names("meaning") == {f"stored order of {what}.json"}
+        assert f"{what}.json" in again.entry("meaning", f"stored order of {what}.json")[1]
+
     @pytest.mark.parametrize("name", ["similar_2_ids.npy", "similar_2.parquet"])
     def test_a_changed_file_that_says_who_the_members_are_is_different(self, recorded, name):
         with (recorded.files / "groups" / name).open("ab") as file:
@@ -601,7 +619,7 @@ class TestSettings:
         assert (again.code, again.verdict) == (3, "different")
         faults = ["stored members are not those recorded", "regenerated members are not those recorded"]
         assert again.content["group_types"]["similar_2"]["faults"] == faults
-        assert again.unlike == {"tag elsa_groups.digest in MLflow"}
+        assert again.unlike == {"tag elsa_groups.digest in MLflow", "tag elsa_groups.record in MLflow"}
 
     @pytest.mark.parametrize("settings", [{"seed": 42}, {"dataset": {"name": "Nowhere"}}, {"seed": "x"}])
     def test_settings_that_are_none_are_an_error_that_says_so(self, recorded, settings):

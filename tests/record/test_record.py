@@ -358,7 +358,7 @@ def test_environment_names_the_packages_that_numbers_depend_on():
         (lambda r: r["thresholds"].update(similar=1.5), "$.thresholds.similar"),
         (lambda r: r["data"].update(extra=1), "'extra' was unexpected"),
         (lambda r: r["environment"]["code"].update(commit="HEAD"), "$.environment.code"),
-        (lambda r: r.update(kind="model"), "expected kind elsa or groups, got 'model'"),
+        (lambda r: r.update(kind="model"), "expected kind elsa, vectors or groups, got 'model'"),
         (lambda r: r.update(schema_version=2), "expected schema_version 1, got 2"),
     ],
 )

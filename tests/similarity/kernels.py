@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.groups.family import Family, Linkage, Rule
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.model.embeddings import embed_users
 from elsa_groups.similarity import exact, vector_users
 from elsa_groups.similarity.limits import Limits, Method, Target, ThresholdSettings
@@ -70,7 +70,7 @@ def all_groups(inputs: Inputs, threads: int) -> Found:
     found, users = {}, VectorUsers(inputs["vectors"])
     law = Law(Limits(float(inputs["similar"]), float(inputs["divergent"])), seed=3)
     for family in FAMILIES:
-        groups = draw_groups(users, *family.types, law, runtime=Runtime(threads))
+        groups = sample_groups(users, *family.types, law, runtime=Runtime(threads))
         taken = groups.accounting
         found[family.name] = np.c_[groups.members, taken.draws, taken.accepted, taken.restarts]
     return found

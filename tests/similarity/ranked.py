@@ -13,7 +13,7 @@ from elsa_groups.base.runtime import Runtime
 from elsa_groups.groups import rejection
 from elsa_groups.groups.family import Family, Linkage, Rule
 from elsa_groups.groups.filters import Filters, MaxParticipation, MinPairSimilarity, NoDuplicates
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.similarity import exact, thresholds
 from elsa_groups.similarity.limits import Limits, Method, Target, ThresholdSettings
 from elsa_groups.similarity.thresholds import find_thresholds, share_of_pairs
@@ -76,7 +76,7 @@ def all_groups(runtime: Runtime) -> dict[str, np.ndarray]:
     found = {}
     for kind in FAMILIES:
         law = Law(Limits(0.6, 0.4), seed=3, max_draws=100)
-        groups = draw_groups(users(FEW), *kind.types, law, runtime=runtime)
+        groups = sample_groups(users(FEW), *kind.types, law, runtime=runtime)
         taken = groups.accounting
         found[kind.name] = groups.members
         found[f"{kind.name}_accounting"] = np.array([taken.draws, taken.accepted, taken.restarts])
@@ -104,7 +104,7 @@ def diagnosis(runtime: Runtime) -> np.ndarray:
     kind = family("similar", (3,), Rule.similar, Rule.any, 4)
     try:
         law = Law(Limits(1.0, 0.0), seed=3, max_draws=50, max_restarts=20)
-        draw_groups(users(FEW), *kind.types, law, runtime=runtime)
+        sample_groups(users(FEW), *kind.types, law, runtime=runtime)
     except InputError as error:
         return np.array(str(error))
     raise AssertionError("three strangers as similar as one")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
+from scipy.spatial.distance import pdist, squareform
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.runtime import Runtime
@@ -17,7 +18,7 @@ from elsa_groups.similarity.scores import reference_similarities, reference_simi
 
 from ..one_by_one import find_thresholds, share_of_pairs, users_of
 
-MEASURES = ["history_cosine", "pearson"]
+MEASURES = ["history_cosine", "pearson", "jaccard"]
 every_measure = pytest.mark.parametrize("measure", MEASURES)
 
 
@@ -34,6 +35,8 @@ def similarity(a, b, n_items, measure):
     shared = len(a & b)
     if measure == "history_cosine":
         value = shared / math.sqrt(len(a) * len(b))
+    elif measure == "jaccard":
+        value = shared / len(a | b)
     else:
         spread = math.sqrt(float(len(a) * (n_items - len(a)) * len(b) * (n_items - len(b))))
         value = (n_items * shared - len(a) * len(b)) / spread
@@ -71,9 +74,19 @@ def test_pearson_is_the_correlation_of_rows_of_ones_and_zeros():
     np.testing.assert_allclose(2 * values - 1, np.corrcoef(matrix.toarray()), rtol=0, atol=1e-12)
 
 
+def test_jaccard_is_one_minus_the_distance_of_scipy():
+    matrix = listeners(30, 50, 0.5, 2)
+    distances = squareform(pdist(matrix.toarray() > 0, "jaccard"))
+    np.testing.assert_allclose(2 * all_pairs(matrix, "jaccard") - 1, 1 - distances, rtol=0, atol=1e-15)
+
+
 def test_similarities_worked_by_hand():
     matrix = csr_array(np.float32([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [1, 1, 0, 0]]))
-    for measure, unlike, half in (("pearson", 0.0, 0.5), ("history_cosine", 0.5, 0.75)):
+    for measure, unlike, half in (
+        *(("pearson", 0.0, 0.5), ("history_cosine", 0.5, 0.75)),
+        # One of three items.
+        ("jaccard", 0.5, 2 / 3),
+    ):
         histories = binary_histories(matrix, measure)
         found = [reference_similarity(histories, 0, v) for v in (1, 2, 3)]
         assert found == [unlike, pytest.approx(half, abs=1e-15), 1.0]
@@ -82,6 +95,7 @@ def test_similarities_worked_by_hand():
 def test_who_has_no_similarity():
     matrix = csr_array(np.float32([[0, 0], [1, 0], [1, 1]]))
     assert have_similarity(matrix, "history_cosine").tolist() == [False, True, True]
+    assert have_similarity(matrix, "jaccard").tolist() == [False, True, True]
     assert have_similarity(matrix, "pearson").tolist() == [False, True, False]
     with pytest.raises(ValueError, match="who have a similarity by pearson"):
         binary_histories(matrix, "pearson")

@@ -122,7 +122,7 @@ def test_similarities_to_all_are_near_the_reference_values_of_vectors(unit_rows)
     assert np.abs(found.ravel() - reference_similarities(vectors, us, vs)).max() <= fast_cosine_bound(256)
 
 
-@pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+@pytest.mark.parametrize("measure", ["history_cosine", "pearson", "jaccard"])
 def test_similarities_to_all_are_the_reference_values_of_histories(measure):
     matrix = np.random.default_rng(3).random((40, 25)) < 0.3
     matrix[:, 0] |= ~matrix.any(axis=1)

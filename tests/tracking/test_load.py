@@ -242,7 +242,7 @@ def test_a_run_of_another_kind_is_refused_with_where_to_look(client, tags, expec
     ("change", "expected"),
     [
         ({"schema_version": 2}, "expected schema_version 1, got 2"),
-        ({"kind": "odd"}, "expected kind elsa or groups, got 'odd'"),
+        ({"kind": "odd"}, "expected kind elsa, vectors or groups, got 'odd'"),
         ({"run_id": "another"}, "got another; it is another run's"),
         ({"settings": 3}, "lineage.json: $.settings: 3 is not of type 'object'"),
     ],

@@ -174,12 +174,15 @@ def gone() -> str:
 
 
 def test_the_next_run_ends_those_whose_process_is_gone_and_no_other(client, gone, caplog):
-    host = this_process().split("_")[0]
+    host, machine, *_ = this_process().rsplit("_", 3)
+    ended = gone.rsplit("_", 2)[1:]
     left = client.create_run("0", tags={PROCESS: gone}).info.run_id
     others = {
         "alive": this_process(),
-        "elsewhere": gone.replace(host, "elsewhere", 1),
-        "number given again": f"{host}_{os.getpid()}_1",
+        "elsewhere": "_".join(["elsewhere", machine, *ended]),
+        "in another container, or on another machine of this name": "_".join([host, "0" * 12, *ended]),
+        "by an older release": "_".join([host, *ended]),
+        "number given again": f"{host}_{machine}_{os.getpid()}_1",
         "not ours": None,
     }
     runs = {
@@ -193,6 +196,8 @@ def test_the_next_run_ends_those_whose_process_is_gone_and_no_other(client, gone
     assert {what: status(client, run) for what, run in runs.items()} == {
         "alive": "RUNNING",
         "elsewhere": "RUNNING",
+        "in another container, or on another machine of this name": "RUNNING",
+        "by an older release": "RUNNING",
         "number given again": "KILLED",
         "not ours": "RUNNING",
     }

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -249,3 +250,12 @@ def test_tables_are_made_by_one_process_at_a_time(tmp_path):
     ]
     ends = [(process.communicate()[1], process.returncode) for process in started]
     assert [code for _, code in ends] == [0, 0, 0], ends
+
+
+def test_a_store_is_checked_without_a_file_left_in_the_temporary_folder(client, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    before = {path.name for path in tmp_path.iterdir()}
+    check_store()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} - before <= {"mlruns"}

@@ -15,6 +15,10 @@ class Absent(InputError):
     """Something that was named is not there, or deleted."""
 
 
+class Unreadable(InputError):
+    """A file of data that is there is not what it should be; the message may quote it."""
+
+
 class Unfilled(InputError):
     """Not one group of a key can be had, or not as many as asked for."""
 

@@ -8,12 +8,13 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import yaml
@@ -58,17 +59,45 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file.
+    """Return the content of a JSON file: what :func:`write_json` could have written, and nothing else.
 
     Raises
     ------
     ValueError
-        If it is no JSON, or nested too deeply to be read.
+        If it is no JSON, nested too deeply to be read, or holds NaN, infinity, a whole number beyond 64 bits
+        or half a character.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_number, parse_float=_number, parse_int=_whole_number)
+        if _HALF_CHARACTER.search(text):
+            json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path.name}: expected text, got half a character") from error
     except RecursionError as error:
         raise ValueError(f"{path.name}: nested too deeply to be read") from error
+    return content
+
+
+# Two escapes make a character beyond the first 65,536; one of them alone makes none.
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+# Nothing that is written here has more: seeds have 64 bits.
+_LARGEST = 1 << 64
+
+
+def _number(text: str) -> float:
+    """Return a number of JSON, which has no NaN and no infinity; Python reads 1e999 as one, too."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"expected numbers, got {text:.20}")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    """Return a whole number that arrays and printing can do with."""
+    if len(text) > len(str(_LARGEST)) + 1 or abs(int(text)) >= _LARGEST:
+        raise ValueError(f"expected numbers of at most 64 bits, got {text:.20}...")
+    return int(text)
 
 
 class _WithoutAliases(yaml.SafeLoader):  # type: ignore[misc]
@@ -82,19 +111,42 @@ class _WithoutAliases(yaml.SafeLoader):  # type: ignore[misc]
 
 
 def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file without aliases.
+    """Return the content of a YAML file without aliases, of values that JSON has, too.
 
     Raises
     ------
     ValueError
-        If it is no YAML, has aliases, or is nested too deeply to be read.
+        If it is no YAML, has aliases, is nested too deeply to be read, or holds anything but texts, numbers,
+        truth values, lists and mappings.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_WithoutAliases)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_WithoutAliases)
+        _check_plain(content)
     except RecursionError as error:
         raise ValueError(f"{path.name}: nested too deeply to be read") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        # What a tag such as !!int is written before need not be one.
         raise ValueError(f"{path.name}: expected YAML, got {' '.join(str(error).split())}") from error
+    return content
+
+
+def _check_plain(value: Any) -> None:
+    """Refuse what YAML has and records have not: dates, bytes, sets, NaN, numbers without end."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_plain(name)
+            _check_plain(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_plain(inner)
+    elif isinstance(value, str):
+        value.encode()
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the number {value}")
+    elif isinstance(value, int) and abs(value) >= _LARGEST:
+        raise ValueError("a number beyond 64 bits")
+    elif value is not None and not isinstance(value, int | float):
+        raise ValueError(f"a {type(value).__name__}")
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -107,22 +159,34 @@ def read_array(path: Path) -> NDArray[Any]:
     """
     with path.open("rb") as file:
         try:
-            version = np.lib.format.read_magic(file)
-            read_header = _HEADERS.get(version)
-            if read_header is None:
-                raise ValueError(f"format {version[0]}.{version[1]}")
-            shape, _, dtype = read_header(file)
-            there = os.fstat(file.fileno()).st_size - file.tell()
-            if dtype.hasobject:
-                raise ValueError("objects, which are not read")
-            if math.prod(shape) * dtype.itemsize != there:
-                raise ValueError(f"{dtype} of shape {shape} in {there:,} bytes")
+            _check_array(file)
             file.seek(0)
             array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, SyntaxError, TypeError, RecursionError, tokenize.TokenError) as error:
-            # numpy parses a header as Python would.
+        except _NO_ARRAY as error:
             raise ValueError(f"{path.name}: expected an array, got {' '.join(str(error).split())}") from error
     return array
 
 
+def _check_array(file: BinaryIO) -> None:
+    """Refuse a file whose header speaks of another array than its bytes are."""
+    version = np.lib.format.read_magic(file)
+    read_header = _HEADERS.get(version)
+    if read_header is None:
+        raise ValueError(f"format {version[0]}.{version[1]}")
+    try:
+        shape, _, dtype = read_header(file)
+    except MemoryError as error:
+        # What Python says of brackets and signs nested too deeply; a header is no larger than 64 kB.
+        raise ValueError("a header that cannot be read") from error
+    there = os.fstat(file.fileno()).st_size - file.tell()
+    if dtype.hasobject:
+        raise ValueError("objects, which are not read")
+    if not all(0 <= length < _LONGEST for length in shape) or math.prod(shape) * dtype.itemsize != there:
+        raise ValueError(f"{dtype} of shape {shape} in {there:,} bytes")
+
+
+# Beyond it numpy itself cannot count; where another length is 0, such an array takes no bytes.
+_LONGEST = 1 << 48
+# numpy parses a header as Python would.
+_NO_ARRAY = (ValueError, SyntaxError, TypeError, OverflowError, RecursionError, tokenize.TokenError)
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

@@ -20,7 +20,9 @@ from elsa_groups.settings.families import FAMILY_KEYS
 
 # By these Hydra shows something instead of running a job; by the first ones what one job alone has.
 SHOWING_ONE = frozenset({"--cfg", "-c", "--info", "-i"})
-SHOWING = SHOWING_ONE | {"-h", "--help", "--hydra-help", "--version"}
+# These need no setting to have a value.
+HELPING = frozenset({"-h", "--help", "--hydra-help", "--version"})
+SHOWING = SHOWING_ONE | HELPING
 MULTIRUN = frozenset({"-m", "--multirun"})
 CONFIG_DIR = frozenset({"--config-dir", "-cd"})
 _FLAGS_WITH_VALUE = {*SHOWING_ONE, *CONFIG_DIR, "--package", "-p", "--config-name", "-cn"}

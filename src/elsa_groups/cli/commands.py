@@ -10,7 +10,7 @@ from elsa_groups.settings import commands as settings
 
 @dataclass(frozen=True)
 class Command:
-    """A command as the command line knows it; what it does is in ``elsa_groups.commands.<name>``.
+    """A command as the command line knows it; what it does is in ``elsa_groups.commands``.
 
     Attributes
     ----------
@@ -22,12 +22,15 @@ class Command:
         Whether it makes a run of its own, by which a sweep knows what became of a job.
     takes_ranks : bool
         Whether it works under torchrun.
+    module : str
+        The module that does it, below ``elsa_groups.commands``; the one of its name unless it is given.
     """
 
     name: str
     settings: type[Any]
     makes_run: bool = True
     takes_ranks: bool = False
+    module: str = ""
 
     def load(self) -> ModuleType:
         """Import the command, which takes seconds.
@@ -35,7 +38,7 @@ class Command:
         Its ``run(settings, overrides)`` does it. One that draws from a parent run has
         ``find_parent(settings, interactions, overrides)``, too.
         """
-        return import_module(f"elsa_groups.commands.{self.name}")
+        return import_module(f"elsa_groups.commands.{self.module or self.name}")
 
 
 COMMANDS = {
@@ -43,7 +46,7 @@ COMMANDS = {
     for command in (
         Command("main", settings.MainSettings),
         Command("train", settings.TrainSettings),
-        Command("generate", settings.GenerateSettings, takes_ranks=True),
+        Command("generate", settings.GenerateSettings, takes_ranks=True, module="generate.generate"),
         Command("reproduce", settings.ReproduceSettings),
         Command("compare", settings.CompareSettings),
         Command("export", settings.ExportSettings, makes_run=False),

@@ -19,10 +19,10 @@ from omegaconf import DictConfig
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError, Killed
 from elsa_groups.base.stages import said_if_slow
-from elsa_groups.cli.arguments import CONFIG_DIR, flags_of, hydra_arguments
+from elsa_groups.cli.arguments import CONFIG_DIR, HELPING, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
-from elsa_groups.cli.schemas import settings_of
+from elsa_groups.cli.schemas import register, settings_of
 from elsa_groups.settings.conf import DECLARED, conf_dir
 
 log = logging.getLogger("elsa_groups.cli")
@@ -55,6 +55,10 @@ def run_entry_point(name: str) -> None:
     try:
         _check_ranks(ranks, command)
         sys.argv[1:] = hydra_arguments(sys.argv[1:], command.settings)
+        if not HELPING.isdisjoint(sys.argv[1:]):
+            register(command)
+            _run_by_hydra(command, ranks)
+            return
         composed = compose_jobs(sys.argv[1:], command)
         if composed.is_sweep:
             _check_sweep(composed, ranks, command)

@@ -17,11 +17,12 @@ from elsa_groups.base.keeping import keeping
 from elsa_groups.base.words import say_numbers
 from elsa_groups.cli.commands import Command
 from elsa_groups.cli.composing import Job
+from elsa_groups.commands.generate.vectors import check_parent_of
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.report.text_tables import aligned, shorten
 from elsa_groups.settings.conf import OF_TRAINING
 from elsa_groups.settings.plain import plain
-from elsa_groups.tracking.parent import Parent, check_parent
+from elsa_groups.tracking.parent import Parent
 from elsa_groups.tracking.run import (
     COMPARISON,
     KIND,
@@ -36,7 +37,7 @@ from elsa_groups.tracking.sweep import JobEnd, end_jobs, job_runs, report_failur
 log = logging.getLogger("elsa_groups.cli")
 
 # Settings that decide which parent is taken.
-_OF_PARENT = ("dataset", "data_dir", "parent", *OF_TRAINING)
+_OF_PARENT = ("dataset", "data_dir", "parent", "vectors", *OF_TRAINING)
 # What a run's description tells of jobs; the terminal has all.
 _TOLD_UP_TO = 25
 _REASON_LENGTH = 120
@@ -183,7 +184,7 @@ def _find_parents(jobs: list[Job], command: ModuleType) -> list[Parent]:
     asked = [json.dumps([plain(getattr(job.settings, name, None)) for name in _OF_PARENT]) for job in jobs]
     first = {key: job for key, job in reversed(list(zip(asked, jobs, strict=True)))}
     for job in first.values():
-        check_parent(job.settings.parent)
+        check_parent_of(job.settings)
     found: dict[str, Parent] = {}
     for key in dict.fromkeys(asked):
         settings = first[key].settings

@@ -8,6 +8,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.base.nested import flatten
 from elsa_groups.commands.generate.generate import check_device, generate_child
 from elsa_groups.commands.generate.population import read_user_file
+from elsa_groups.commands.generate.vectors import check_parent_of, find_vectors_parent, takes_vectors
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.commands.train import train_parent
 from elsa_groups.data.interactions import Interactions
@@ -15,7 +16,7 @@ from elsa_groups.groups.users import rows_of_ids
 from elsa_groups.settings.commands import GenerateSettings, MainSettings, TrainSettings, part_of
 from elsa_groups.settings.conf import OF_TRAINING, usual_training
 from elsa_groups.settings.plain import plain
-from elsa_groups.tracking.parent import NEWEST, Parent, check_parent, find_newest, resolve_parent
+from elsa_groups.tracking.parent import NEWEST, Parent, find_newest, resolve_parent
 from elsa_groups.tracking.run import RunHandle
 
 log = logging.getLogger("elsa_groups.cli")
@@ -24,7 +25,7 @@ log = logging.getLogger("elsa_groups.cli")
 def run(settings: MainSettings, overrides: list[str]) -> None:
     """Find or train the parent, then draw groups from it."""
     check_device(settings.device)
-    check_parent(settings.parent)
+    check_parent_of(settings)
     read_user_file(settings.user_file)
     interactions = load_interactions(settings.dataset, settings.data_dir)
     parent = find_parent(settings, interactions, overrides)
@@ -36,6 +37,8 @@ def find_parent(settings: MainSettings, interactions: Interactions, overrides: l
     if (listed := read_user_file(settings.user_file)) is not None:
         # An id that is nobody's must not cost a training first.
         rows_of_ids(listed, interactions.user_ids)
+    if takes_vectors(settings):
+        return find_vectors_parent(settings, interactions)
     reference, trained = settings.parent, False
     if reference == NEWEST:
         asked = _asked_of_training(settings, overrides)

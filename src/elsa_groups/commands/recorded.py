@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from elsa_groups.base.digests import file_digest
-from elsa_groups.base.errors import InputError, InputsMissing
+from elsa_groups.base.errors import InputError, InputsMissing, Unreadable
 from elsa_groups.commands.inputs import load_interactions
-from elsa_groups.data.datasets import DatasetSettings
+from elsa_groups.data.datasets import CustomSettings, DatasetSettings
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.conf import conf_dir
@@ -83,6 +83,13 @@ def load_again(
         places = _find_file(source, asked, data_dir, lineage["data"]["source"]["sha256"])
     try:
         return load_interactions(*places)
+    except Unreadable as error:
+        # Another file than the recorded one may be private: it is named without its contents.
+        where = path or data_dir or source
+        raise InputsMissing(
+            f"data: {where} cannot be read as {asked.dataset.name} with the settings of the record; give"
+            f" the recorded file (sha256 {lineage['data']['source']['sha256']})"
+        ) from error
     except InputError as error:
         raise InputsMissing(f"{error} (or say where the data are: data_dir=..., path=...)") from error
 
@@ -107,6 +114,8 @@ def _find_file(
     if data_dir is not None:
         root = Path(data_dir).expanduser()
         there = [place for place in (root / dataset.name / file.name, root / file.name) if place.is_file()]
+        if not there and isinstance(dataset, CustomSettings):
+            raise InputsMissing(f"data_dir: expected {file.name} in {root}, got none; give it as path=...")
         # Without it there, what the dataset looks for by itself.
         return _changed(dataset, {"path": str(there[0]) if there else None}), asked.data_dir
     if not file.is_file():

@@ -18,12 +18,27 @@ from elsa_groups.data.split import Split, check_split, split_users
 from elsa_groups.model.elsa import save_checkpoint
 from elsa_groups.model.training import EpochReport, Trained, find_device, train
 from elsa_groups.record.code import Code, find_code
-from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, environment_record, parent_lineage
+from elsa_groups.record.schema import (
+    CODE_DIFF,
+    CONFIG,
+    LINEAGE,
+    environment_record,
+    parent_lineage,
+    record_digest,
+)
 from elsa_groups.settings.commands import TrainSettings
 from elsa_groups.settings.conf import DECLARED
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.tracking.parent import CHECKPOINT
-from elsa_groups.tracking.run import DATASET, KIND, RunHandle, dataset_input, tracked_run, writing_folder
+from elsa_groups.tracking.run import (
+    DATASET,
+    KIND,
+    RECORD,
+    RunHandle,
+    dataset_input,
+    tracked_run,
+    writing_folder,
+)
 
 log = logging.getLogger("elsa_groups.cli")
 
@@ -152,6 +167,7 @@ def _log(run: RunHandle, training: Training, overrides: list[str]) -> str:
                     threads=torch.get_num_threads(),
                 ),
             )
+            run.set_tags({RECORD: record_digest(lineage)})
             run.log_files(folder)
             write_json(folder / LINEAGE, lineage, indent=2)
             run.log_file(folder / LINEAGE)

@@ -1,6 +1,7 @@
 """Where a raw file comes from: the data folder, an archive in it, or the network."""
 
 import logging
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -20,7 +21,11 @@ log = logging.getLogger(__name__)
 # Nothing that is published comes near (the largest has 2.5 GB), and an archive of a few kB can say more.
 _MOST_UNPACKED = 1 << 34
 _ARCHIVE_ENDINGS = (".zip", ".tar.gz", ".tgz")
-_UNREADABLE = (OSError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile, zlib.error)
+# RuntimeError is what zipfile says of a password, and of a method that it lacks.
+_UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, ValueError, tarfile.TarError, zipfile.BadZipFile),
+    *(zlib.error, lzma.LZMAError),
+)
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,8 @@ def extract(
                     f"{archive}: expected a member {' or '.join(required)}, got none; replace it"
                 )
     except _UNREADABLE as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"{archive}: cannot extract {' or '.join(required)} ({str(error) or type(error).__name__}); "
             f"replace it, or extract by hand to {targets[required[0]]}"

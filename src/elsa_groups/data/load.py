@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 import numpy as np
 from scipy.sparse import csr_array, get_index_dtype
 
-from elsa_groups.base.errors import InputError
+from elsa_groups.base.errors import InputError, Unreadable
 from elsa_groups.data.cache import cache_key, fetch_pairs, store_pairs
 from elsa_groups.data.datasets import DATASETS
 from elsa_groups.data.interactions import Interactions
@@ -64,7 +64,10 @@ def load(
             raise InputError(f"{name}: expected an integer of at least 0, got {value!r}; correct it")
     folder = Path(data_dir).expanduser() / dataset
     reading = reader(folder, **options)
-    pairs = _filtered(dataset, reading, folder / "cache", thresholds)
+    try:
+        pairs = _filtered(dataset, reading, folder / "cache", thresholds)
+    except InputError as error:
+        raise Unreadable(str(error)) from error
     _log_counts(dataset, reading, pairs)
     return Interactions(
         dataset=dataset,

@@ -19,7 +19,7 @@ from elsa_groups.groups.filters import Filters
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.groups.kept import KEPT, KeptGroups, Members, Verdicts, number_of
 from elsa_groups.groups.room import Exhaustion, check_room
-from elsa_groups.groups.sampler import Law, draw_groups, explain_incomplete
+from elsa_groups.groups.sampler import Law, explain_incomplete, sample_groups
 from elsa_groups.similarity.users import Users
 
 # Candidates in memory at a time.
@@ -47,7 +47,7 @@ def draw_kept_groups(
     Parameters
     ----------
     users, kind, law, runtime
-        As for :func:`~elsa_groups.groups.sampler.draw_groups`.
+        As for :func:`~elsa_groups.groups.sampler.sample_groups`.
     filters : Filters
         What is asked of groups beyond the rules of the family.
     lookup : Lookup or None
@@ -103,7 +103,7 @@ class _Candidacy:
 
     def draw(self, first: int, count: int, *, or_fewer: bool) -> Groups:
         own = None if self.given is None else self.given[first : first + count]
-        return draw_groups(
+        return sample_groups(
             self.users, self.kind, self.law,
             first=first, n_groups=count, given=own, or_fewer=or_fewer, runtime=self.runtime,
         )  # fmt: skip

@@ -146,7 +146,12 @@ class Exhaustion:
         if self._any_will_do:
             vain = drawn - self._last[0]
             dry = kept and vain >= max(LONG, _GAPS * self._last[0] / kept)
-            return f"none of the last {vain:,}, so that more are not to be expected" if dry else ""
+            if not dry:
+                return ""
+            # Clopper and Pearson's upper limit where none of so many is kept.
+            most = -math.expm1(math.log(0.05) / vain)
+            bound = f"at most {most:.2g} of candidates are kept now, with 95% confidence"
+            return f"none of the last {vain:,}: {bound}, so that more are not to be expected"
         batch, brought = drawn - drawn_before, kept - kept_before
         left, missing = self._budget - drawn, self._n_groups - kept
         if batch and left and _is_less(brought, batch, min(missing, left), left):

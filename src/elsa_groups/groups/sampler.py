@@ -192,7 +192,7 @@ def _draw_groups(
     return True
 
 
-def draw_groups(
+def sample_groups(
     users: Users,
     kind: GroupType,
     law: Law,
@@ -288,7 +288,7 @@ def _draw_shared(
 
 
 def explain_incomplete(users: Users, kind: GroupType, law: Law, given: Members | None = None) -> str:
-    """Say why a group could not be completed, for the arguments of `draw_groups`.
+    """Say why a group could not be completed, for the arguments of `sample_groups`.
 
     Costs a hundred attempts, whatever ``max_restarts``, and their diagnosis.
     """

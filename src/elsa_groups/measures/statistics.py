@@ -33,12 +33,12 @@ class Result:
         What drawing took.
     tastes : Tastes
         What the members of each group have in common.
-    random_overlap : NDArray[np.float64], shape (n_random,)
-        Recommendation overlap at 20 of the same random groups.
+    random_overlap : NDArray[np.float64], shape (n_random,), or None
+        Recommendation overlap at 20 of the same random groups; None where nothing recommends.
     evidence : sequence of BaselineComparison
         Every measure beside both kinds of random groups.
-    activity_difference : float
-        Standardised mean difference of the members' activity from that of users.
+    activity_difference : float or None
+        Standardised mean difference of the members' activity from that of users; None without histories.
     trained_share : float in [0, 1] or None
         Share of the members that the parent was trained on, where it is known.
     no_interval : str or None
@@ -51,9 +51,9 @@ class Result:
     baseline: NDArray[np.float64]
     seconds: float
     tastes: Tastes
-    random_overlap: NDArray[np.float64]
+    random_overlap: NDArray[np.float64] | None
     evidence: Sequence[BaselineComparison]
-    activity_difference: float
+    activity_difference: float | None
     trained_share: float | None = None
     no_interval: str | None = None
 

@@ -25,8 +25,8 @@ class Profiles:
 
     Attributes
     ----------
-    top : NDArray[np.int32], shape (n_users, 20)
-        Recommended items, the best first, -1 where there are no more.
+    top : NDArray[np.int32], shape (n_users, 20), or None
+        Recommended items, the best first, -1 where there are no more; None where nothing recommends.
     indptr, indices : NDArray[np.integer], shapes (n_users + 1,) and (n_pairs,)
         Histories as CSR, items ascending in each.
     activity : NDArray[np.int64], shape (n_users,)
@@ -34,10 +34,10 @@ class Profiles:
     popularity : NDArray[np.float64], shape (n_users,)
         Mean over the items of the history of how many of these users have the item; 0 without a history.
     n_items : int
-        Items in all.
+        Items in all; 0 where nothing is known of histories.
     """
 
-    top: NDArray[np.int32]
+    top: NDArray[np.int32] | None
     indptr: NDArray[np.integer]
     indices: NDArray[np.integer]
     activity: Integers
@@ -47,17 +47,17 @@ class Profiles:
     @cached_property
     def ascending(self) -> NDArray[np.int32]:
         """Recommended items of each user, ascending."""
-        return np.sort(self.top, axis=1)
+        return np.sort(np.asarray(self.top), axis=1)
 
     @cached_property
     def first_ascending(self) -> NDArray[np.int32]:
         """The first ten of them, ascending."""
-        return np.sort(self.top[:, :TOP_FIRST], axis=1)
+        return np.sort(np.asarray(self.top)[:, :TOP_FIRST], axis=1)
 
     @classmethod
-    def of(cls, histories: csr_array, top: NDArray[np.int32]) -> "Profiles":
+    def of(cls, histories: csr_array, top: NDArray[np.int32] | None) -> "Profiles":
         """Take users as the rows of their histories, (n_users, n_items), indices sorted, and of ``top``."""
-        if top.shape != (histories.shape[0], TOP):
+        if top is not None and top.shape != (histories.shape[0], TOP):
             raise ValueError(f"top: expected shape {(histories.shape[0], TOP)}, got {top.shape}")
         activity = np.diff(histories.indptr).astype(np.int64)
         n_users_of = np.bincount(histories.indices, minlength=histories.shape[1])
@@ -71,6 +71,8 @@ class Profiles:
 @dataclass(frozen=True)
 class Tastes:
     """What the members of each group of a key have in common; arrays of shape (n_groups,).
+
+    What cannot be known, as nothing recommends or there are no histories, is NaN.
 
     Attributes
     ----------
@@ -94,8 +96,8 @@ class Tastes:
     recommendation_overlap_within: Floats
     recommendation_overlap_across: Floats
     jaccard: Floats
-    common_items: Integers
-    union_items: Integers
+    common_items: Integers | Floats
+    union_items: Integers | Floats
     activity: Floats
     popularity: Floats
 
@@ -118,14 +120,17 @@ def measure_tastes(profiles: Profiles, members: Integers, sizes: tuple[int, ...]
     each item.
     """
     n = len(members)
-    overlaps, means = np.empty((4, n)), np.empty((3, n))
-    items = np.empty((2, n), np.int64)
-    subgroups = np.repeat(np.arange(len(sizes)), sizes)
-    _measure_recommendations(profiles.ascending, profiles.first_ascending, members, subgroups, overlaps)
-    _measure_histories(
-        profiles.indptr, profiles.indices, profiles.activity, profiles.popularity,
-        members, np.zeros(profiles.n_items, np.bool_), items, means,
-    )  # fmt: skip
+    overlaps, means = np.full((4, n), np.nan), np.full((3, n), np.nan)
+    items: Integers | Floats = np.full((2, n), np.nan)
+    if profiles.top is not None:
+        subgroups = np.repeat(np.arange(len(sizes)), sizes)
+        _measure_recommendations(profiles.ascending, profiles.first_ascending, members, subgroups, overlaps)
+    if profiles.n_items:
+        items = np.empty((2, n), np.int64)
+        _measure_histories(
+            profiles.indptr, profiles.indices, profiles.activity, profiles.popularity,
+            members, np.zeros(profiles.n_items, np.bool_), items, means,
+        )  # fmt: skip
     return Tastes(
         recommendation_overlap_at_20=overlaps[0],
         recommendation_overlap_at_10=overlaps[1],

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError
 
+# Most that the squares of a unit row, rounded to float32, sum to more or less than one.
+_UNIT_TO_FLOAT32 = 2.0**-22
+
 
 def check_item_vectors(vectors: NDArray[np.floating], n_items: int, *, name: str = "encoder") -> None:
     """Refuse item vectors that are not ``n_items`` rows of finite values.
@@ -90,6 +93,48 @@ def _fill_unit_rows(vectors, row, units):
         for k in range(vectors.shape[1]):
             row[k] = vectors[i, k]
         _normalise(row, units[i])
+
+
+def directions(
+    vectors: NDArray[np.floating],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return vectors from elsewhere as unit rows, and which of them have a direction.
+
+    A row that is of norm one already, to float32 precision, stays as it is: so the unit rows of a run give
+    the groups of that run.
+
+    Parameters
+    ----------
+    vectors : (n, dim) float32 or float64
+        Finite rows of any length.
+
+    Returns
+    -------
+    units : (n, dim) float32
+        Rows of norm one to float32 precision, or zero.
+    has_direction : (n,) bool
+        False where a row is zero.
+    """
+    units, has_direction = np.empty(vectors.shape, np.float32), np.empty(len(vectors), np.bool_)
+    row = np.empty(vectors.shape[1], np.float64)
+    _fill_directions(np.ascontiguousarray(vectors), row, units, has_direction)
+    return units, has_direction
+
+
+@compiled()
+def _fill_directions(vectors, row, units, has_direction):
+    for i in range(vectors.shape[0]):
+        squares = 0.0
+        for k in range(vectors.shape[1]):
+            row[k] = vectors[i, k]
+            squares += row[k] * row[k]
+        # Rounded to float32, a number of a unit row is off by a share of 2**-24, its square by twice that.
+        if abs(squares - 1.0) <= _UNIT_TO_FLOAT32:
+            has_direction[i] = True
+            for k in range(vectors.shape[1]):
+                units[i, k] = np.float32(row[k])
+        else:
+            has_direction[i] = _normalise(row, units[i])
 
 
 @compiled()

@@ -14,6 +14,8 @@ _PLACES = (
     "settings.parent",
     "settings.threads",
     "settings.user_file",
+    # What the files held is recorded by digests, with the parent.
+    "settings.vectors",
 )
 
 

@@ -80,6 +80,46 @@ def parent_lineage(
     return check_lineage(record)
 
 
+def vectors_lineage(
+    *,
+    run_id: str,
+    interactions: Interactions,
+    settings: dict[str, Any],
+    artifacts: dict[str, str],
+    environment: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the record of a run that holds vectors of another model.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    interactions : Interactions
+        The data whose ids the vectors go by.
+    settings : dict
+        Where the vectors were, as plain values.
+    artifacts : dict
+        SHA-256 by artifact path.
+    environment : dict
+        From :func:`environment_record`.
+
+    Raises
+    ------
+    ValueError
+        If the record is not what ``lineage.schema.json`` describes.
+    """
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "vectors",
+        "run_id": run_id,
+        "data": data_record(interactions),
+        "settings": settings,
+        "artifacts": artifacts,
+        "environment": environment,
+    }
+    return check_lineage(record)
+
+
 def groups_origin(
     *,
     run_id: str,
@@ -223,8 +263,8 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
     from jsonschema import Draft202012Validator
 
     kind = lineage.get("kind") if isinstance(lineage, dict) else None
-    if kind not in ("elsa", "groups"):
-        raise ValueError(f"{LINEAGE}: expected kind elsa or groups, got {kind!r}")
+    if kind not in ("elsa", "vectors", "groups"):
+        raise ValueError(f"{LINEAGE}: expected kind elsa, vectors or groups, got {kind!r}")
     # Before anything else: another version may look otherwise.
     if lineage.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(
@@ -238,6 +278,14 @@ def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
         deepest = min(error.context or [error], key=lambda inner: -len(inner.absolute_path))
         raise ValueError(f"{LINEAGE}: {deepest.json_path}: {deepest.message}")
     return lineage
+
+
+def record_digest(lineage: Mapping[str, Any]) -> str:
+    """Return the SHA-256 (64 hex digits) of all that a record says, however its file is laid out.
+
+    As it holds the digest of every other file, it vouches for those, too.
+    """
+    return hashlib.sha256(json.dumps(lineage, allow_nan=False).encode()).hexdigest()
 
 
 def groups_digest(lineage: Mapping[str, Any]) -> str:

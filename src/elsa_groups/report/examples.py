@@ -138,9 +138,11 @@ class MemberHistories:
 
         An embedding is the direction of the sum of its items' vectors: these are the items that it, and so
         every similarity of the user, stands for. An item from outside the user's taste, however rare, is not
-        among them. Ties by column.
+        among them. Ties by column. Without item vectors, those with the fewest users.
         """
         columns = self.of(member)
+        if not self.encoder.shape[1]:
+            return columns[np.argsort(self._audience[columns], kind="stable")[:ITEMS_SHOWN]]
         vectors = self.encoder[columns].astype(np.float64)
         lengths = np.linalg.norm(vectors, axis=1)
         cosines = vectors @ self.embeddings.vectors[member] / np.where(lengths, lengths, 1.0)

@@ -26,6 +26,9 @@ FROM_FILE = "file"
 LARGEST_SEED = 2**63 - 1
 
 
+_BY_VECTORS = (SimilaritySource.elsa, SimilaritySource.vectors)
+
+
 class Center(StrEnum):
     """What is taken from the embeddings of users before they are compared."""
 
@@ -42,11 +45,45 @@ class SimilaritySettings:
 
     def __post_init__(self) -> None:
         """Refuse to centre what is no vector."""
-        if self.source != SimilaritySource.elsa and self.center != Center.none:
+        if self.source not in _BY_VECTORS and self.center != Center.none:
             raise InputError(
                 f"similarity.center: expected none with similarity.source={self.source}, got {self.center};"
                 " only embeddings are centred"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorSettings:
+    """Where the vectors of users are that ``similarity.source=vectors`` compares.
+
+    Attributes
+    ----------
+    path : str, optional
+        A file; see :mod:`elsa_groups.data.vector_files`.
+    artifact : str, optional
+        Or such a file among MLflow's artifacts: ``runs:/ID/PATH`` or ``models:/...``.
+    items : str, optional
+        Item vectors, either way, by which the model recommends.
+    """
+
+    path: str | None = None
+    artifact: str | None = None
+    items: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse two places, and item vectors of no users."""
+        if self.path is not None and self.artifact is not None:
+            raise InputError("vectors: expected one of vectors.path and vectors.artifact, got both; give one")
+        if self.items is not None and self.given is None:
+            raise InputError("vectors.items: expected vectors.path or vectors.artifact beside it; give one")
+        for uri in (self.artifact, self.items if self.items and ":/" in self.items else None):
+            if uri is not None and not uri.startswith(("runs:/", "models:/")):
+                raise InputError(f"vectors: expected an artifact as runs:/ID/PATH or models:/..., got {uri}")
+
+    @property
+    def given(self) -> str | None:
+        """Where the vectors of users are, if that is said."""
+        return self.path if self.artifact is None else self.artifact
 
 
 class History(StrEnum):
@@ -132,6 +169,7 @@ class GenerateSettings:
     device: str
     pin: bool
     similarity: SimilaritySettings = SimilaritySettings()
+    vectors: VectorSettings = VectorSettings()
     user_set: UserSet = UserSet.all
     user_sample: int | None = at_least(1, default=None)
     user_file: str | None = None
@@ -156,6 +194,7 @@ class GenerateSettings:
             )
         _check_filters(self.filters, self.history)
         check_targets(self.thresholds, self.needs_band)
+        _check_vectors(self)
 
     @property
     def types(self) -> tuple[GroupType, ...]:
@@ -171,6 +210,23 @@ class GenerateSettings:
     def user_set_name(self) -> str:
         """Name of the set that groups are drawn from: of a part of the users, or ``file``."""
         return FROM_FILE if self.user_file is not None else str(self.user_set)
+
+
+def _check_vectors(settings: GenerateSettings) -> None:
+    """Refuse vectors that nothing compares, and none where they are to be compared."""
+    given, by_vectors = settings.vectors.given, settings.similarity.source == SimilaritySource.vectors
+    if given is not None and not by_vectors:
+        raise InputError(
+            f"vectors: expected similarity.source=vectors beside {given}, got"
+            f" similarity.source={settings.similarity.source}; set it, or leave the vectors out"
+        )
+    if by_vectors and given is None and settings.parent == "newest":
+        raise InputError(
+            "similarity.source=vectors: expected vectors.path=FILE, vectors.artifact=... or parent=ID of a"
+            " run that holds vectors, got none; give one"
+        )
+    if by_vectors and settings.pin:
+        raise InputError("pin: expected false with similarity.source=vectors, got true; keep the parent run")
 
 
 def _check_filters(filters: Filters, history: History) -> None:

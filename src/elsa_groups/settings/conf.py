@@ -25,9 +25,27 @@ def conf_dir() -> Path:
     return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
+def usual_drawing() -> dict[str, Any]:
+    """Return the settings that groups are drawn by unless a file or a command line says otherwise.
+
+    Families are not among them.
+    """
+    values = _read("generate_defaults.yaml")
+    n_groups = _read("families/seed.yaml")["n_groups"]
+    return values | {
+        "thresholds": _read("thresholds/seed.yaml"),
+        "filters": _read("filters/none.yaml"),
+        "n_groups": n_groups,
+    }
+
+
+def _read(name: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((conf_dir() / name).read_text("utf-8"))
+    return values
+
+
 def usual_training(dataset: str) -> dict[str, Any]:
     """Return the settings that a dataset is trained by unless a file or a command line says otherwise."""
-    values: dict[str, Any] = yaml.safe_load((conf_dir() / "train_defaults.yaml").read_text("utf-8"))
-    model = conf_dir() / "model" / f"{dataset}.yaml"
-    own = yaml.safe_load(model.read_text("utf-8")) if model.is_file() else {}
+    values, model = _read("train_defaults.yaml"), f"model/{dataset}.yaml"
+    own = _read(model) if (conf_dir() / model).is_file() else {}
     return values | {"model": asdict(TrainingSettings()) | own}

@@ -1,6 +1,6 @@
-"""Similarity of users by their histories alone: cosine or Pearson correlation of ones and zeros.
+"""Similarity of users by their histories: cosine, Pearson correlation or Jaccard index of sets of items.
 
-Both are functions of how many items two users share and how many each has, which are integers: a fixed
+All are functions of how many items two users share and how many each has, which are integers: a fixed
 expression in float64 of exact integers, so that the value is the same on every machine.
 """
 
@@ -21,7 +21,7 @@ class BinaryHistories(NamedTuple):
     """Users as sets of items, and what their similarity is made of: a tuple, as compiled code takes it.
 
     The similarity of users who share n items, having a and b of them, is ``(1 + c) / 2`` with
-    ``c = (scale * n - offset * a * b) / sqrt(weight * weight)``.
+    ``c = (scale * n - offset * a * b) / sqrt(weight * weight)``, or with ``c = n / (a + b - n)`` by Jaccard.
 
     Attributes
     ----------
@@ -30,11 +30,13 @@ class BinaryHistories(NamedTuple):
     indices : NDArray[np.int32], shape (n_pairs,)
         Items, ascending within each history.
     weights : NDArray[np.float64], shape (n_users,)
-        Cosine: a. Pearson: a (I - a), where I is the number of items.
+        Cosine, Jaccard: a. Pearson: a (I - a), where I is the number of items.
     shape : tuple of int
         Users and items.
     scale, offset : int
-        Cosine: 1 and 0. Pearson: I and 1.
+        Cosine, Jaccard: 1 and 0. Pearson: I and 1.
+    by_union : bool
+        Whether the shared items are divided by those of either (Jaccard).
     """
 
     indptr: NDArray[np.int64]
@@ -43,6 +45,7 @@ class BinaryHistories(NamedTuple):
     shape: tuple[int, int]
     scale: int
     offset: int
+    by_union: bool
 
 
 def have_similarity(matrix: csr_array, source: str) -> NDArray[np.bool_]:
@@ -59,8 +62,9 @@ def binary_histories(matrix: csr_array, source: str) -> BinaryHistories:
     ----------
     matrix : csr_array, shape (n_users, n_items)
         Whatever is stored counts as one. Every user has a similarity by :func:`have_similarity`.
-    source : {"history_cosine", "pearson"}
-        ``|u & v| / sqrt(|u| |v|)``, or the correlation of the two rows of ones and zeros over all items.
+    source : {"history_cosine", "pearson", "jaccard"}
+        ``|u & v| / sqrt(|u| |v|)``, the correlation of the two rows of ones and zeros over all items, or
+        ``|u & v| / |u | v|``.
     """
     if not have_similarity(matrix, source).all():
         raise ValueError(f"matrix: expected only users who have a similarity by {source}")
@@ -75,6 +79,7 @@ def binary_histories(matrix: csr_array, source: str) -> BinaryHistories:
         (matrix.shape[0], n_items),
         n_items if pearson else 1,
         int(pearson),
+        source == "jaccard",
     )
 
 
@@ -82,9 +87,12 @@ def binary_histories(matrix: csr_array, source: str) -> BinaryHistories:
 def similarity_of_counts(histories: BinaryHistories, u: Any, v: Any, shared: Any) -> float:
     """Similarity in [0, 1] of users ``u`` and ``v`` who share so many items."""
     indptr = histories.indptr
-    lengths = (indptr[u + 1] - indptr[u]) * (indptr[v + 1] - indptr[v])
-    above = np.float64(histories.scale * shared - histories.offset * lengths)
-    value = above / np.sqrt(histories.weights[u] * histories.weights[v])
+    a, b = indptr[u + 1] - indptr[u], indptr[v + 1] - indptr[v]
+    if histories.by_union:
+        value = np.float64(shared) / np.float64(a + b - shared)
+    else:
+        above = np.float64(histories.scale * shared - histories.offset * (a * b))
+        value = above / np.sqrt(histories.weights[u] * histories.weights[v])
     return (1.0 + min(1.0, max(-1.0, value))) * 0.5
 
 

@@ -60,6 +60,8 @@ def _by_histories(histories: csr_array, embedded: Embeddings, asked: Rows, *, so
 
 SOURCES: dict[SimilaritySource, Callable[[csr_array, Embeddings, Rows], Made]] = {
     SimilaritySource.elsa: _by_embeddings,
+    SimilaritySource.vectors: _by_embeddings,
     SimilaritySource.history_cosine: partial(_by_histories, source="history_cosine"),
     SimilaritySource.pearson: partial(_by_histories, source="pearson"),
+    SimilaritySource.jaccard: partial(_by_histories, source="jaccard"),
 }

@@ -97,9 +97,14 @@ class RunArtifacts:
         A store keeps absolute paths: a copy of it goes on reading the files beside the original.
         """
         folder, root = local_path(self.uri), _store_folder(self.tracking_uri)
-        if folder is None or root is None or folder.resolve().is_relative_to(root.resolve()):
+        if folder is None or root is None:
             return None
-        return folder
+        place, root = folder.resolve(), root.resolve()
+        if not place.is_relative_to(root):
+            return folder
+        # A copy in a folder above: the files are those of the database that is nearer to them.
+        between = [nearer for nearer in place.parents if nearer != root and nearer.is_relative_to(root)]
+        return folder if any(path.is_file() for nearer in between for path in nearer.glob("*.db")) else None
 
     def _repository(self) -> Any:
         return artifact_repository(self.uri, self.tracking_uri)

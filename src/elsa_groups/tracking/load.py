@@ -14,10 +14,12 @@ import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
 
 from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
@@ -29,6 +31,7 @@ from elsa_groups.tracking.run import (
     DIGEST_LENGTH,
     KIND,
     PARENT,
+    RECORD,
     WRITTEN,
 )
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
@@ -39,6 +42,12 @@ if TYPE_CHECKING:
     from mlflow.data.meta_dataset import MetaDataset
 
 log = logging.getLogger(__name__)
+
+# A row has five numbers and an id; an array of ids takes four bytes a character for each of them.
+_LONGEST_ID = 1024
+_WIDEST_ROW = 64 + 4 * _LONGEST_ID
+# What a file may say beside its rows.
+_LARGEST_PIECE = 1 << 20
 
 _EXPECTED = "the id of a groups run, as elsa_groups.find_groups() lists them"
 
@@ -210,6 +219,8 @@ class Record:
         Its files.
     contradictions : tuple of Contradiction
         Where the store's own tags, params and metrics do not agree with the record.
+    is_witnessed : bool
+        Whether the store has a digest of the whole record; older runs have none.
     """
 
     run_id: str
@@ -218,6 +229,17 @@ class Record:
     lineage: dict[str, Any]
     artifacts: RunArtifacts
     contradictions: tuple[Contradiction, ...] = ()
+    is_witnessed: bool = True
+
+    def say_what_is_not_checked(self) -> None:
+        """Warn of a record that the store has no digest of."""
+        if not self.is_witnessed:
+            log.warning(
+                "run %s is from before MLflow was told the digest of the record: who changes ids and %s"
+                " together is not found out",
+                self.run_id,
+                LINEAGE,
+            )
 
     def check_store(self) -> None:
         """Refuse a record that the store contradicts: one of them was changed after the run.
@@ -227,6 +249,7 @@ class Record:
         InputError
             Naming what they say differently.
         """
+        self.say_what_is_not_checked()
         if self.contradictions:
             first, more = self.contradictions[0], len(self.contradictions) - 1
             others = f", and {more} more differ" if more else ""
@@ -255,7 +278,8 @@ def open_record(run_id: str, *, tracking_uri: str | None = None) -> Record:
         log.warning("run %s: its files are in %s, which is not in the store's folder", run_id, elsewhere)
     title = run.info.run_name or run_id
     contradictions = find_contradictions(run, lineage)
-    return Record(run_id, run.info.experiment_id, title, lineage, artifacts, contradictions)
+    witnessed = RECORD in run.data.tags
+    return Record(run_id, run.info.experiment_id, title, lineage, artifacts, contradictions, witnessed)
 
 
 def find_groups(
@@ -329,7 +353,7 @@ def _open_store(tracking_uri: str | None) -> Iterator[MlflowClient]:
     """Yield a client; what MLflow says of a store that cannot be used becomes an error to read."""
     try:
         yield MlflowClient(tracking_uri)
-    except (MlflowException, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, CommandError, ImportError) as error:
         store = f"tracking store {without_password(tracking_uri or mlflow.get_tracking_uri())}"
         reason = first_line(error)
         raise InputError(f"{store}: {reason}; give tracking_uri, or set MLFLOW_TRACKING_URI") from error
@@ -382,6 +406,10 @@ def _load(key: str, files: RecordedFiles) -> UserGroups:
     """Read the rows of a key and the ids beside them, and see that they tell of the same groups."""
     group = files.lineage["groups"][key]
     sizes = tuple(group["sizes"])
+    if key != (named := "_".join([group["family"], *map(str, sizes)])):
+        raise InputError(
+            f"groups: the record of run {files.artifacts.run_id} has {named} as {key}; restore it"
+        )
     members = read_members(f"groups/{key}.npy", group["sha256"], files)
     name = f"groups/{key}.parquet"
     n_groups, size = members.shape
@@ -393,19 +421,58 @@ def _load(key: str, files: RecordedFiles) -> UserGroups:
     }
     try:
         path = files.read(name)
-        if (rows := pq.read_metadata(path).num_rows) != members.size:
-            raise files.refusal(
-                f"{name}: expected a table of groups, got {rows:,} rows instead of {members.size:,}"
-            )
-        table = pq.read_table(path, columns=[*expected, "user_id"])
+        table = read_table(path, [*expected, "user_id"], members.size)
         different = [column for column in expected if not np.array_equal(table[column], expected[column])]
-        ids = table["user_id"].combine_chunks()
-        user_ids = np.array(ids.dictionary.to_pylist(), np.str_)[ids.indices.to_numpy()]
-    except (pa.ArrowException, KeyError, AttributeError) as error:
+        user_ids = ids_of(table)
+    except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
         raise files.refusal(f"{name}: expected a table of groups, got {first_line(error)}") from error
     if different:
         raise files.refusal(f"{name}: its column {different[0]} is not that of groups/{key}.npy")
     return UserGroups(key, group["family"], sizes, members, user_ids.reshape(members.shape))
+
+
+def read_table(path: Path, columns: list[str], n_rows: int) -> pa.Table:
+    """Return columns of a parquet file, unless it says that they take more than their rows could.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : list of str
+        Which.
+    n_rows : int
+        Rows that it must have.
+
+    Raises
+    ------
+    ValueError, pyarrow.ArrowException, KeyError
+        If it has others, or is none.
+    """
+    metadata = pq.read_metadata(path)
+    if metadata.num_rows != n_rows:
+        raise ValueError(f"{metadata.num_rows:,} rows instead of {n_rows:,}")
+    if metadata.num_row_groups > 1 + n_rows:
+        raise ValueError(f"{metadata.num_row_groups:,} pieces of {n_rows:,} rows")
+    # A few compressed bytes can say gigabytes.
+    pieces = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    unpacked = sum(
+        piece.column(place).total_uncompressed_size for piece in pieces for place in range(piece.num_columns)
+    )
+    if unpacked > (most := _LARGEST_PIECE + n_rows * _WIDEST_ROW):
+        raise ValueError(f"{unpacked:,} bytes, of at most {most:,} for its rows")
+    return pq.read_table(path, columns=columns)
+
+
+def ids_of(table: pa.Table) -> NDArray[np.str_]:
+    """Return the ids of a table's users, row by row."""
+    ids = table["user_id"].combine_chunks()
+    distinct = ids.dictionary.to_pylist()
+    if any(not isinstance(user, str) or len(user) > _LONGEST_ID for user in distinct):
+        raise ValueError(f"an id that is no text of at most {_LONGEST_ID} characters")
+    named: NDArray[np.str_] = np.array(distinct, np.str_)[ids.indices.to_numpy()]
+    return named
 
 
 def read_members(name: str, recorded: str, files: RecordedFiles) -> NDArray[np.int64]:

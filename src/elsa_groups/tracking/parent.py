@@ -1,10 +1,10 @@
 """Find the parent ELSA run, and check that it belongs to the data before anything is drawn from it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mlflow import MlflowClient
@@ -18,16 +18,21 @@ from elsa_groups.base.files import read_json
 from elsa_groups.base.keeping import kept
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import LEAST_USERS, Split
-from elsa_groups.record.schema import LINEAGE, check_lineage
+from elsa_groups.record.schema import LINEAGE, check_lineage, record_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, param_text
+from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, RECORD, param_text
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
 from elsa_groups.tracking.split import SPLIT, read_split
 from elsa_groups.tracking.store import store_uri
 
+if TYPE_CHECKING:
+    from elsa_groups.model.embeddings import Embeddings
+
 log = logging.getLogger(__name__)
 
 NEWEST = "newest"
+# Kinds of runs that groups are drawn from: of ELSA, and those that hold vectors of another model.
+ELSA, VECTORS = "elsa", "vectors"
 CHECKPOINT = "checkpoint.ckpt"
 _FILTER = ("min_user_interactions", "min_item_interactions")
 
@@ -52,6 +57,11 @@ class Parent:
         Whether it logged users.json, whose rows the groups name.
     split : Split or None
         Rows of the users that it was trained, validated and tested on, where it logged them.
+    given : Embeddings or None
+        Vectors of users, where it holds those of another model; ``encoder`` has no columns then if that
+        recommends nothing.
+    files : dict of str to str
+        SHA-256 of its files of such vectors, by name; that of users, the first, is the checkpoint's digest.
     """
 
     run_id: str
@@ -63,6 +73,13 @@ class Parent:
     item_order: str
     has_users: bool
     split: Split | None = None
+    given: "Embeddings | None" = None
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def factors(self) -> int:
+        """Columns of its vectors."""
+        return int((self.encoder if self.given is None else self.given.vectors).shape[1])
 
 
 def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> Parent:
@@ -94,14 +111,14 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
                 f" and filter in {store_uri()}; {train}, or give parent=<run id>"
             )
     else:
-        run = _named_run(reference)
+        run = named_run(reference)
     # Jobs of a sweep have the same one, which is read and checked once for all.
     asked = run.info.run_id, interactions.digest
     return kept("parent", asked, lambda: load_parent(run, interactions, seed=seed))
 
 
-def check_parent(reference: str) -> None:
-    """Refuse a reference that names no run to generate from, before data are loaded.
+def check_parent(reference: str, kind: str = ELSA) -> None:
+    """Refuse a reference that names no run of a kind to generate from, before data are loaded.
 
     Raises
     ------
@@ -109,7 +126,7 @@ def check_parent(reference: str) -> None:
         If there is no such run, or it is deleted or not over.
     """
     if reference != NEWEST:
-        _named_run(reference)
+        named_run(reference, kind)
 
 
 def named_parent(reference: str) -> str:
@@ -120,7 +137,7 @@ def named_parent(reference: str) -> str:
     InputError
         If there is no such run, or it is deleted or not over.
     """
-    return str(_named_run(reference).info.run_id)
+    return str(named_run(reference, ELSA, VECTORS).info.run_id)
 
 
 def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | None:
@@ -173,13 +190,21 @@ def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> s
     return None
 
 
-def _named_run(reference: str) -> Run:
+def named_run(reference: str, *kinds: str) -> Run:
+    """Return the run that a reference other than ``newest`` names; one of these kinds, by default ELSA.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or it is deleted, of another kind or not over.
+    """
     client = MlflowClient()
     run_id = _run_of_model(reference) if reference.startswith("models:/") else reference
     expected = f"a run id, models:/... or {NEWEST}"
     run = existing_run(client, run_id, what="parent", expected=expected)
     kind = run.data.tags.get(KIND)
-    if kind not in (None, "elsa"):
+    wanted = kinds or (ELSA,)
+    if kind not in wanted and not (kind is None and ELSA in wanted):
         raise InputError(_other_kind(run, kind))
     reason = why_incomplete(client, run) if kind else None
     if run.info.status in ("RUNNING", "SCHEDULED"):
@@ -189,8 +214,12 @@ def _named_run(reference: str) -> Run:
     return run
 
 
-def _other_kind(run: Run, kind: str) -> str:
-    """Return what to tell a user who gave a run of ours that holds no model."""
+def _other_kind(run: Run, kind: str | None) -> str:
+    """Return what to tell a user who gave a run that does not hold what is needed."""
+    if kind in (None, ELSA):
+        return f"parent: run {run.info.run_id} holds no vectors; leave it out, or similarity.source=vectors"
+    if kind == VECTORS:
+        return f"parent: run {run.info.run_id} holds vectors; set similarity.source=vectors"
     parent = run.data.tags.get(PARENT)
     holds = "holds groups" if kind == "groups" else f"is of kind {kind}"
     hint = f"its parent is {parent}: give parent={parent}" if parent else "give the id of an ELSA run"
@@ -232,7 +261,7 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         checkpoint = artifacts.download(CHECKPOINT, Path(folder))
         digest = file_digest(checkpoint)
         if KIND in run.data.tags:
-            _check_recorded(artifacts, digest, Path(folder))
+            _check_recorded(artifacts, digest, run.data.tags.get(RECORD), Path(folder))
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
         ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
@@ -288,14 +317,19 @@ def _check_digest(run: Run, interactions: Interactions) -> None:
         )
 
 
-def _check_recorded(artifacts: RunArtifacts, digest: str, folder: Path) -> None:
-    """Refuse a checkpoint that is not the one that its run, one of ours, logged."""
+def _check_recorded(artifacts: RunArtifacts, digest: str, logged: str | None, folder: Path) -> None:
+    """Refuse a checkpoint or a record that is not the one that its run, one of ours, logged."""
     try:
         lineage = check_lineage(_read_json(artifacts, LINEAGE, folder, dict))
     except ValueError as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it, or train again") from error
+    if logged is not None and record_digest(lineage) != logged:
+        raise InputError(
+            f"parent: {LINEAGE} of run {artifacts.run_id} is not what was logged (tag {RECORD} is {logged});"
+            " restore it, or train again"
+        )
     recorded = lineage["artifacts"].get(CHECKPOINT)
     if digest != recorded:
         raise InputError(

@@ -4,7 +4,9 @@ import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from mlflow import MlflowClient
+from numpy.typing import NDArray
 
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError, InputsMissing
@@ -17,6 +19,7 @@ from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import CHECKPOINT, Parent
 from elsa_groups.tracking.search import existing_run
 from elsa_groups.tracking.split import SPLIT, follow_users, read_split
+from elsa_groups.tracking.vectors_parent import recorded_vectors
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +40,9 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         If neither is there, or what is there can no longer be read.
     """
     recorded = record.lineage["parent"]
-    with TemporaryDirectory() as folder:
-        checkpoint = _recorded_checkpoint(record, Path(folder))
-        digest = file_digest(checkpoint)
-        try:
-            encoder = read_checkpoint(checkpoint, interactions.n_items, recorded["factors"])
-        except InputError as error:
-            changed = digest != recorded["checkpoint_sha256"]
-            reason = f"it is not the recorded file (sha256 {digest})" if changed else "though as recorded"
-            raise InputsMissing(f"parent: {CHECKPOINT} cannot be read, {reason}: {error}") from error
+    if "files" in recorded:
+        return recorded_vectors(record, interactions)
+    encoder, digest = recorded_checkpoint(record, interactions.n_items)
     return Parent(
         recorded["run_id"],
         record.experiment_id,
@@ -57,6 +54,28 @@ def recorded_parent(record: Record, interactions: Interactions) -> Parent:
         has_users="users.json" not in record.lineage["artifacts"],
         split=_recorded_split(record, interactions),
     )
+
+
+def recorded_checkpoint(record: Record, n_items: int) -> tuple[NDArray[np.float32], str]:
+    """Return the item vectors that recorded groups were drawn from, and the digest of their file.
+
+    Raises
+    ------
+    InputsMissing
+        If there is no such file, or no more, or it cannot be read.
+    """
+    recorded = record.lineage["parent"]
+    if "files" in recorded:
+        raise InputsMissing(f"parent: expected an ELSA run, got vectors: there is no {CHECKPOINT}")
+    with TemporaryDirectory() as folder:
+        checkpoint = _recorded_checkpoint(record, Path(folder))
+        digest = file_digest(checkpoint)
+        try:
+            return read_checkpoint(checkpoint, n_items, recorded["factors"]), digest
+        except InputError as error:
+            changed = digest != recorded["checkpoint_sha256"]
+            reason = f"it is not the recorded file (sha256 {digest})" if changed else "though as recorded"
+            raise InputsMissing(f"parent: {CHECKPOINT} cannot be read, {reason}: {error}") from error
 
 
 def _recorded_split(record: Record, interactions: Interactions) -> Split | None:
@@ -107,7 +126,7 @@ def _recorded_run(record: Record) -> RunArtifacts:
     return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
 
 
-def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
+def read_ids(record: Record, what: str) -> tuple[str, ...] | None:
     """Return the ids that are stored with the groups, or with their parent, in row order.
 
     Parameters
@@ -120,16 +139,43 @@ def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
     Returns
     -------
     tuple of str or None
-        As they are now, whatever was recorded; None where neither run has a list of them.
+        As they are now, whatever was recorded; None where the run that had them is gone, or never had them.
+
+    Raises
+    ------
+    InputError
+        If the list that there was is not there any more, or is none.
     """
     name = f"{what}.json"
+    lineage = record.lineage
+    artifacts = record.artifacts
+    if name not in lineage["artifacts"] and not artifacts.has(name):
+        try:
+            artifacts = _recorded_run(record)
+        except Absent:
+            return None
+        if what == "items" and lineage["parent"]["item_order"] != "items.json" and not artifacts.has(name):
+            return None
     try:
-        artifacts = record.artifacts if record.artifacts.has(name) else _recorded_run(record)
         with TemporaryDirectory() as folder:
             ids = read_json(artifacts.download(name, Path(folder)))
-    except (InputError, ValueError):
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} of run {artifacts.run_id}: expected a list of ids, got {error}") from error
+    if not isinstance(ids, list):
+        raise InputError(
+            f"{name} of run {artifacts.run_id}: expected a list of ids, got {type(ids).__name__}"
+        )
+    return tuple(map(str, ids))
+
+
+def stored_ids(record: Record, what: str) -> tuple[str, ...] | None:
+    """Return the ids as by :func:`read_ids`; None also where they cannot be read."""
+    try:
+        return read_ids(record, what)
+    except InputError:
         return None
-    return tuple(map(str, ids)) if isinstance(ids, list) else None
 
 
 def is_recorded(record: Record, what: str, ids: tuple[str, ...] | None) -> bool:

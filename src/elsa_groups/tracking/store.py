@@ -1,14 +1,12 @@
 """The tracking store and the place of its artifacts: what they are called, and whether they can be used."""
 
 import fcntl
-import hashlib
 import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -90,10 +88,14 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
     if not uri.startswith("sqlite"):
         yield
         return
-    file = Path(sqlalchemy.make_url(uri).database or "").resolve()
-    name = hashlib.sha256(str(file).encode()).hexdigest()[:16]
-    with (Path(gettempdir()) / f"elsa-groups-store-{os.getuid()}-{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = Path(sqlalchemy.make_url(uri).database or "").resolve().parent
+    with ExitStack() as held:
+        # The folder itself, so that no file is left beside the database, nor one that others could put first.
+        # Where it cannot be locked, as in some network folders, one goes on as MLflow does.
+        with suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from mlflow.entities import Run
 
 from elsa_groups.base.nested import flatten
-from elsa_groups.record.schema import LIMITS, groups_digest
-from elsa_groups.tracking.run import DATASET, DIGEST, DIGEST_LENGTH, PARENT, param_text
+from elsa_groups.record.schema import LIMITS, groups_digest, record_digest
+from elsa_groups.tracking.run import DATASET, DIGEST, DIGEST_LENGTH, PARENT, RECORD, param_text
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ def find_contradictions(run: Run, lineage: Mapping[str, Any]) -> tuple[Contradic
         *_different("param", run.data.params, _params(lineage)),
         *_different("metric", run.data.metrics, _metrics(lineage)),
         *_inputs(run, lineage),
+        # Last, as it says no more than that something differs.
+        *_different("tag", run.data.tags, {RECORD: record_digest(lineage)}),
     )
 
 

@@ -1,12 +1,15 @@
 """Groups in the file formats of others: worked by hand, read back, and the same bytes again."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.commands.export.folders import write_agree, write_groupim, write_grouprec
 from elsa_groups.commands.export.group_histories import (
     group_histories,
@@ -99,6 +102,20 @@ def test_sageas_arrays_are_of_ids_under_its_names(tmp_path):
     assert similar.tolist() == [["bob", "ann"], ["cyd,", "bob"]]
 
 
+def test_sageas_checkpoint_loads_as_its_code_does_in_its_order_of_items(tmp_path):
+    vectors = np.arange(10, dtype=np.float32).reshape(5, 2)
+    write_sagea(tmp_path, Exported(**{**vars(SMALL), "encoder": vectors}))
+    # ann has a b e, bob b c e, and cyd is the first to have d.
+    assert json.loads((tmp_path / "items.json").read_text()) == ["a", "b", "e", "c", "d"]
+    model = torch.nn.ParameterDict({"encoder": torch.zeros(5, 2)})
+    optimizer = torch.optim.Adam(model.parameters())
+    checkpoint = torch.load(tmp_path / "checkpoint.ckpt", weights_only=True)
+    model.load_state_dict(checkpoint["model_state_dict"])
+    optimizer.load_state_dict(checkpoint["optimizer_state_dict"])
+    assert model["encoder"].tolist() == vectors[[0, 1, 4, 2, 3]].tolist()
+    assert "seed 42" in (tmp_path / "README.txt").read_text()
+
+
 def test_agrees_folder_is_as_worked_by_hand(tmp_path):
     counts = write_agree(tmp_path, SMALL)
 
@@ -116,7 +133,8 @@ def test_agrees_folder_is_as_worked_by_hand(tmp_path):
     assert ids_of(tmp_path / "users.csv") == ["ann", "bob", "cyd,", "dä"]
     assert ids_of(tmp_path / "items.csv") == ["b", "c", "d", "e"]
     assert counts == {
-        "groups": 2, "groups_left_out": 1, "group_train": 2, "group_test": 1, "user_train": 8, "user_test": 2,
+        "groups": 2, "groups_left_out": 1, "left_out_similar_2": 1, "left_out_opposing_2_1": 0,
+        "group_train": 2, "group_test": 1, "user_train": 8, "user_test": 2,
         "user_test_left_out": 1,
     }  # fmt: skip
 
@@ -184,6 +202,7 @@ def test_negatives_stand_beside_their_test_line_and_are_nobodys(large, tmp_path,
             for group, users in map(str.split, lines_of(tmp_path / "groupMember.txt"))
         }
     tests = lines_of(tmp_path / f"{who}RatingTest.txt")
+    least = 100
     negatives = lines_of(tmp_path / f"{who}RatingNegative.txt")
     assert tests
     for test, line in zip(tests, negatives, strict=True):
@@ -191,8 +210,34 @@ def test_negatives_stand_beside_their_test_line_and_are_nobodys(large, tmp_path,
         named, *drawn = line.split()
         assert named == f"({owner},{item})"
         known = {large.item_ids[i] for i in np.flatnonzero(whole[owners[owner]].any(axis=0))}
-        assert len(set(drawn)) == len(drawn) == min(100, len(items) - len(known))
+        assert len(set(drawn)) == len(drawn)
         assert not known & {items[int(n)] for n in drawn}
+        least = min(least, len(items) - len(known))
+    # As many in each line, as ConsRec's array needs: those of the line that has fewest to draw from.
+    assert {len(line.split()) - 1 for line in negatives} == {least}
+    assert (least < 100) == (who == "group")
+
+
+def test_a_line_without_negatives_refuses_the_format(tmp_path):
+    full = ones([[1, 1, 0], [0, 1, 1]])
+    everything = Exported(
+        "Demo", "all", ("a", "b"), ("x", "y", "z"), full, ones([[0, 0, 1], [0, 0, 0]]),
+        {"random_2": np.array([[0, 1]])}, None, 0,
+    )  # fmt: skip
+    with pytest.raises(
+        InputError, match=r"agree: expected items .* for userRatingNegative.txt, got a line with"
+    ):
+        write_agree(tmp_path, everything)
+
+
+def test_a_user_without_held_out_items_is_a_training_user(large):
+    bare = np.arange(0, 200, 3)
+    test = large.test.toarray()
+    test[bare] = 0
+    split = split_export_users(Exported(**{**vars(large), "test": csr_array(test)}))
+    assert set(bare.tolist()) <= set(split.train.tolist())
+    assert len(split.val) > 0
+    assert len(split.test) > 0
 
 
 def test_groupim_finds_ids_part_by_part_as_its_loader_counts_them(large, tmp_path):
@@ -217,7 +262,8 @@ def test_groupim_finds_ids_part_by_part_as_its_loader_counts_them(large, tmp_pat
         folded, held = (pairs_of(tmp_path / f"{name}_ui_{end}.csv") for end in ("tr", "te"))
         users = sorted({user for user, _ in folded})
         assert users == list(range(seen, seen + len(users)))
-        assert {user for user, _ in held} <= set(users)
+        # Of a user without held-out items GroupIM's nDCG is NaN.
+        assert {user for user, _ in held} == set(users)
         assert not set(folded) & set(held)
         assert max(item for _, item in folded + held) < n_items
         seen += len(users)

@@ -68,7 +68,7 @@ def test_draws_and_restarts_are_those_of_the_sampler(users, name, linkage, max_d
     assert abs(restarts.mean() - found.expected_restarts) <= 5 * error + 1e-9
 
 
-@pytest.mark.parametrize("measure", ["history_cosine", "pearson"])
+@pytest.mark.parametrize("measure", ["history_cosine", "pearson", "jaccard"])
 @pytest.mark.parametrize("name", ["similar", "opposing", "between"])
 def test_histories_are_compared_as_the_sampler_compares_them(name, measure):
     # Of few items many pairs are just as similar as a threshold.

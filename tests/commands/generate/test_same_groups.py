@@ -35,7 +35,7 @@ CASES = [
     *(f"families={name}" for name in names("families")),
     *(f"filters={name}" for name in names("filters")),
     *(f"experiment={name}" for name in names("experiment")),
-    *(f"similarity.source={name}" for name in ("history_cosine", "pearson")),
+    *(f"similarity.source={name}" for name in ("history_cosine", "pearson", "jaccard")),
     *("similarity.center=mean", "thresholds.method=sampled", "history=inputs", "user_sample=300", "seed=43"),
 ]
 

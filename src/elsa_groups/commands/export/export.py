@@ -6,9 +6,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import write_json
@@ -18,7 +20,8 @@ from elsa_groups.commands.recorded import load_again, settings_again
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import hold_out
 from elsa_groups.settings.commands import ExportSettings, Format, GenerateSettings, History
-from elsa_groups.tracking.load import GroupsRun, load_groups
+from elsa_groups.tracking.load import GroupsRun, load_groups, open_record
+from elsa_groups.tracking.recorded_parent import recorded_checkpoint
 from elsa_groups.tracking.run import EXPORTS, KIND, launched_run
 
 log = logging.getLogger("elsa_groups.cli")
@@ -40,6 +43,8 @@ def run(settings: ExportSettings, _: list[str]) -> None:
     check_out_dir(out_dir)
     groups = load_groups(settings.groups_run_id, check_store=settings.check_store)
     exported = gather(groups, settings)
+    if Format.sagea in settings.formats:
+        exported = replace(exported, encoder=_item_vectors(settings, exported))
     with new_folder(out_dir) as folder:
         counts = write_formats(folder, list(dict.fromkeys(settings.formats)), exported)
         _write_summary(folder / SUMMARY, groups, exported, counts)
@@ -105,6 +110,16 @@ def gather(groups: GroupsRun, settings: ExportSettings) -> Exported:
         min_members=min_members,
         seed=asked.seed,
     )
+
+
+def _item_vectors(settings: ExportSettings, exported: Exported) -> NDArray[np.float32] | None:
+    """Return the item vectors that the groups were drawn by; None, with a warning, where they are gone."""
+    try:
+        record = open_record(settings.groups_run_id)
+        return recorded_checkpoint(record, len(exported.item_ids))[0]
+    except InputError as error:
+        log.warning("sagea: no checkpoint is written: %s", error)
+        return None
 
 
 def _recorded_data(groups: GroupsRun, asked: GenerateSettings, settings: ExportSettings) -> Interactions:

@@ -4,6 +4,7 @@ Each of these sizes its tables by the largest id that its training files have. S
 files have, and what only the held-out files would have is left out and counted.
 """
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,19 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.commands.export.group_histories import (
     GroupHistories,
     group_histories,
     known_histories,
+    left_out,
     split_export_users,
     split_groups,
 )
 from elsa_groups.commands.export.items import draw_negatives
 from elsa_groups.commands.export.plain import Counts, Exported, write_members
+
+log = logging.getLogger("elsa_groups.cli")
 
 # For each held-out interaction, as AGREE and GroupIM are evaluated.
 N_NEGATIVES = 100
@@ -72,7 +77,7 @@ def write_agree(folder: Path, exported: Exported) -> Counts:
     _write_groups(folder / "groups.csv", kept)
     return {
         "groups": len(kept),
-        "groups_left_out": len(groups) - len(kept),
+        **left_out(groups, kept),
         "group_train": kept.train.nnz,
         "group_test": kept.test.nnz,
         "user_train": histories.train.nnz,
@@ -130,7 +135,7 @@ def write_groupim(folder: Path, exported: Exported) -> Counts:
         _write_pairs(folder / f"{name}.csv", (who, "item"), numbers[rows], columns)
     _write_ids(folder, exported, order, histories.items)
     _write_groups(folder / "groups.csv", kept)
-    counts = {"groups": len(kept), "groups_left_out": len(groups) - len(kept)}
+    counts = {"groups": len(kept)} | left_out(groups, kept)
     return counts | {name: pairs.nnz for name, (_, pairs, _) in files.items()}
 
 
@@ -174,17 +179,39 @@ def _write_ratings(path: Path, ratings: csr_array) -> None:
 
 
 def _write_negatives(path: Path, test: csr_array, known: csr_array, *, seed: int, name: str) -> None:
-    """Write negatives of each test line: ``(row,column) n1 n2 ...``, fewer where there are no more."""
+    """Write negatives of each test line: ``(row,column) n1 n2 ...``, as many in each line.
+
+    ConsRec puts all lines into one array. So where some line has fewer than 100, all have as many as that.
+    """
     rows, items = test.nonzero()
+    n = _equal_number(test, known, path.name)
     with path.open("wb") as file:
         for start in range(0, len(rows), _LINES_PER_PIECE):
             piece = slice(start, start + _LINES_PER_PIECE)
-            drawn = draw_negatives(known, rows[piece], items[piece], n=N_NEGATIVES, seed=seed, name=name)
-            negatives = pl.from_numpy(drawn, schema=[f"n{i}" for i in range(N_NEGATIVES)])
+            drawn = draw_negatives(known, rows[piece], items[piece], n=n, seed=seed, name=name)
+            negatives = pl.from_numpy(drawn, schema=[f"n{i}" for i in range(n)])
             line = pl.format("({},{})", pl.Series(rows[piece]), pl.Series(items[piece]))
-            texts = pl.all().replace(-1, None).cast(pl.String)
-            lines = negatives.select(pl.concat_str(line, texts, separator=" ", ignore_nulls=True))
+            lines = negatives.select(pl.concat_str(line, pl.all().cast(pl.String), separator=" "))
             lines.write_csv(file, include_header=False, quote_style="never")
+
+
+def _equal_number(test: csr_array, known: csr_array, name: str) -> int:
+    """Return how many negatives every line can have, at most 100; refuse none, and warn of fewer."""
+    tested = np.diff(test.indptr) > 0
+    least = int((known.shape[1] - np.diff(known.indptr)[tested]).min(initial=N_NEGATIVES))
+    if least < 1:
+        raise InputError(
+            f"agree: expected items that are in no history for {name}, got a line with none; leave agree out"
+            " of formats, or draw smaller groups"
+        )
+    if least < N_NEGATIVES:
+        log.warning(
+            "agree: %s has %d negatives a line instead of %d, as some line has no more",
+            name,
+            least,
+            N_NEGATIVES,
+        )
+    return least
 
 
 def _write_pairs(

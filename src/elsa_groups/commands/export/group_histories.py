@@ -135,14 +135,27 @@ def split_groups(groups: GroupHistories, *, seed: int) -> dict[str, NDArray[np.i
 
 
 def split_export_users(exported: Exported) -> Split:
-    """Split the users; one whose training items no training user has is a training user."""
+    """Split the users; one whose training or held-out items no training user has is for training.
+
+    GroupIM would divide by the number of held-out items, 0, and keep no model, as its nDCG is NaN.
+    """
     n_users = len(exported.user_ids)
     split = split_by_draws(n_users, key=stream_key(exported.seed, "export", "users"))
     known = np.zeros(exported.train.shape[1], np.float32)
     known[exported.train[split.train].indices] = 1
-    is_known = exported.train @ known > 0
-    train = np.sort(np.concatenate([split.train, np.setdiff1d(np.flatnonzero(~is_known), split.train)]))
-    return Split(train=train, val=split.val[is_known[split.val]], test=split.test[is_known[split.test]])
+    # Whoever joins the training users adds items that are known, and takes none.
+    judged = (exported.train @ known > 0) & (exported.test @ known > 0)
+    train = np.sort(np.concatenate([split.train, np.setdiff1d(np.flatnonzero(~judged), split.train)]))
+    return Split(train=train, val=split.val[judged[split.val]], test=split.test[judged[split.test]])
+
+
+def left_out(groups: GroupHistories, kept: GroupHistories) -> dict[str, int]:
+    """Count the groups that are left out for want of items: all, and by key."""
+    by_key = {
+        key: int((groups.keys == key).sum() - (kept.keys == key).sum())
+        for key in dict.fromkeys(groups.keys.tolist())
+    }
+    return {"groups_left_out": sum(by_key.values())} | {f"left_out_{key}": n for key, n in by_key.items()}
 
 
 def _stacked(pieces: Iterable[csr_array], n_items: int) -> csr_array:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -14,6 +15,22 @@ Counts = dict[str, int]
 
 # What SAGEA's code calls the sets of users.
 _SAGEA_SETS = {"all": "full", "val": "valid"}
+
+_SAGEA_README = """Groups for SAGEA's code (github.com/kostejnv/GRS-fairness).
+
+checkpoint.ckpt has the parent's item vectors in the order of items.json, which is the order of
+items in SAGEA: as they first appear, users and the items of each user sorted. It fits if SAGEA
+reads the same data with the same filter. Its scripts look for it as an artifact of an MLflow run
+with the params model, dataset, items and factors.
+
+SAGEA splits users by a permutation of its own (numpy, seed 42): most of the test users here are
+training users there. So compare by models trained on the split of these groups, or draw the groups
+from SAGEA's test users (user_file=...).
+
+SAGEA evaluates on half of the catalogue, always the same (a mask of seed 42 over its order of
+items), and its filter counts common items in that half. The filter here
+(filters.min_common_items.scope=half) draws another half by the seed of the run.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +51,8 @@ class Exported:
         How many members must have an item for it to be the group's; None: all.
     seed : int
         Seed of splits and negatives.
+    encoder : (n_items, factors) float32, optional
+        Item vectors of the parent, in column order.
     """
 
     dataset: str
@@ -45,6 +64,7 @@ class Exported:
     groups: Mapping[str, NDArray[np.int64]]
     min_members: int | None
     seed: int
+    encoder: NDArray[np.float32] | None = None
 
 
 def write_notebook(folder: Path, exported: Exported) -> Counts:
@@ -95,6 +115,7 @@ def write_sagea(folder: Path, exported: Exported) -> Counts:
 
     Notes
     -----
+    Beside them lie a README.txt and, if the parent is known, ``checkpoint.ckpt`` in SAGEA's order of items.
     Arrays are fixed-width unicode, without pickle: four bytes for each letter of the longest id.
     """
     user_set = _SAGEA_SETS.get(exported.user_set, exported.user_set)
@@ -103,7 +124,35 @@ def write_sagea(folder: Path, exported: Exported) -> Counts:
     ids = np.array(exported.user_ids, np.str_)
     for key, members in exported.groups.items():
         write_array(place / f"{key}_{user_set}.npy", ids[members])
+    (folder / "README.txt").write_text(_SAGEA_README, encoding="utf-8", newline="\n")
+    if exported.encoder is not None:
+        _write_sagea_checkpoint(folder, exported, exported.encoder)
     return _counts(exported)
+
+
+def _write_sagea_checkpoint(folder: Path, exported: Exported, encoder: NDArray[np.float32]) -> None:
+    """Write item vectors in SAGEA's order, with the keys that its loader reads, and the items in that order.
+
+    SAGEA numbers items as they first appear, users and the items of each sorted; a checkpoint in sorted
+    order loads there as well, and scores items by the vectors of others.
+    """
+    order = items_by_first_appearance(exported)
+    vectors = torch.nn.Parameter(torch.from_numpy(np.ascontiguousarray(encoder[order])))
+    state = {
+        "model_state_dict": {"encoder": vectors.detach()},
+        "optimizer_state_dict": torch.optim.Adam([vectors]).state_dict(),
+    }
+    torch.save(state, folder / "checkpoint.ckpt")
+    write_json(folder / "items.json", [exported.item_ids[column] for column in order])
+
+
+def items_by_first_appearance(exported: Exported) -> NDArray[np.int64]:
+    """Return all columns in the order in which sorted users, and the items of each, name them."""
+    whole = csr_array(exported.train + exported.test)
+    whole.sort_indices()
+    columns, first = np.unique(whole.indices, return_index=True)
+    there = columns[np.argsort(first)]
+    return np.concatenate([there, np.setdiff1d(np.arange(whole.shape[1]), there)]).astype(np.int64)
 
 
 def _counts(exported: Exported) -> Counts:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from elsa_groups.commands.feasibility.table import feasibility_metrics, feasibil
 from elsa_groups.commands.generate.drawing import find_population, runtime_of, thresholds_of
 from elsa_groups.commands.generate.generate import check_device, find_parent, run_name, tags_of
 from elsa_groups.commands.generate.population import Population, choose_users, read_user_file
+from elsa_groups.commands.generate.vectors import check_parent_of
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.groups.family import find_partners
 from elsa_groups.record.schema import thresholds_record
@@ -23,7 +24,6 @@ from elsa_groups.settings.commands import FeasibilitySettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.thresholds import Thresholds
-from elsa_groups.tracking.parent import check_parent
 from elsa_groups.tracking.run import KIND, RunHandle, dataset_input, tracked_run, writing_folder
 
 log = logging.getLogger("elsa_groups.cli")
@@ -38,11 +38,11 @@ def run(settings: FeasibilitySettings, _: list[str]) -> None:
     """Estimate what drawing would take, in a child run of the parent."""
     check_device(settings.device)
     started = time.perf_counter()
-    check_parent(settings.parent)
+    check_parent_of(settings)
     listed = read_user_file(settings.user_file)
     interactions = load_interactions(settings.dataset, settings.data_dir)
     parent = find_parent(settings, interactions, [])
-    chosen = choose_users(settings, interactions, parent.split, listed)
+    chosen = replace(choose_users(settings, interactions, parent.split, listed), given=parent.given)
     name = f"feasibility of {run_name(settings)}"
     with tracked_run(name, parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("feasibility run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)

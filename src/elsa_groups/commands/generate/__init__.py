@@ -1,5 +1,4 @@
-"""Draw the groups of every group type into a child run of an ELSA run."""
+"""Draw the groups of every group type into a child run of an ELSA run.
 
-from elsa_groups.commands.generate.generate import find_parent, run
-
-__all__ = ["find_parent", "run"]
+The modules are imported one by one, as those that draw and measure need no MLflow.
+"""

@@ -24,7 +24,7 @@ from elsa_groups.groups.family import GroupType, find_partners
 from elsa_groups.groups.groups import first_subgroups
 from elsa_groups.groups.rejection import draw_kept_groups
 from elsa_groups.groups.room import check_room
-from elsa_groups.groups.sampler import Law, draw_groups
+from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.measures.statistics import Result
 from elsa_groups.model.embeddings import Embeddings
 from elsa_groups.model.training import find_device
@@ -75,6 +75,11 @@ def draw_all(
     """Embed the users, find the thresholds, and draw and measure the groups of every key."""
     runtime = runtime_of(settings, ranks)
     population = find_population(settings, interactions, encoder, chosen, runtime.threads)
+    return draw_from(settings, population, runtime)
+
+
+def draw_from(settings: GenerateSettings, population: Population, runtime: Runtime) -> Drawn:
+    """Find the thresholds, and draw and measure the groups of every key from users who are known."""
     _check_room(settings, population)
     if "max_recommendation_overlap" in settings.filters.on:
         population = population.with_top_items(threads=runtime.threads)
@@ -83,7 +88,7 @@ def draw_all(
         drawn, absent = _draw_or_advise(settings, population, thresholds.limits, runtime)
         done.count = sum(len(each.members) for key in drawn for each in (key.groups, key.random))
     results: list[Result] = []
-    if not ranks.rank:
+    if not runtime.ranks.rank:
         with stage("measuring", "groups") as measured:
             for result in measure_keys(DrawnFrom(settings, population, thresholds, runtime), drawn):
                 trained_share = population.trained_share(result.groups.members)
@@ -127,6 +132,9 @@ def _embed_once(
     follows_from = (
         *(interactions.digest, array_digest(encoder), settings.similarity, settings.history),
         *(array_digest(chosen.drawn), array_digest(chosen.compared)),
+        None
+        if chosen.given is None
+        else (array_digest(chosen.given.vectors), array_digest(chosen.given.rows)),
         (settings.holdout, settings.seed) if holds_out else None,
     )
     made = kept(
@@ -245,5 +253,5 @@ def _draw_key(
     )  # fmt: skip
     n_random = max(settings.baseline.n_groups, kind.n_groups)
     law = replace(law, stream="baseline")
-    random = draw_groups(population.users, kind.without_rules, law, n_groups=n_random, runtime=runtime)
+    random = sample_groups(population.users, kind.without_rules, law, n_groups=n_random, runtime=runtime)
     return DrawnKey(kind, groups, random, seconds)

@@ -96,10 +96,11 @@ class Generation:
                 "run_id": parent.run_id,
                 "model_id": parent.model_id,
                 "checkpoint_sha256": parent.checkpoint_sha256,
-                "factors": parent.encoder.shape[1],
+                "factors": parent.factors,
                 "item_order": parent.item_order,
                 "pinned": self.pinned,
-            },
+            }
+            | ({"files": parent.files} if parent.files else {}),
             interactions=self.interactions,
             users=self.drawn.population.record(),
             thresholds=thresholds_record(self.drawn.thresholds, plain(self.settings.thresholds)),

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,25 @@ from elsa_groups.commands.generate.files import (
     write_lineage,
 )
 from elsa_groups.commands.generate.population import Chosen, choose_users, read_user_file
+from elsa_groups.commands.generate.vectors import check_parent_of, find_vectors_parent, takes_vectors
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.model.training import find_device
 from elsa_groups.record.code import find_code
-from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest
+from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest, record_digest
 from elsa_groups.report.page import describe_users
 from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_row
 from elsa_groups.report.text_tables import closing_table
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.limits import Target
-from elsa_groups.tracking.parent import Parent, check_parent, pin_checkpoint, resolve_parent
+from elsa_groups.tracking.parent import Parent, pin_checkpoint, resolve_parent
 from elsa_groups.tracking.run import (
     DATASET,
     DIGEST,
     KIND,
     PARENT,
+    RECORD,
     USER_SET,
     RunHandle,
     dataset_input,
@@ -55,7 +58,7 @@ def run(settings: GenerateSettings, _: list[str]) -> None:
     check_device(settings.device)
     ranks = launched_ranks(settings.device)
     if not ranks.rank:
-        check_parent(settings.parent)
+        check_parent_of(settings)
         read_user_file(settings.user_file)
     with ranks.joined():
         interactions = _load_in_turn(settings, ranks)
@@ -67,6 +70,8 @@ def run(settings: GenerateSettings, _: list[str]) -> None:
 
 def find_parent(settings: GenerateSettings, interactions: Interactions, _: list[str]) -> Parent:
     """Return the parent that settings name, checked against the data."""
+    if takes_vectors(settings):
+        return find_vectors_parent(settings, interactions)
     return resolve_parent(settings.parent, interactions, seed=settings.seed)
 
 
@@ -106,6 +111,7 @@ def generate_child(
     # Before the work: files may change meanwhile.
     code = find_code()
     chosen = choose_users(settings, interactions, parent.split, read_user_file(settings.user_file))
+    chosen = replace(chosen, given=parent.given)
     with tracked_run(run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions))
@@ -143,7 +149,7 @@ def _log(
     """Log what is in a folder and what was measured, the lineage last, with which the run is complete."""
     for row in rows:
         run.log_metrics(metrics_of(row))
-    run.set_tags({DIGEST: groups_digest(lineage)})
+    run.set_tags({DIGEST: groups_digest(lineage), RECORD: record_digest(lineage)})
     run.describe(describe_groups(lineage, parent.name))
     run.log_files(folder, but=LINEAGE)
     run.mark_tables(SUMMARY_TABLE, GROUPS_TABLE)

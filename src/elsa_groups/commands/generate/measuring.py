@@ -30,20 +30,18 @@ log = logging.getLogger("elsa_groups.cli")
 
 def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     """Measure the groups of all keys, beside random groups and with intervals."""
-    activity, seed = source.population.lookup.lengths, source.settings.seed
-    as_active = [
-        match_activity(
-            key.groups.members, activity, seed=seed, key=key.groups.key, n_groups=len(key.random.members)
-        )
-        for key in keys
-    ]
+    as_active = [_match_activity(source, key) for key in keys]
+    matched = [members for members in as_active if members is not None]
     halves = draw_from_halves(source, keys)
-    measured = [*as_active, *(part for members in halves.members.values() for part in members)]
+    measured = [
+        *matched,
+        *(part for members in halves.members.values() for part in members),
+    ]
     measured += [groups.members for key in keys for groups in (key.groups, key.random)]
     profiles = _profile(source, measured)
     results: dict[str, Result] = {}
 
-    def worker(tasks: SharedTasks[tuple[DrawnKey, Members]]) -> None:
+    def worker(tasks: SharedTasks[tuple[DrawnKey, Members | None]]) -> None:
         for key, matched in tasks:
             name = key.groups.key
             results[name] = _measure_key(source, profiles, key, matched, halves)
@@ -52,12 +50,23 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     return [results[key.groups.key] for key in keys]
 
 
+def _match_activity(source: DrawnFrom, key: DrawnKey) -> Members | None:
+    """Return groups as active as those of a key; None where nothing is known of activity."""
+    if not source.population.has_histories:
+        return None
+    groups, activity, seed = key.groups, source.population.lookup.lengths, source.settings.seed
+    n_groups = len(key.random.members)
+    return match_activity(groups.members, activity, seed=seed, key=groups.key, n_groups=n_groups)
+
+
 def _profile(source: DrawnFrom, measured: list[Members]) -> Profiles:
     """Return the users with what is recommended to those of them who are in a group."""
     population = source.population
     vectors, histories, known = population.uncentred, population.lookup.histories, population.lookup.top_items
     if known is not None:
         return Profiles.of(histories, np.asarray(known, np.int32))
+    if not population.encoder.shape[1]:
+        return Profiles.of(histories, None)
     somewhere = np.zeros(len(vectors), np.bool_)
     for members in measured:
         somewhere[members] = True
@@ -72,7 +81,7 @@ def _measure_key(
     source: DrawnFrom,
     profiles: Profiles,
     key: DrawnKey,
-    as_active: Members,
+    as_active: Members | None,
     halves: Halves,
 ) -> Result:
     """Measure the groups of one key, beside random groups of the same size and others as active."""
@@ -81,7 +90,8 @@ def _measure_key(
     quality = measure_quality(users, groups.members, key.kind, limits)
     tastes = measure_tastes(profiles, groups.members, sizes)
     measures = measures_of(quality, tastes)
-    random, matched = (measure_members(source, profiles, m, anyone) for m in (key.random.members, as_active))
+    beside = {"random": key.random.members} | ({} if as_active is None else {"as_active": as_active})
+    baselines = {name: measure_members(source, profiles, m, anyone) for name, m in beside.items()}
     again, missing = halves.members.get(groups.key), halves.missing.get(groups.key)
     of_halves = _measure_each(source, profiles, again, anyone) if again else []
     if of_halves and len(groups.members) == 1:
@@ -96,12 +106,14 @@ def _measure_key(
             n_users=len(profiles.activity),
             threshold=source.settings.overlap.threshold,
         ),
-        baseline=random["similarity"],
+        baseline=baselines["random"]["similarity"],
         seconds=key.seconds,
         tastes=tastes,
-        random_overlap=random["recommendation_overlap_at_20"],
-        evidence=compare_with_baselines(measures, {"random": random, "as_active": matched}, intervals),
-        activity_difference=activity_difference(profiles.activity, groups.members),
+        random_overlap=baselines["random"].get("recommendation_overlap_at_20"),
+        evidence=compare_with_baselines(measures, baselines, intervals),
+        activity_difference=None
+        if as_active is None
+        else activity_difference(profiles.activity, groups.members),
         no_interval=missing,
     )
 

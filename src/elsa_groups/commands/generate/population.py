@@ -37,17 +37,33 @@ class Chosen:
         Whom of all users the parent was trained on; None where it does not say, and on ranks other than 0.
     listed : bytes or None
         Content of the file of ids, where one was given; on rank 0 alone.
+    given : Embeddings or None
+        Unit vectors of users, by the rows of the data, where another model gave them; otherwise users are the
+        sums of their items' vectors.
     """
 
     drawn: NDArray[np.int64]
     compared: NDArray[np.int64]
     trained: NDArray[np.bool_] | None = None
     listed: bytes | None = field(default=None, repr=False)
+    given: Embeddings | None = field(default=None, repr=False)
 
     def sent(self, ranks: Ranks) -> "Chosen":
-        """Return on every rank what rank 0 has of the rows."""
+        """Return on every rank what rank 0 has of the rows and vectors."""
         drawn, compared = (ranks.broadcast(rows) for rows in (self.drawn, self.compared))
-        return Chosen(drawn, compared, self.trained, self.listed)
+        return Chosen(drawn, compared, self.trained, self.listed, _send_vectors(self.given, ranks))
+
+
+def _send_vectors(given: Embeddings | None, ranks: Ranks) -> Embeddings | None:
+    """Return on every rank the vectors that rank 0 has, if it has any."""
+    if ranks.size == 1:
+        return given
+    there = given or Embeddings(np.empty((0, 0), np.float32), np.empty(0, np.int64), 0)
+    n_without = int(ranks.broadcast(np.array([there.n_without_history if given else -1]))[0])
+    if n_without < 0:
+        return None
+    rows, numbers = ranks.broadcast(there.rows), ranks.broadcast(there.vectors.reshape(-1))
+    return Embeddings(numbers.reshape(len(rows), -1), rows, n_without)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +82,15 @@ class Population:
         ELSA's own unit vectors of the users that can be drawn, by which it recommends, whatever they are
         compared by.
     histories : csr_array, shape (n_users, n_items)
-        What is looked at of the history of every user of the data: all of it, or its inputs.
+        What is looked at of the history of every user of the data: all of it, or its inputs. Without columns
+        where nothing is known of histories.
     targets : csr_array, shape (n_users, n_items), or None
         What is held out of every history; None where nothing is. Nothing may look at it but the filter
         ``min_common_items`` with scope ``targets``.
     chosen : Chosen
         Who was asked for.
     encoder : (n_items, factors) float32
-        Item vectors of the parent.
+        Item vectors of the parent; without columns where nothing recommends.
     lookup : Lookup
         What filters look up of the users that can be drawn, whose histories it holds, a row each.
     """
@@ -93,6 +110,11 @@ class Population:
         """Whether the pairs of the users that can be drawn make the thresholds."""
         return self.compared is self.users
 
+    @property
+    def has_histories(self) -> bool:
+        """Whether anything is known of histories."""
+        return bool(self.histories.shape[1])
+
     def take(self, rows: NDArray[np.int64]) -> "Population":
         """Return some of the users that can be drawn; they make the thresholds where all of them did."""
         embeddings, users = self.embeddings, self.users.take(rows)
@@ -108,7 +130,9 @@ class Population:
         )
 
     def with_top_items(self, *, threads: int) -> "Population":
-        """Return the population with what ELSA recommends to everybody looked up."""
+        """Return the population with what is recommended to everybody looked up, if anything recommends."""
+        if not self.encoder.shape[1]:
+            return self
         top = top_items(self.uncentred, self.encoder, self.lookup.histories, threads=threads)
         return replace(self, lookup=replace(self.lookup, top_items=top))
 
@@ -203,18 +227,19 @@ def embed_population(
 ) -> Population:
     """Hold out targets where settings ask for it, and embed the chosen users by what is left.
 
-    Costs a holdout of all histories, and the embedding of chosen users alone.
+    Users whose vectors are given are not embedded. Costs a holdout of all histories, and the embedding of
+    chosen users alone.
     """
     histories, targets = interactions.matrix, None
     if settings.history == History.inputs:
         ratio, everyone = settings.holdout.target_ratio, np.arange(interactions.n_users)
         histories, targets = hold_out(histories, everyone, target_ratio=ratio, seed=settings.seed)
-    own = _embed_rows(histories, encoder, chosen.drawn, threads)
+    own = _embed_rows(histories, encoder, chosen.drawn, chosen.given, threads)
     by = settings.similarity
     embeddings, users = _compare_by(by, histories, own, chosen.drawn, own.vectors)
     compared = users
     if not np.array_equal(chosen.compared, chosen.drawn):
-        others = _embed_rows(histories, encoder, chosen.compared, threads)
+        others = _embed_rows(histories, encoder, chosen.compared, chosen.given, threads)
         _, compared = _compare_by(by, histories, others, chosen.compared, own.vectors)
     centred = by.center == Center.mean
     uncentred = own.vectors[np.isin(own.rows, embeddings.rows)] if centred else embeddings.vectors
@@ -243,9 +268,16 @@ def _look_up(histories: csr_array, targets: csr_array | None, rows: NDArray[np.i
 
 
 def _embed_rows(
-    histories: csr_array, encoder: NDArray[np.float32], rows: NDArray[np.int64], threads: int
+    histories: csr_array,
+    encoder: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    given: Embeddings | None,
+    threads: int,
 ) -> Embeddings:
-    """Embed some users; their rows stay those of the data."""
+    """Embed some users, or take the vectors that were given; their rows stay those of the data."""
+    if given is not None:
+        known = np.isin(given.rows, rows)
+        return Embeddings(given.vectors[known], given.rows[known], len(rows) - int(known.sum()))
     asked = histories if len(rows) == histories.shape[0] else histories[rows]
     embedded = embed_users(asked, encoder, threads=threads)
     return replace(embedded, rows=rows[embedded.rows])

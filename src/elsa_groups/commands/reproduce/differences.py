@@ -2,25 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from elsa_groups.base.digests import folder_digests
-from elsa_groups.base.files import read_json, read_yaml
 from elsa_groups.base.nested import flatten
-from elsa_groups.commands.generate.files import REPORT
-from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.data.interactions import Interactions
 from elsa_groups.record.kinds import kind_of
-from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS, data_record
+from elsa_groups.record.schema import data_record
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import plain
-from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import CHECKPOINT, Parent
-from elsa_groups.tracking.recorded_parent import is_recorded, stored_ids
+from elsa_groups.tracking.parent import Parent
 
 Kind = Literal["input", "meaning", "threshold", "artifact", "store", "environment"]
-
-_SUMMARY = "groups/summary.json"
 
 
 @dataclass(frozen=True)
@@ -35,10 +27,10 @@ class Difference:
         Values, None where there is none.
     kind : {"input", "meaning", "threshold", "artifact", "store", "environment"}
         ``input``: what the groups follow from; ``meaning``: a stored file by which members are read as
-        other users or items than recorded; ``threshold``: what was computed on the way; ``artifact``: a
-        file, or what is said of a group type, that is not what was recorded; ``store``: what MLflow's
-        database says otherwise of the run; ``environment``: where and how the run was made, on which no
-        group should depend.
+        other users or items than recorded, or of which nobody can read any more what they were;
+        ``threshold``: what was computed on the way; ``artifact``: a file, or what is said of a group type,
+        that is not what was recorded; ``store``: what MLflow's database says otherwise of the run;
+        ``environment``: where and how the run was made, on which no group should depend.
     """
 
     name: str
@@ -133,7 +125,7 @@ def compare_ids(what: str, recorded: Sequence[str], present: Sequence[str]) -> t
 
 def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries to compare by dotted path."""
-    names = ("checkpoint_sha256", "factors", "item_order")
+    names = ("checkpoint_sha256", "factors", "item_order", "files")
     parent = {name: value for name, value in (lineage.get("parent") or {}).items() if name in names}
     # What was asked of the thresholds is among the settings.
     thresholds = {name: v for name, v in (lineage.get("thresholds") or {}).items() if name != "asked"}
@@ -149,100 +141,16 @@ def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def compare_beside(record: "Record", stored: Path, interactions: "Interactions") -> tuple[Difference, ...]:
-    """Compare what the record tells of settings and data with what else the store has of them."""
-    found: tuple[Difference, ...] = ()
-    for what, ids in (("users", interactions.user_ids), ("items", interactions.item_ids)):
-        if (stored_now := stored_ids(record, what)) is None:
-            continue
-        if is_recorded(record, what, stored_now):
-            found += compare_ids(what, stored_now, ids)
-        else:
-            name = f"order of {what}.json"
-            recorded = record.lineage["data"][f"{what}_digest"]
-            found += compare_files("stored", {name: recorded}, {name: order_digest(stored_now)}, {name})
-    copies = (
-        (CONFIG, read_yaml, "settings", record.lineage["settings"]),
-        (THRESHOLDS, read_json, "thresholds", record.lineage["thresholds"]),
-    )
-    for name, read, entry, of_record in copies:
-        try:
-            copy = read(stored / name)
-        except (OSError, ValueError):
-            continue
-        # A file that is not there, or is no mapping, is among the artifacts that differ.
-        if isinstance(copy, dict):
-            found += compare_copy(entry, name, of_record, copy)
-    return found + _compare_within(record.lineage) + _compare_store(record)
-
-
-def _compare_within(lineage: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """Compare what a record says twice: what was asked of the thresholds, and which copy it keeps."""
-    asked = flatten(lineage["thresholds"]["asked"])
-    settings = flatten(lineage["settings"]["thresholds"])
-    copy = f"parent/{CHECKPOINT}"
-    kept = copy if copy in lineage["artifacts"] else None
-    pinned = lineage["parent"]["pinned"]
-    return (
-        *(
-            Difference(f"thresholds.asked.{name}", value, settings.get(name), "threshold")
-            for name, value in asked.items()
-            if value != settings.get(name)
-        ),
-        *((Difference("parent.pinned", pinned, kept, "artifact"),) if pinned != kept else ()),
-    )
-
-
-def _compare_store(record: "Record") -> tuple[Difference, ...]:
-    """List what MLflow's database says otherwise than the record."""
-    return tuple(
-        Difference(f"{found.name} in MLflow", found.recorded, found.logged, "store")
-        for found in record.contradictions
-    )
-
-
 def compare_inputs(
-    lineage: dict[str, Any], asked: GenerateSettings, interactions: "Interactions", parent: Parent | None
+    lineage: dict[str, Any], asked: GenerateSettings, interactions: Interactions, parent: Parent | None
 ) -> tuple[Difference, ...]:
     """Compare what there is with the record where no groups could be drawn."""
     present = {"data": data_record(interactions), "settings": plain(asked)}
     if parent is not None:
         present["parent"] = {
             "checkpoint_sha256": parent.checkpoint_sha256,
-            "factors": parent.encoder.shape[1],
+            "factors": parent.factors,
             "item_order": parent.item_order,
+            "files": parent.files,
         }
     return compare_lineages({name: lineage[name] for name in present}, present)
-
-
-def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> tuple[Difference, ...]:
-    """Compare the files in the store, and those made again, with the digests that were recorded."""
-    recorded = lineage["artifacts"]
-    there = folder_digests(stored)
-    del there[LINEAGE]
-    # Settings and code are compared by themselves, copies of the parent's files too; the summary holds times,
-    # and the report names its run.
-    pinned = [path for path in recorded if path.startswith("parent/")]
-    others = (CONFIG, CODE_DIFF, LINEAGE, *pinned, _SUMMARY, REPORT)
-    made = {path: digest for path, digest in folder_digests(again).items() if path not in others}
-    made |= {path: digest for path, digest in recorded.items() if path in others}
-    if _summary(stored) != _summary(again):
-        made[_SUMMARY] = folder_digests(again)[_SUMMARY]
-    before, now = recorded.get(CODE_DIFF), folder_digests(again).get(CODE_DIFF)
-    other_code = (Difference(CODE_DIFF, before, now, "environment"),) if before != now else ()
-    meanings = {f"groups/{key}{end}" for key in lineage["groups"] for end in ("_ids.npy", ".parquet")}
-    return (
-        compare_files("stored", recorded, there, meanings)
-        + compare_files("made again", recorded, made, {path for path in meanings if path.endswith(".npy")})
-        + other_code
-    )
-
-
-def _summary(folder: Path) -> Any:
-    """Return the rows of a summary but for what drawing took, which no two runs share."""
-    try:
-        table = read_json(folder / _SUMMARY)
-        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

@@ -1,7 +1,7 @@
 """From a record, and where its data are now, to the same groups drawn again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,7 @@ def _choose_again(
         raise InputsMissing(
             f"parent: split.json of run {parent.run_id} is gone, which says who was asked for"
         )
-    return choose_users(settings, interactions, parent.split, listed)
+    return replace(choose_users(settings, interactions, parent.split, listed), given=parent.given)
 
 
 def read_all_members(folder: Path, lineage: Mapping[str, Any]) -> dict[str, Members]:

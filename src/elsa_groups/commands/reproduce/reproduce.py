@@ -8,13 +8,7 @@ from elsa_groups.base.errors import Different, InputsMissing
 from elsa_groups.base.files import write_json
 from elsa_groups.commands.generate.generate import check_device
 from elsa_groups.commands.recorded import load_again, settings_again
-from elsa_groups.commands.reproduce.differences import (
-    compare_artifacts,
-    compare_beside,
-    compare_inputs,
-    compare_lineages,
-    compare_types,
-)
+from elsa_groups.commands.reproduce.differences import compare_inputs, compare_lineages, compare_types
 from elsa_groups.commands.reproduce.regenerate import (
     Inputs,
     Regenerated,
@@ -22,6 +16,7 @@ from elsa_groups.commands.reproduce.regenerate import (
     read_all_members,
     regenerate,
 )
+from elsa_groups.commands.reproduce.stored import compare_artifacts, compare_beside
 from elsa_groups.commands.reproduce.verdict import Reproduction, Verdict, judge_groups
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.record.code import find_code
@@ -46,6 +41,7 @@ VERDICT_FILE = "verdict.json"
 def run(settings: ReproduceSettings, _: list[str]) -> None:
     """Draw recorded groups again, and end by the verdict."""
     record = open_record(settings.groups_run_id)
+    record.say_what_is_not_checked()
     dataset = record.lineage["data"]["dataset"]
     name = f"reproduce {record.name}"
     with tracked_run(name, parent=record.run_id, experiment_id=record.experiment_id) as run:

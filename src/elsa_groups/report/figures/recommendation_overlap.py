@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from elsa_groups.measures.statistics import Result
@@ -16,7 +17,7 @@ def overlap_rows(results: Sequence[Result]) -> Rows:
     spread = Spread.of([result.tastes.recommendation_overlap_at_20 for result in results])
     return Rows(
         names=tuple(result.groups.key for result in results),
-        random=Spread.of([result.random_overlap for result in results]),
+        random=Spread.of([np.asarray(result.random_overlap) for result in results]),
         marks=(Marks("groups of the type", "mean", spread, BLUE),),
     )
 

@@ -63,7 +63,8 @@ def figures_of(
 ) -> Iterator[RunFigure]:
     """Yield the figures of a run in the order in which to look at them.
 
-    ``similarity``, ``recommendation_overlap``, ``pairs``, ``map``; without group types only the last two.
+    ``similarity``, ``recommendation_overlap`` where something recommends, ``pairs``, ``map``; without group
+    types only the last two.
 
     Parameters
     ----------
@@ -87,8 +88,9 @@ def figures_of(
         rows = similarity_rows(results)
         alt = describe_similarities(rows, **limits)
         yield RunFigure.of("similarity", draw_similarities(rows, **limits), alt)
-        rows = overlap_rows(results)
-        yield RunFigure.of("recommendation_overlap", draw_overlaps(rows), describe_overlaps(rows))
+        if results[0].random_overlap is not None:
+            rows = overlap_rows(results)
+            yield RunFigure.of("recommendation_overlap", draw_overlaps(rows), describe_overlaps(rows))
     pairs = count_pairs(users, thresholds.limits, threads=threads)
     yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
     places, examples = map_users(vectors), choose_examples(results)
