@@ -1,6 +1,5 @@
 """Small independent formulas, and a page to look at, that several rooms are tested with."""
 
-import base64
 import fcntl
 import json
 import os
@@ -31,7 +30,7 @@ from elsa_groups.model.recommendations import top_items
 from elsa_groups.record.schema import data_record
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.examples import MemberHistories, first_groups
-from elsa_groups.report.page import Picture
+from elsa_groups.report.pictures import Picture
 from elsa_groups.report.tables import summary_row
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.vector_users import VectorUsers
@@ -179,8 +178,9 @@ def filled_store(once, new_store, tmp_path_factory) -> Callable[[str, Fill], tup
     return make
 
 
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+DRAWING = (
+    '<?xml version="1.0"?><svg width="4pt" height="4pt" viewBox="0 0 4 4" version="1.1">'
+    '<g id="figure_1"><path d="M 0 0 L 4 4" style="stroke: #0072b2"/></g></svg>'
 )
 # What a stranger may call an item: markup, a way out of an attribute, the other direction, a novel.
 NAMES = (
@@ -270,9 +270,10 @@ def _page_parts() -> dict[str, Any]:
         "rows": rows,
         "cautions": (Caution("Look out", "There is 1 < 2."), Caution("And again", "There are 2.")),
         "pictures": (
-            Picture("First & foremost", 'A "picture" of <nothing>', PIXEL),
-            Picture("Last", "Two", PIXEL),
+            Picture("similarity", "First & foremost", 'A "picture" of <nothing>', DRAWING),
+            Picture("map", "Last", "Two", DRAWING),
         ),
+        "notes": ("similar_3 has 2 groups fewer than asked for: nobody is left.",),
         "evidence": evidence,
         "examples": examples,
     }
