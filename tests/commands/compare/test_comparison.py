@@ -129,11 +129,17 @@ similar_5     0.560  0.590  0.605
 opposing_2_1  0.570  0.600  0.615
 random_3      0.580  0.610  0.625
 
-wrong pair        1      2      3
-similar_3     25.0%  25.0%  25.0%
-similar_5     25.0%  25.0%  25.0%
-opposing_2_1  25.0%  25.0%  25.0%
-random_3      25.0%  25.0%  25.0%"""
+across            1      2      3
+similar_3         -      -      -
+similar_5         -      -      -
+opposing_2_1  0.375  0.375  0.375
+random_3          -      -      -
+
+break the rule      1      2      3
+similar_3       25.0%  25.0%  25.0%
+similar_5       25.0%  25.0%  25.0%
+opposing_2_1    25.0%  25.0%  25.0%
+random_3        25.0%  25.0%  25.0%"""
     assert comparison_table(compare_groups_runs(runs)) == expected
 
 
