@@ -130,10 +130,7 @@ opposing_2_1  0.570  0.600  0.615
 random_3      0.580  0.610  0.625
 
 across            1      2      3
-similar_3         -      -      -
-similar_5         -      -      -
 opposing_2_1  0.375  0.375  0.375
-random_3          -      -      -
 
 break the rule      1      2      3
 similar_3       25.0%  25.0%  25.0%

@@ -37,7 +37,7 @@ def test_lines_of_types_go_through_their_metrics(over_quantiles):
     drawn = panels(draw_trend(over_quantiles, setting))
 
     assert list(drawn) == [
-        "mean similarity", "similarity within subgroups (filled) and across (hollow)",
+        "mean similarity", "within (filled) and across (hollow)",
         "groups that break the rule",
     ]  # fmt: skip
     lines = lines_of(drawn["mean similarity"])
@@ -47,7 +47,7 @@ def test_lines_of_types_go_through_their_metrics(over_quantiles):
         assert list(line.get_ydata()) == expected
     assert [line.get_color() for line in lines] == [BLUE, BLUE, ORANGE, GREY]
     assert lines[0].get_linestyle() != lines[1].get_linestyle()
-    (across,) = lines_of(drawn["similarity within subgroups (filled) and across (hollow)"])
+    (across,) = lines_of(drawn["within (filled) and across (hollow)"])
     assert (across.get_color(), across.get_markerfacecolor()) == (ORANGE, "white")
 
 

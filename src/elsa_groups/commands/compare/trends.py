@@ -41,7 +41,7 @@ DOTS_UP_TO = 40
 # What has a panel, beside what others logged: a title, and the metrics in it, the second hollow.
 PANELS = (
     ("mean similarity", ("similarity_mean",)),
-    ("similarity within subgroups (filled) and across (hollow)", ("within_mean", "across_mean")),
+    ("within (filled) and across (hollow)", ("within_mean", "across_mean")),
     ("overlap@20", ("recommendation_overlap_at_20_mean",)),
     ("groups that break the rule", ("wrong_pair_share", BROKEN_AT_STRICTEST)),
 )
