@@ -35,6 +35,9 @@ from elsa_groups.report.figures.histogram import count_result, describe_histogra
 from elsa_groups.report.figures.run import figures_of, save_pictures
 from elsa_groups.report.figures.style import save_png
 from elsa_groups.report.page import Picture, describe_users, render_page
+from elsa_groups.report.paper.latex import groups_table
+from elsa_groups.report.paper.methods import methods_paragraph
+from elsa_groups.report.paper.references import write_bibliography
 from elsa_groups.report.tables import (
     Row,
     evidence_table,
@@ -50,6 +53,8 @@ from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent
 
 REPORT = "report.html"
+# Text for a paper.
+PAPER = "paper"
 USER_FILE = "user_file.txt"
 # Arrays of user ids take four bytes a letter: larger ones are in the parquet file alone.
 _IDS_UP_TO = 10_000
@@ -105,6 +110,12 @@ class Generation:
             settings=plain(self.settings),
         )
 
+    def environment(self) -> dict[str, Any]:
+        """Return the part of the record that says what ran."""
+        runtime = self.drawn.runtime
+        device = "cpu" if runtime.device == "cpu" else "cuda"
+        return environment_record(self.code, device=device, threads=runtime.threads)
+
 
 @stage("figures and report")
 def write_artifacts(folder: Path, generation: Generation) -> None:
@@ -126,6 +137,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     if generation.code.diff:
         (folder / CODE_DIFF).write_bytes(generation.code.diff)
     _write_population(folder, interactions, drawn.population)
+    _write_paper(folder / PAPER, origin | {"environment": generation.environment()}, rows)
     page = _render(generation, origin, rows, pictures)
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
 
@@ -138,6 +150,18 @@ def _write_population(folder: Path, interactions: Interactions, population: Popu
         (folder / "history").mkdir()
         for name, part in (("inputs", population.histories), ("targets", population.targets)):
             write_history(folder / "history" / f"{name}.parquet", part, interactions)
+
+
+def _write_paper(folder: Path, record: dict[str, Any], rows: list[Row]) -> None:
+    """Write what a paper says of the groups: methods, table and references."""
+    folder.mkdir()
+    texts = {
+        "methods.md": methods_paragraph(record, rows),
+        "groups.tex": groups_table(record, rows),
+        "references.bib": write_bibliography(record),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _write_figures(folder: Path, drawn: Drawn) -> list[Picture]:
@@ -211,11 +235,7 @@ def write_lineage(folder: Path, generation: Generation) -> dict[str, Any]:
         generation.origin(),
         groups={result.groups.key: _key_record(result.groups, drawn) for result in drawn.results},
         artifacts=folder_digests(folder),
-        environment=environment_record(
-            generation.code,
-            device="cpu" if drawn.runtime.device == "cpu" else "cuda",
-            threads=drawn.runtime.threads,
-        ),
+        environment=generation.environment(),
     )
     write_json(folder / LINEAGE, lineage, indent=2)
     return lineage
