@@ -142,7 +142,7 @@ def test_every_key_has_the_metrics_of_the_contract_and_no_others(child):
 def test_every_artifact_of_the_contract_is_there(files):
     found = {path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()}
     expected = {"thresholds.json", "config.yaml", "lineage.json", "groups/summary.json", "report.html"}
-    expected |= {"evidence.parquet"}
+    expected |= {"evidence.parquet", "paper/methods.md", "paper/groups.tex", "paper/references.bib"}
     for key in KEYS:
         expected |= {f"groups/{key}{end}" for end in (".npy", ".parquet", "_ids.npy", "_measures.parquet")}
         expected |= {f"histograms/{key}.png", f"histograms/{key}.json", f"overlap/{key}.csv"}

@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elsa_groups.report.paper.references import FAIRNESS, MINORITY, TERMS
-from elsa_groups.report.paper.types import join_words, say_sizes
+from elsa_groups.report.paper.types import join_words, ruled_families, say_sizes
 from elsa_groups.report.tables import Row
 
-_RULES = {"similar": "similar", "divergent": "divergent", "band": "in the band"}
+_WITHIN = {
+    "similar": "similar to each other",
+    "divergent": "divergent from each other",
+    "band": "in the band of each other",
+}
+_ACROSS = {"similar": "similar", "divergent": "divergent", "band": "in the band"}
 _LINKAGES = {
-    "mean": "its mean similarity to the members of a subgroup does (mean linkage)",
-    "all": "its similarity to every member of a subgroup does (linkage all)",
-    "any": "its similarity to at least one member of a subgroup does (linkage any)",
+    "mean": "mean similarity to the members of each subgroup is",
+    "all": "similarity to every member of each subgroup is",
+    "any": "similarity to at least one member of each subgroup is",
 }
 _SCOPES = {
     "history": "their histories",
@@ -42,16 +47,17 @@ def say_families(families: Mapping[str, Any]) -> list[str]:
     families : mapping of str to mapping
         Of the settings, by name.
     """
-    told = [f"Groups are {'; '.join(_say_family(name, family) for name, family in families.items())}."]
-    ruled = [family for family in families.values() if not _is_free(family)]
-    linkages = dict.fromkeys(family["linkage"] for family in ruled)
-    told += [f"With linkage {linkage}, a user fits where {_LINKAGES[linkage]}." for linkage in linkages]
+    told = [
+        f"Families of groups are {'; '.join(_say_family(name, family) for name, family in families.items())}."
+    ]
+    linkages = dict.fromkeys(family["linkage"] for family in ruled_families(families).values())
+    told += [
+        f"By linkage {linkage}, a user fits a group if the user's {_LINKAGES[linkage]} on the side of the"
+        " threshold that the rule asks for."
+        for linkage in linkages
+    ]
     terms = [name for name in families if name in TERMS]
     return told + ([f"The term {join_words(terms)} is that of [@{MINORITY}]."] if terms else [])
-
-
-def _is_free(family: Mapping[str, Any]) -> bool:
-    return {family["within"], family["across"]} == {"any"}
 
 
 def _say_family(name: str, family: Mapping[str, Any]) -> str:
@@ -59,9 +65,9 @@ def _say_family(name: str, family: Mapping[str, Any]) -> str:
     rules = []
     if family["within"] != "any":
         several = any(len(sizes) > 1 for sizes in family["compositions"])
-        rules.append(f"{_RULES[family['within']]} {'within a subgroup' if several else 'to each other'}")
+        rules.append(f"{_WITHIN[family['within']]}{' within a subgroup' if several else ''}")
     if family["across"] != "any":
-        rules.append(f"{_RULES[family['across']]} across subgroups")
+        rules.append(f"{_ACROSS[family['across']]} across subgroups")
     rule = f"{' and '.join(rules)}, linkage {family['linkage']}" if rules else "drawn uniformly"
     paired = family.get("paired_with")
     pairing = f", with the first members of the group of {paired} that has the same number" if paired else ""

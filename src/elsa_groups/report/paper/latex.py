@@ -2,10 +2,11 @@ r"""The LaTeX table of a paper: group types beside random groups."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from string import Template
 from typing import Any
 
 from elsa_groups.measures.registry import MEASURES, Measure
-from elsa_groups.report.paper.types import type_names
+from elsa_groups.report.paper.types import ruled_families, type_names
 from elsa_groups.report.tables import Row
 
 _SPECIAL = {
@@ -18,19 +19,25 @@ _SPECIAL = {
     '"': r"\textquotedbl{}",
 } | {letter: f"\\{letter}" for letter in "{}$&#_%"}
 _UNDEFINED = "--"
-_TABLE = r"""% Needs \usepackage{booktabs} and, for other letters than ASCII, UTF-8.
+# What the caption says of measures whose definition names what only this program has.
+_DEFINITIONS = {
+    "similarity": "mean over the pairs of members",
+    "recommendation_overlap_at_20": "share of their first 20 recommended items that two members have in"
+    " common, mean over the pairs",
+}
+_TABLE = Template(r"""% Needs \usepackage{booktabs}
 \begin{table*}
   \centering
   \small
-  \caption{%(caption)s}
+  \caption{$caption}
   \label{tab:groups}
-  \begin{tabular}{%(columns)s}
+  \begin{tabular}{$columns}
     \toprule
-%(rows)s
+$rows
     \bottomrule
   \end{tabular}
 \end{table*}
-"""
+""")
 
 
 def escape_latex(text: str) -> str:
@@ -59,14 +66,19 @@ def groups_table(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
     measures = [
         measure for measure in MEASURES if measure.on_page and any(f"{measure.name}_mean" in r for r in rows)
     ]
-    names = type_names(record["settings"]["families"])
+    families = record["settings"]["families"]
+    names, ruled = type_names(families), type_names(ruled_families(families))
     lines = _heading(measures)
-    lines += [_line([escape_latex(names[row["key"]]), *_cells(row, measures)]) for row in rows]
-    return _TABLE % {
-        "caption": _caption(record, rows),
-        "columns": "lrr" + "lr" * len(measures),
-        "rows": "\n".join(f"    {line}" for line in lines),
-    }
+    for row in rows:
+        wrong = f"{100 * row['wrong_pair_share']:.1f}" if row["key"] in ruled else _UNDEFINED
+        lines.append(
+            _line([escape_latex(names[row["key"]]), str(row["groups"]), wrong, *_cells(row, measures)])
+        )
+    return _TABLE.substitute(
+        caption=_caption(record, rows, measures),
+        columns="lrr" + "lr" * len(measures),
+        rows="\n".join(f"    {line}" for line in lines),
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -81,7 +93,7 @@ def _heading(measures: Sequence[Measure]) -> list[str]:
 
 
 def _cells(row: Row, measures: Sequence[Measure]) -> list[str]:
-    cells = [str(row["groups"]), f"{100 * row['wrong_pair_share']:.1f}"]
+    cells = []
     for measure in measures:
         mean, low, high = (_number(row, measure, end) for end in ("mean", "low", "high"))
         interval = f" [{low}, {high}]" if f"{measure.name}_low" in row else ""
@@ -94,11 +106,12 @@ def _number(row: Row, measure: Measure, end: str) -> str:
     return _UNDEFINED if value is None else measure.format.format(value).replace("-", "$-$")
 
 
-def _caption(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def _caption(record: Mapping[str, Any], rows: Sequence[Row], measures: Sequence[Measure]) -> str:
+    told = [f"{m.label.capitalize()}: {_DEFINITIONS.get(m.name, m.definition)}." for m in measures]
     intervals = any(name.endswith("_low") for row in rows for name in row)
     return (
         f"Groups of users of {escape_latex(record['data']['dataset'])}: the mean over the groups of each type"
         + (r" with its 95\% confidence interval" if intervals else "")
         + ", beside the mean of random groups of as many users. Wrong pair: groups that hold at least one"
-        " pair of members on the wrong side of its threshold."
+        f" pair of members on the wrong side of its threshold. {escape_latex(' '.join(told))}"
     )

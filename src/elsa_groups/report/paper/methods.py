@@ -7,7 +7,7 @@ from elsa_groups.base.words import in_markdown
 from elsa_groups.report.paper.grouping import say_families, say_filters, say_sampling
 from elsa_groups.report.paper.references import DATASETS, ELSA, JACKKNIFE, PROGRAM, TOOLS
 from elsa_groups.report.paper.thresholds import say_thresholds
-from elsa_groups.report.paper.types import join_words, type_names
+from elsa_groups.report.paper.types import join_words, ruled_families, type_names
 from elsa_groups.report.tables import Row
 
 Record = Mapping[str, Any]
@@ -62,8 +62,8 @@ def _say_data(record: Record) -> list[str]:
         f" were kept{before} by a filter of one pass that keeps users with at least {users} items and then"
         f" items with at least {items} of these users"
     )
-    told = [f"Data are {in_markdown(data['dataset'])}{f' [@{cited}]' if cited else ''}."]
-    told += ["They are generated, with planted communities of taste."] if data["dataset"] == "Demo" else []
+    told = [f"The data set is {in_markdown(data['dataset'])}{f' [@{cited}]' if cited else ''}."]
+    told += ["It is generated, with planted communities of taste."] if data["dataset"] == "Demo" else []
     if dataset.get("min_rating") is not None:
         told.append(f"A user and an item are a pair where the rating is at least {dataset['min_rating']:g}.")
     if dataset.get("exclude_mismatches") is not None:
@@ -107,25 +107,24 @@ def _say_counts(record: Record, rows: Sequence[Row]) -> list[str]:
     names = type_names(record["settings"]["families"])
     counts = {names[row["key"]]: row["groups"] for row in rows}
     total = sum(counts.values())
-    told = [f"There are {total:,} groups of {len(counts)} types: {_list(counts, '{:,}')}."]
-    if len(counts) > 1 and len(set(counts.values())) == 1:
-        told = [f"There are {rows[0]['groups']:,} groups of each of {len(counts)} types, {total:,} in all."]
+    told = [f"There are {_list(counts, '{:,} groups of {}')}, {total:,} in all."]
+    if len(set(counts.values())) == 1:
+        each = f"each of {len(counts)} types, {total:,} in all" if len(counts) > 1 else next(iter(counts))
+        told = [f"There are {rows[0]['groups']:,} groups of {each}."]
     short = {names[row["key"]]: row["shortfall"] for row in rows if row["shortfall"]}
-    told += [f"Fewer than asked were found, by as many: {_list(short, '{:,}')}."] if short else []
+    told += [f"Fewer groups than asked were found: {_list(short, '{:,} fewer of {}')}."] if short else []
     absent = [name for name in names.values() if name not in counts]
     return told + ([f"No group was found of {join_words(absent)}."] if absent else [])
 
 
 def _say_wrong_pairs(record: Record, rows: Sequence[Row]) -> list[str]:
-    families = record["settings"]["families"]
-    free = {name for name, family in families.items() if {family["within"], family["across"]} == {"any"}}
-    names = type_names({name: family for name, family in families.items() if name not in free})
+    names = type_names(ruled_families(record["settings"]["families"]))
     shares = {names[row["key"]]: 100 * row["wrong_pair_share"] for row in rows if row["key"] in names}
     if not any(shares.values()):
         return ["No group holds a pair of members on the wrong side of its threshold."] if shares else []
     return [
         "The share of groups that hold at least one pair of members on the wrong side of its threshold is"
-        f" {_list(shares, '{:.1f}%')}."
+        f" {_list(shares, '{:.1f}% in {}')}."
     ]
 
 
@@ -136,8 +135,8 @@ def _say_evidence(record: Record, rows: Sequence[Row]) -> list[str]:
     random = sorted(row["similarity_random"] for row in rows)
     told = [
         f"Groups of each type are compared with random groups of as many users, at least {n_random:,}.",
-        f"Their mean similarity is {_list(means, '{}')}; that of random groups is between {random[0]:.3f} and"
-        f" {random[-1]:.3f}.",
+        f"Their mean similarity is {_list(means, '{} in {}')}; that of random groups is between"
+        f" {random[0]:.3f} and {random[-1]:.3f}.",
     ]
     halves = settings["evidence"]["halves"]
     if halves:
@@ -161,7 +160,7 @@ def _interval(row: Row) -> str:
 
 
 def _list(values: Mapping[str, Any], form: str) -> str:
-    return join_words([f"{name} {form.format(value)}" for name, value in values.items()])
+    return join_words([form.format(value, name) for name, value in values.items()])
 
 
 def _say_tools(record: Record) -> list[str]:

@@ -1,7 +1,7 @@
 r"""BibTeX of what a run used: data, model, method of the intervals, terms and tools.
 
-Entries of ELSA and LastFM-1K are those of their READMEs; the facts of the others are as other publications cite
-them. What has no publication of its own has no entry.
+Entries of ELSA and LastFM-1K are those of their READMEs; the facts of the others are as others
+cite them. What has no publication of its own has no entry.
 """
 
 from collections.abc import Mapping

@@ -37,7 +37,7 @@ def say_thresholds(record: Mapping[str, Any]) -> list[str]:
 
 def _origin(target: Mapping[str, Any], interval: tuple[float, float] | None) -> str:
     if target["value"] is not None:
-        return "set"
+        return "a value that was given"
     told = f"the {target['quantile']:g} quantile"
     return told if interval is None else f"{told}, 95% CI {interval[0]:.4f} to {interval[1]:.4f}"
 

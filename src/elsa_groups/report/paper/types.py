@@ -17,6 +17,13 @@ def type_names(families: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def ruled_families(families: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the families that ask for anything of a pair of members: those that are not random groups."""
+    return {
+        name: family for name, family in families.items() if {family["within"], family["across"]} != {"any"}
+    }
+
+
 def say_sizes(sizes: Sequence[int]) -> str:
     """Return the sizes of subgroups as a sum."""
     return "+".join(map(str, sizes))
