@@ -147,10 +147,11 @@ def test_missing_groups_are_counted(make_told):
 def test_a_type_without_interval_says_why(make_told):
     record, rows = make_told()
     rows[1] = {name: value for name, value in rows[1].items() if name != "similarity_low"}
-    rows[1]["no_interval"] = "half of the users cannot fill it"
+    for row in rows[1:3]:
+        row["no_interval"] = "half of the users cannot fill it"
     text = say((record, rows))
     assert f"{rows[1]['similarity_mean']:.3f} in similar 5" in text
-    assert "No interval of similar 5: half of the users cannot fill it." in text
+    assert "No interval of similar 5 and divergent 3: half of the users cannot fill it." in text
 
 
 def test_no_filter_is_told_where_none_is_on(make_told):

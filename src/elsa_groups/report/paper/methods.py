@@ -144,13 +144,16 @@ def _say_evidence(record: Record, rows: Sequence[Row]) -> list[str]:
             f"95% confidence intervals are by resampling users: thresholds and groups were drawn again from"
             f" {halves} random halves of them (delete-half jackknife [@{JACKKNIFE}])."
         )
-    return told + [
-        f"No interval of {names[row['key']]}: {_why(row)}." for row in rows if "no_interval" in row
-    ]
+    return told + _say_no_interval(names, rows)
 
 
-def _why(row: Row) -> str:
-    return str(row["no_interval"]).rstrip(".")
+def _say_no_interval(names: Mapping[str, str], rows: Sequence[Row]) -> list[str]:
+    """Say of which types there is no interval, once for each reason."""
+    types_of: dict[str, list[str]] = {}
+    for row in rows:
+        if "no_interval" in row:
+            types_of.setdefault(row["no_interval"], []).append(names[row["key"]])
+    return [f"No interval of {join_words(types)}: {why}." for why, types in types_of.items()]
 
 
 def _interval(row: Row) -> str:
