@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,7 @@ def test_every_artifact_of_the_contract_is_there(files):
     found = {path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()}
     expected = {"thresholds.json", "config.yaml", "lineage.json", "report.html", "evidence.parquet"}
     expected |= {"groups/summary.json", "groups/groups.json"}
+    expected |= {"paper/methods.md", "paper/groups.tex", "paper/references.bib"}
     for key in KEYS:
         expected |= {f"groups/{key}{end}" for end in (".npy", ".parquet", "_ids.npy", "_measures.parquet")}
         expected |= {f"histograms/{key}{end}" for end in (".json", ".png", ".svg")} | {f"overlap/{key}.csv"}
@@ -148,6 +150,20 @@ def test_every_artifact_of_the_contract_is_there(files):
     # What differs from the commit is kept where something does.
     dirty = json.loads((files / "lineage.json").read_text())["environment"]["code"].get("dirty")
     assert found == expected | ({"code.diff"} if dirty else set())
+
+
+def test_the_text_for_a_paper_is_of_this_run(files):
+    record = json.loads((files / "lineage.json").read_text())
+    summary = json.loads((files / "groups" / "summary.json").read_text())
+    methods, table = ((files / "paper" / name).read_text() for name in ("methods.md", "groups.tex"))
+    assert f"run {record['run_id']} " in methods
+    assert all(f"{record['thresholds'][name]:.4f} (the" in methods for name in ("similar", "divergent"))
+    for values in summary["data"]:
+        row = dict(zip(summary["columns"], values, strict=True))
+        mean = f"{row['similarity_mean']:.3f}"
+        told = f"{row['key'].partition('_')[0]} {'+'.join(row['key'].split('_')[1:])}"
+        assert re.search(rf"{mean}[^,;]* in {re.escape(told)}[,;. ]", methods)
+        assert f"    {told} & 75 & " in table
 
 
 def test_the_three_forms_of_the_groups_agree(files, parent_files):

@@ -399,3 +399,8 @@ def test_of_many_types_one_of_each_family_has_an_example_that_is_open(page_parts
     opened = [group for group in root.classed("group") if group not in folded]
     assert len(root.classed("group")) == len(rows) * len(page_parts["examples"]["opposing_2_1"])
     assert len(opened) == 2
+
+
+def test_the_methods_paragraph_is_there_to_be_copied(page_parts):
+    (text,) = read(page_parts).classed("copied")
+    assert text.text == page_parts["methods"].strip()
