@@ -34,8 +34,15 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
 from elsa_groups.base.processes import is_gone, this_process
+from elsa_groups.tracking.experiment import introduce, view_address
 from elsa_groups.tracking.orphans import PROCESS, end_orphans
-from elsa_groups.tracking.store import check_artifact_place, first_line, named_experiment, store_uri
+from elsa_groups.tracking.store import (
+    check_artifact_place,
+    first_line,
+    local_path,
+    named_experiment,
+    store_uri,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +61,9 @@ WRITTEN = "elsa_groups.run"
 SWEEP = "elsa_groups.sweep"
 JOB = "elsa_groups.job"
 COMPARISON = "elsa_groups.comparison"
+
+# Where `mlflow ui` serves unless told otherwise.
+_LOCAL_SERVER = "http://127.0.0.1:5000"
 
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
@@ -191,6 +201,17 @@ class RunHandle:
             return shlex.join(["mlflow", "ui", "--backend-store-uri", store])
         return f"{store.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
+    def beside_others(self) -> str:
+        """Return the address of all groups runs of the experiment, by default on this machine."""
+        store = store_uri()
+        return view_address(store if store.startswith("http") else _LOCAL_SERVER, self.experiment_id)
+
+    def place_of(self, artifact: str) -> str:
+        """Return where an artifact is: its path on this machine, or else its address."""
+        uri = MlflowClient().get_run(self.run_id).info.artifact_uri
+        folder = local_path(uri)
+        return str(folder / artifact) if folder else f"runs:/{self.run_id}/{artifact}"
+
     def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
         """Log a dataset, and the LoggedModel if there is one, as inputs."""
         models = [LoggedModelInput(model_id)] if model_id else None
@@ -245,6 +266,7 @@ def tracked_run(
         experiment_id = launched.experiment_id if launched else _default_experiment()
     check_artifact_place(client, experiment_id)
     end_orphans(client)
+    introduce(client, experiment_id, launched=launched.run_id if launched else None)
     adopted = adopt and launched is not None and launched.experiment_id == experiment_id
     run_id = launched.run_id if launched and adopted else None
     try:
