@@ -27,7 +27,8 @@ _COLUMNS = (
 )
 _STATE = {
     "searchFilter": "tags.`elsa_groups.kind` = 'groups'",
-    "orderByKey": "attributes.start_time",
+    # By anything but the time they began, or they are folded below their parents.
+    "orderByKey": "metrics.`similar_3/similarity_mean`",
     "orderByAsc": False,
     "startTime": "ALL",
     "lifecycleFilter": "Active",
