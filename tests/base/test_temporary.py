@@ -1,5 +1,6 @@
 """Temporary folders of processes that were killed are removed, and no others."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def test_a_folder_is_there_until_the_end(tmp_path, monkeypatch):
 def test_folders_of_killed_processes_are_removed_and_no_others(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     subprocess.run([sys.executable, "-c", MADE_AND_KILLED, str(tmp_path)], check=False)
     assert len(list(tmp_path.iterdir())) == 3
     (tmp_path / "elsa-groups-of-somebody").mkdir()
