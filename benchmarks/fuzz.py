@@ -25,23 +25,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import mlflow
 import numpy as np
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
 from benchmarks.damage import changes_of
 from elsa_groups import load_groups
 from elsa_groups.base.errors import InputError
 from elsa_groups.cli.composing import compose_settings
+from elsa_groups.commands.generate import files
 from elsa_groups.commands.main import run as run_main
 from elsa_groups.commands.reproduce import run as run_reproduce
+from elsa_groups.report.figures import run as figures
 
 _FEW = (
     *("dataset=Demo", "n_groups=5", "evidence.halves=2", "baseline.n_groups=5", "model.epochs=1"),
     *("~families.divergent", "~families.opposing"),
-)
-# Seconds that a call may take, and bytes beyond those that libraries take.
+)  # Seconds that a call may take, and bytes beyond those that libraries take.
 _TOO_LONG = 120
 _TOO_MUCH = 6 << 30
 
@@ -69,14 +72,25 @@ class Target:
 
 
 def _files_in(folder: Path) -> dict[str, bytes]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    there = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in there}
 
 
 def _content(text: bytes | None) -> Any:
     with contextlib.suppress(ValueError, TypeError, RecursionError):
         return json.loads(text or b"")
     return None
+
+
+@contextlib.contextmanager
+def undrawn() -> Iterator[None]:
+    """Leave out pictures, which take most of the time, when groups are drawn and when they are drawn again."""
+    with (
+        patch.object(files, "figures_of", lambda *_, **__: []),
+        patch.object(figures, "draw_histogram", lambda _: Figure()),
+        patch.object(figures, "save_png", lambda _, path: path.write_bytes(b"")),
+    ):
+        yield
 
 
 def make_target() -> Target:
@@ -163,7 +177,7 @@ def _fault(what: str, error: BaseException | None, changed: set[str]) -> str | N
 def fuzz(minutes: float, seed: int) -> int:
     """Damage, load and reproduce for so many minutes; print what came of it, return the number of faults."""
     dice, tries, ends, faults = random.Random(seed), Counter[str](), Counter[str](), 0
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name), undrawn():
         mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
         target = make_target()
         again = [f"groups_run_id={target.run_id}"]
@@ -198,12 +212,12 @@ def fuzz(minutes: float, seed: int) -> int:
 
 
 def _tell(tries: Counter[str], ends: Counter[str]) -> None:
-    kinds, files = Counter[str](), Counter[str]()
+    kinds, names = Counter[str](), Counter[str]()
     for tried, count in tries.items():
         kind, _, file = tried.partition(" ")
         kinds[kind] += count
-        files[file] += count
-    for counted in (kinds, files, ends):
+        names[file] += count
+    for counted in (kinds, names, ends):
         print("; ".join(f"{what} {count:,}" for what, count in sorted(counted.items())))
 
 
