@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import mlflow
@@ -33,7 +33,8 @@ from mlflow.utils.mlflow_tags import (
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
-from elsa_groups.base.processes import is_gone, this_process
+from elsa_groups.base.processes import this_process
+from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.tracking.experiment import introduce, view_address
 from elsa_groups.tracking.orphans import PROCESS, end_orphans
 from elsa_groups.tracking.store import (
@@ -74,9 +75,6 @@ DESCRIPTION_LENGTH = 8000
 # What MLflow calls a run that nobody named, as bold-fox-123.
 _PREDICATES, _NOUNS = name_utils._GENERATOR_PREDICATES, name_utils._GENERATOR_NOUNS
 _GENERATED = re.compile(f"({'|'.join(_PREDICATES)})-({'|'.join(_NOUNS)})-[0-9]{{1,4}}")
-
-# Temporary folders of runs: this, the process, and what makes it unique.
-_FOLDER = "elsa-groups-"
 
 _PARAMS_PER_BATCH = 100
 _MAX_PARAM = 6000
@@ -328,17 +326,16 @@ def _few_retries() -> Iterator[None]:
 
 @contextmanager
 def writing_folder() -> Iterator[Path]:
-    """Give a folder to write a run's files to, which is removed in the end, if need be by the next run.
+    """Give a folder to write a run's files to, which is removed in the end.
 
     Raises
     ------
     InputError
         If the disk is full.
     """
-    _remove_left()
     try:
-        with TemporaryDirectory(prefix=f"{_FOLDER}{this_process()}-") as name:
-            yield Path(name)
+        with temporary_folder() as folder:
+            yield folder
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -346,13 +343,6 @@ def writing_folder() -> Iterator[Path]:
             f"{gettempdir()}: files of the run could not be written ({error.strerror}); set TMPDIR to a"
             " folder with more room"
         ) from error
-
-
-def _remove_left() -> None:
-    """Remove the folders of processes that were killed before they could."""
-    for folder in Path(gettempdir()).glob(f"{_FOLDER}*"):
-        if is_gone(folder.name.removeprefix(_FOLDER).rpartition("-")[0]):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from elsa_groups.commands.reproduce.differences import (
+    compare_absent,
     compare_copy,
     compare_files,
     compare_ids,
@@ -226,6 +227,26 @@ class TestTypes:
             ("groups.a_2.rejected", {"no_duplicates": 5}, {"no_duplicates": 6}, "artifact"),
         ]
         assert compare_types({"a_2": {"family": "a", "sizes": [2]}}, {"a_2": now}) == ()
+
+    def test_what_is_missing_of_a_type_and_why_is_compared_where_it_is_recorded(self):
+        now = {"family": "a", "sizes": [2], "shape": [3, 2], "sha256": "x"}
+        before = now | {"shape": [4, 2], "sha256": "y", "shortfall": 2, "no_interval": "few"}
+
+        found = compare_types({"a_2": before}, {"a_2": now})
+
+        assert [(d.name, d.recorded, d.present, d.kind) for d in found] == [
+            ("groups.a_2.shortfall", 2, None, "artifact"),
+            ("groups.a_2.no_interval", "few", None, "artifact"),
+        ]
+
+    def test_a_type_without_a_group_is_absent_for_the_recorded_reason(self):
+        before, now = {"absent": {"a_2": "few", "b_2": "none", "c_2": "none"}}, {"absent": {"a_2": "many"}}
+        found = compare_absent(before, now | {"absent": now["absent"] | {"c_2": "none", "d_2": "new"}})
+        assert [(d.name, d.recorded, d.present, d.kind) for d in found] == [
+            ("absent.a_2", "few", "many", "artifact"),
+            ("absent.b_2", "none", None, "artifact"),
+        ]
+        assert compare_absent({}, now) == ()
 
 
 class TestFiles:
