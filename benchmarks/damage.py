@@ -137,8 +137,8 @@ def _converted(content: bytes, dice: random.Random) -> bytes:
     name = dice.choice(table.column_names)
     text = table.set_column(0, name, pa.array(["x" * dice.choice((1, 10_000))] * len(table)))
     empty = pa.nulls(len(table), pa.null())
-    others = (table.slice(1), table.drop_columns([name]), pa.concat_tables([table] * 50))
-    return _as_parquet(dice.choice((*others, text, table.set_column(0, table.column_names[0], empty))))
+    tables = (table.slice(1), table.drop_columns([name]), pa.concat_tables([table] * 50))
+    return _as_parquet(dice.choice((*tables, text, table.set_column(0, table.column_names[0], empty))))
 
 
 def swell(_: bytes, dice: random.Random) -> bytes:

@@ -84,7 +84,7 @@ def _content(text: bytes | None) -> Any:
 
 @contextlib.contextmanager
 def undrawn() -> Iterator[None]:
-    """Leave out pictures, which take most of the time, when groups are drawn and when they are drawn again."""
+    """Leave out pictures, which take most of the time, when groups are drawn and drawn again."""
     with (
         patch.object(files, "figures_of", lambda *_, **__: []),
         patch.object(figures, "draw_histogram", lambda _: Figure()),

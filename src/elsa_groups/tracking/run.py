@@ -304,7 +304,8 @@ def _end(run_id: str, error: BaseException) -> None:
             MlflowClient().set_terminated(run_id, status)
         except Exception as reason:
             log.warning(
-                "run %s could not be ended as %s: %s; the next command that logs to this store ends it",
+                "run %s could not be ended as %s: %s; the next command that logs to this store ends it (if it"
+                " was deleted with its experiment, once that is restored)",
                 run_id, status, first_line(reason),
             )  # fmt: skip
 

@@ -4,6 +4,8 @@ import copy
 
 import pytest
 
+from elsa_groups.base.nested import flatten
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.reproduce.differences import (
     compare_absent,
     compare_copy,
@@ -12,6 +14,10 @@ from elsa_groups.commands.reproduce.differences import (
     compare_lineages,
     compare_types,
 )
+from elsa_groups.settings.plain import plain
+
+# Where something is, and with what one works: no group follows from it.
+PLACES = ("data_dir", "dataset.path", "dataset.urls", "device", "parent", "threads", "user_file", "vectors")
 
 LINEAGE = {
     "schema_version": 1,
@@ -204,6 +210,25 @@ class TestBeside:
             ("settings.families.similar.linkage in config.yaml", "mean", "all", "input"),
         ]
         assert compare_copy("settings", "config.yaml", LINEAGE["settings"], LINEAGE["settings"]) == ()
+
+    def test_every_setting_that_is_changed_or_gone_in_the_copy_is_named_and_counts_unless_it_is_a_place(self):
+        recorded = plain(compose_settings("generate", ["dataset=Demo", "parent=p"]))
+        paths = list(flatten(recorded))
+        assert len(paths) > 50
+        for path in paths:
+            copied = copy.deepcopy(recorded)
+            place = copied
+            *outer, last = path.split(".")
+            for name in outer:
+                place = place[name]
+            for change in (lambda of, name: of.update({name: "another"}), lambda of, name: of.pop(name)):
+                change(place, last)
+                found = compare_copy("settings", "config.yaml", recorded, copied)
+                if flatten(recorded)[path] is None and last not in place:
+                    assert found == ()
+                    continue
+                assert [each.name for each in found] == [f"settings.{path} in config.yaml"]
+                assert (found[0].kind == "environment") == path.startswith(PLACES)
 
     def test_ids_that_one_side_lacks_are_counted_and_not_shown(self):
         (difference,) = compare_ids("users", ["a", "c", "b"], ["e", "b", "d", "f"])
