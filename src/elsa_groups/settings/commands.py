@@ -336,8 +336,10 @@ class EvaluateSettings:
         Names of grouprec.
     n_groups : int
         So many groups of each type are evaluated, the first that were drawn.
-    groups_of_half : int, optional
-        Groups of each type from each half of the users, for intervals; None: no intervals.
+    halves : int, optional
+        Random halves of the users that groups are drawn again from, for intervals; None: no intervals.
+    groups_of_half : int
+        So many groups of each type from each half.
     """
 
     groups_run_id: str
@@ -347,7 +349,8 @@ class EvaluateSettings:
     recommenders: tuple[Recommender, ...] = tuple(Recommender)
     aggregators: tuple[str, ...] = ("ADD", "LMS", "MPL", "AVGNM", "FAI", "GreedyLM", "GFAR", "EPFuzzDA")
     n_groups: int = at_least(1, default=1000)
-    groups_of_half: int | None = at_least(1, default=25)
+    halves: int | None = at_least(2, default=25)
+    groups_of_half: int = at_least(2, default=30)
 
     def __post_init__(self) -> None:
         """Refuse nothing to evaluate, and names that are given twice."""

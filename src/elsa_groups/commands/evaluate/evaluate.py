@@ -1,4 +1,4 @@
-"""Recommend to the groups of a run by several aggregators, and say which leads and whether that can be told."""
+"""Recommend to groups by several aggregators, and say which leads and whether that can be told."""
 
 import logging
 import resource

@@ -123,7 +123,7 @@ def _write_groups(path: Path, evaluation: Evaluation) -> None:
 
 
 def _groups_table(key: str, recommender: str, names: Sequence[str], values: NDArray[np.float64]) -> pa.Table:
-    n_groups, n_aggregators, n_measures = values.shape
+    _, n_aggregators, n_measures = values.shape
     numbers = np.arange(values.size)
     measure, aggregator = numbers % n_measures, numbers // n_measures % n_aggregators
     columns = {

@@ -28,9 +28,6 @@ from elsa_groups.tracking.recorded_parent import recorded_parent
 
 log = logging.getLogger("elsa_groups.cli")
 
-# Halves of the users where the groups run has no intervals of its own.
-_HALVES = 50
-
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
@@ -90,10 +87,10 @@ def draw_halves(
         The recorded groups, which must come out again from all users.
     """
     keys = [*inputs.groups]
-    if settings.groups_of_half is None:
+    if settings.halves is None:
         return {}, dict.fromkeys(keys, "none were asked for")
     try:
-        members, missing = _draw_again(inputs)
+        members, missing = _draw_again(inputs, settings.halves)
     except InputError as error:
         log.warning("no intervals: %s", error)
         return {}, dict.fromkeys(keys, str(error))
@@ -101,10 +98,9 @@ def draw_halves(
     return {key: [half[:first] for half in parts] for key, parts in members.items()}, missing
 
 
-def _draw_again(inputs: Inputs) -> tuple[dict[str, list[Members]], dict[str, str]]:
+def _draw_again(inputs: Inputs, halves: int) -> tuple[dict[str, list[Members]], dict[str, str]]:
     if inputs.parent is None:
         raise InputError("the parent is gone, by which groups are drawn")
-    halves = inputs.asked.evidence.halves or _HALVES
     asked = replace(inputs.asked, evidence=EvidenceSettings(halves=halves))
     runtime, parent, data = runtime_of(asked, ONE), inputs.parent, inputs.interactions
     population = find_population(asked, data, parent.encoder, _choose(inputs, parent), runtime.threads)

@@ -1,4 +1,4 @@
-"""Lists for groups, and how good they are for each member: coupled and decoupled, as grouprec defines them."""
+"""Lists for groups, and how good they are for each member: coupled and decoupled, as grouprec has it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Measured:
     Attributes
     ----------
     protocol : str
-        ``coupled``: by held-out items of members; ``decoupled``: by members' own scores; ``list``: by neither.
+        ``coupled``: by held-out items; ``decoupled``: by members' own scores; ``list``: by neither.
     metric : str
         ``ndcg_at_10`` and so on.
     over_members : str

@@ -52,7 +52,7 @@ def _by_name(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def evaluation_cautions(record: Mapping[str, Any]) -> tuple[Caution, ...]:
-    """Return what a reader must know first: what had been seen of the held-out items, and what is left out."""
+    """Return what a reader must know first: what has been seen of the held-out items, what is left out."""
     facts, found = record["facts"], []
     if facts["history"] != "inputs":
         text = (
@@ -62,8 +62,8 @@ def evaluation_cautions(record: Mapping[str, Any]) -> tuple[Caution, ...]:
         found.append(Caution("Groups have seen what is held out", text))
     if share := facts["trained_share"]:
         text = (
-            f"{share:.0%} of the members were training users of the parent, whose item vectors have seen their"
-            " whole histories. EASE and ItemKNN have not: compare aggregators within a recommender, not"
+            f"{share:.0%} of the members were training users of the parent, whose item vectors have seen"
+            " their whole histories. EASE and ItemKNN have not: compare aggregators within a recommender, not"
             " recommenders. Groups of user_set=test have no such members."
         )
         found.append(Caution("The parent has seen what is held out", text))

@@ -69,7 +69,7 @@ def _means(found: Found, order: Order, aggregator: str) -> dict[str, float]:
 
 
 def metrics_of_orders(orders: Sequence[Order], types: Sequence[str]) -> dict[str, float]:
-    """Return the metrics of an evaluation: coupled nDCG@20 of the first recommender, ``<type>/ndcg_at_20/<name>``."""
+    """Return the metrics: coupled nDCG@20 of the first recommender, ``<type>/ndcg_at_20/<aggregator>``."""
     return {
         f"{order.name}/{_METRIC}/{name}": mean
         for order in headlines(orders)
@@ -103,7 +103,7 @@ def describe_evaluation(orders: Sequence[Order], groups_run: str) -> str:
 
 
 def orders_columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
-    """Return the mean of every measure by columns: one row a type or family, recommender, measure, aggregator."""
+    """Return the mean of every measure and aggregator by columns."""
     rows = [
         (*_which(order), rank, name, order.n_groups, mean)
         for order in orders
