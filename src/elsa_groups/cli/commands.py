@@ -57,6 +57,6 @@ COMMANDS = {
         Command("compare", settings.CompareSettings),
         Command("export", settings.ExportSettings, makes_run=False),
         Command("feasibility", settings.FeasibilitySettings),
-        Command("evaluate", settings.EvaluateSettings, needs=GROUPREC),
+        Command("evaluate", settings.EvaluateSettings, module="evaluate.evaluate", needs=GROUPREC),
     )
 }

@@ -183,6 +183,7 @@ class GenerateSettings:
     baseline: BaselineSettings
     overlap: OverlapSettings
     evidence: EvidenceSettings = EvidenceSettings()
+    evaluate: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no data could satisfy."""

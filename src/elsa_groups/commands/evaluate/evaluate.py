@@ -10,8 +10,8 @@ import numpy as np
 
 from elsa_groups.base.progress import progress
 from elsa_groups.base.stages import stage
-from elsa_groups.commands.evaluate.files import RECORD_FILE, Evaluation, write_files
-from elsa_groups.commands.evaluate.inputs import Inputs, draw_halves, gather_inputs
+from elsa_groups.commands.evaluate.files import Evaluation, write_files
+from elsa_groups.commands.evaluate.inputs import EvaluationInputs, draw_halves, gather_inputs
 from elsa_groups.commands.evaluate.leaders import Order, Values, find_orders, pool_families
 from elsa_groups.commands.evaluate.measuring import Material, Members, measure_groups
 from elsa_groups.commands.evaluate.scorers import Backend, Floats, find_aggregators, find_backends
@@ -19,6 +19,7 @@ from elsa_groups.commands.evaluate.tables import TABLE, closing_text, describe_e
 from elsa_groups.measures.jackknife import share_of_half
 from elsa_groups.settings.commands import EvaluateSettings
 from elsa_groups.settings.plain import as_params
+from elsa_groups.tracking.evaluations import EVALUATION_RECORD
 from elsa_groups.tracking.run import (
     DATASET,
     EVALUATES,
@@ -77,7 +78,7 @@ def evaluate_groups(settings: EvaluateSettings, *, adopt: bool) -> str:
     return run.run_id
 
 
-def _begin(run: RunHandle, settings: EvaluateSettings, inputs: Inputs) -> None:
+def _begin(run: RunHandle, settings: EvaluateSettings, inputs: EvaluationInputs) -> None:
     """Say of the run what it is, and of which groups."""
     groups, record = inputs.groups, inputs.record
     run.set_tags({KIND: "evaluation", EVALUATES: record.run_id})
@@ -94,13 +95,13 @@ def _log(run: RunHandle, evaluation: Evaluation) -> None:
             write_files(folder, evaluation)
         run.log_metrics(metrics_of_orders(evaluation.orders, [*evaluation.groups]))
         run.describe(describe_evaluation(evaluation.orders, evaluation.groups.run_id))
-        run.log_files(folder, but=RECORD_FILE)
+        run.log_files(folder, but=EVALUATION_RECORD)
         run.mark_tables(TABLE)
-        run.log_file(folder / RECORD_FILE)
+        run.log_file(folder / EVALUATION_RECORD)
 
 
 def _measure_all(
-    settings: EvaluateSettings, inputs: Inputs, material: Material, backends: Mapping[str, Backend]
+    settings: EvaluateSettings, inputs: EvaluationInputs, material: Material, backends: Mapping[str, Backend]
 ) -> tuple[list[Values], dict[str, str]]:
     """Measure the groups of every type, and those from halves of the users by the first recommender."""
     members = {key: group.members[: settings.n_groups] for key, group in inputs.groups.items()}
@@ -129,7 +130,7 @@ def _measure_parts(material: Material, backend: Backend, parts: list[Members]) -
     return np.split(together, np.cumsum([len(part) for part in parts])[:-1])
 
 
-def _orders(types: list[Values], settings: EvaluateSettings, inputs: Inputs) -> list[Order]:
+def _orders(types: list[Values], settings: EvaluateSettings, inputs: EvaluationInputs) -> list[Order]:
     """Return the orders of aggregators of every family and type."""
     lineage = inputs.record.lineage
     shown = pool_families(types, {key: group["family"] for key, group in lineage["groups"].items()})
@@ -137,7 +138,7 @@ def _orders(types: list[Values], settings: EvaluateSettings, inputs: Inputs) -> 
     return [order for of in shown for order in find_orders(of, settings.aggregators, share)]
 
 
-def _facts(inputs: Inputs, types: list[Values]) -> dict[str, float | int | str | None]:
+def _facts(inputs: EvaluationInputs, types: list[Values]) -> dict[str, float | int | str | None]:
     """Say what a reader must know: who has held-out items, and what has been seen of them before."""
     members = np.concatenate([group.members.ravel() for group in inputs.groups.values()])
     targets = np.diff(inputs.histories.test.indptr)[members]

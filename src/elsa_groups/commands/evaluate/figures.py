@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from elsa_groups.commands.evaluate.leaders import Order, say_leader
-from elsa_groups.commands.evaluate.measuring import COUPLED, DECOUPLED
+from elsa_groups.commands.evaluate.measures import COUPLED, DECOUPLED
 from elsa_groups.commands.evaluate.tables import headlines
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (

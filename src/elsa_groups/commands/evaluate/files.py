@@ -16,8 +16,9 @@ from elsa_groups.base.digests import file_digest
 from elsa_groups.base.files import write_json
 from elsa_groups.commands.evaluate.figures import order_figures
 from elsa_groups.commands.evaluate.leaders import Order, Values
-from elsa_groups.commands.evaluate.measuring import MEASURED
+from elsa_groups.commands.evaluate.measures import MEASURED
 from elsa_groups.commands.evaluate.page import render_evaluation
+from elsa_groups.commands.evaluate.reading import DIFFERENCES, ORDERS
 from elsa_groups.commands.evaluate.tables import (
     TABLE,
     differences_columns,
@@ -29,12 +30,10 @@ from elsa_groups.report.figures.run import save_pictures
 from elsa_groups.report.tables import mlflow_table
 from elsa_groups.settings.commands import EvaluateSettings
 from elsa_groups.settings.plain import plain
+from elsa_groups.tracking.evaluations import EVALUATION_RECORD
 from elsa_groups.tracking.load import GroupsRun
 
-RECORD_FILE = "evaluation.json"
-PAGE, GROUPS, ORDERS, DIFFERENCES = (
-    *("evaluation.html", "evaluation.parquet", "orders.parquet", "differences.parquet"),
-)
+PAGE, GROUPS = "evaluation.html", "evaluation.parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +87,7 @@ def write_files(folder: Path, evaluation: Evaluation) -> None:
     (folder / PAGE).write_text(page, encoding="utf-8", newline="\n")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-    write_json(folder / RECORD_FILE, record | {"artifacts": digests}, indent=2)
+    write_json(folder / EVALUATION_RECORD, record | {"artifacts": digests}, indent=2)
 
 
 def _record(evaluation: Evaluation) -> dict[str, Any]:

@@ -30,7 +30,7 @@ log = logging.getLogger("elsa_groups.cli")
 
 
 @dataclass(frozen=True, eq=False)
-class Inputs:
+class EvaluationInputs:
     """What recorded groups are evaluated by.
 
     Attributes
@@ -57,7 +57,7 @@ class Inputs:
     histories: KnownHistories
 
 
-def gather_inputs(settings: EvaluateSettings) -> Inputs:
+def gather_inputs(settings: EvaluateSettings) -> EvaluationInputs:
     """Read the groups, the data and the parent, and hold out what lists are judged by."""
     record = open_record(settings.groups_run_id)
     groups = load_groups(settings.groups_run_id, check_store=settings.check_store)
@@ -71,11 +71,11 @@ def gather_inputs(settings: EvaluateSettings) -> Inputs:
         parent = None
     exported = exported_of(groups, asked, interactions, None)
     histories = known_histories(exported, np.arange(interactions.n_users))
-    return Inputs(record, groups, asked, interactions, parent, histories)
+    return EvaluationInputs(record, groups, asked, interactions, parent, histories)
 
 
 def draw_halves(
-    settings: EvaluateSettings, inputs: Inputs
+    settings: EvaluateSettings, inputs: EvaluationInputs
 ) -> tuple[dict[str, list[Members]], dict[str, str]]:
     """Draw groups again from halves of the users, by rows of the data; say why not, by type.
 
@@ -83,7 +83,7 @@ def draw_halves(
     ----------
     settings : EvaluateSettings
         How many groups of each type are wanted of a half.
-    inputs : Inputs
+    inputs : EvaluationInputs
         The recorded groups, which must come out again from all users.
     """
     keys = [*inputs.groups]
@@ -98,7 +98,7 @@ def draw_halves(
     return {key: [half[:first] for half in parts] for key, parts in members.items()}, missing
 
 
-def _draw_again(inputs: Inputs, halves: int) -> tuple[dict[str, list[Members]], dict[str, str]]:
+def _draw_again(inputs: EvaluationInputs, halves: int) -> tuple[dict[str, list[Members]], dict[str, str]]:
     if inputs.parent is None:
         raise InputError("the parent is gone, by which groups are drawn")
     asked = replace(inputs.asked, evidence=EvidenceSettings(halves=halves))
@@ -116,7 +116,7 @@ def _draw_again(inputs: Inputs, halves: int) -> tuple[dict[str, list[Members]], 
     return {key: [rows[half] for half in parts] for key, parts in found.members.items()}, found.missing
 
 
-def _choose(inputs: Inputs, parent: Parent) -> Chosen:
+def _choose(inputs: EvaluationInputs, parent: Parent) -> Chosen:
     """Return the users that groups were drawn from."""
     with TemporaryDirectory() as name:
         if inputs.asked.user_file is not None:

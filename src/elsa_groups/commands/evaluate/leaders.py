@@ -6,10 +6,12 @@ from itertools import combinations
 from statistics import harmonic_mean
 
 import numpy as np
+from numpy.typing import NDArray
 
-from elsa_groups.commands.evaluate.measuring import MEASURED, Measured
-from elsa_groups.commands.evaluate.scorers import Floats
+from elsa_groups.commands.evaluate.measures import MEASURED, ListMeasure
 from elsa_groups.measures.jackknife import find_interval
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ def _pool(name: str, parts: Sequence[Values]) -> Values:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """The paired difference of two aggregators on the same groups.
 
     Attributes
@@ -93,12 +95,12 @@ class Difference:
         """Whether the interval says which is better."""
         return self.low is not None and self.high is not None and (self.low > 0.0 or self.high < 0.0)
 
-    def seen_from(self, name: str) -> "Difference":
+    def seen_from(self, name: str) -> "PairedDifference":
         """Return it as that of an aggregator to the other."""
         if name == self.first:
             return self
         low, high = (None if end is None else -end for end in (self.high, self.low))
-        return Difference(self.second, self.first, -self.mean, low, high, self.error, self.same)
+        return PairedDifference(self.second, self.first, -self.mean, low, high, self.error, self.same)
 
 
 @dataclass(frozen=True)
@@ -111,29 +113,29 @@ class Order:
         Type or family.
     recommender : str
         Whose scores were aggregated.
-    measured : Measured
+    measured : ListMeasure
         By what.
     n_groups : int
         Over how many groups: those with a member who has held-out items.
     means : mapping of str to float
         By aggregator, in descending order.
-    differences : tuple of Difference
+    differences : tuple of PairedDifference
         Of all pairs; none where nothing says how exactly they are known.
     """
 
     name: str
     recommender: str
-    measured: Measured
+    measured: ListMeasure
     n_groups: int
     means: Mapping[str, float]
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[PairedDifference, ...] = ()
 
     @property
     def leader(self) -> str:
         """The aggregator of the highest mean."""
         return next(iter(self.means))
 
-    def to_leader(self) -> dict[str, Difference]:
+    def to_leader(self) -> dict[str, PairedDifference]:
         """Return the difference of the leader to every other aggregator, by the other's name."""
         found = [each for each in self.differences if self.leader in (each.first, each.second)]
         seen = [each.seen_from(self.leader) for each in found]
@@ -172,7 +174,7 @@ def _known(values: Floats) -> Floats:
 
 def _differences(
     aggregators: Sequence[str], values: Floats, halves: Sequence[Floats], share: float
-) -> Iterator[Difference]:
+) -> Iterator[PairedDifference]:
     """Yield the difference of every pair, with its interval where every half has groups."""
     counts = [len(half) for half in halves]
     for (a, first), (b, second) in combinations(enumerate(aggregators), 2):
@@ -182,7 +184,7 @@ def _differences(
             means = np.array([(half[:, a] - half[:, b]).mean() for half in halves])
             interval = find_interval(apart, means, harmonic_mean(counts), share, least=-np.inf)
         ends = (interval.low, interval.high, interval.standard_error) if interval else ()
-        yield Difference(first, second, float(apart.mean()), *ends, same=not apart.any())
+        yield PairedDifference(first, second, float(apart.mean()), *ends, same=not apart.any())
 
 
 def say_leader(order: Order) -> str:

@@ -8,54 +8,14 @@ from grouprec.aggregators import Aggregator, normalize_mgains
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from elsa_groups.commands.evaluate.measures import COUPLED, CUTOFFS, DECOUPLED, LENGTH, PER_MEMBER
 from elsa_groups.commands.evaluate.scorers import Backend, Floats
 from elsa_groups.commands.export.group_histories import KnownHistories
 
 Members = NDArray[np.int64]
 
-LENGTH = 20
-CUTOFFS = (10, 20)
-COUPLED, DECOUPLED, LIST = "coupled", "decoupled", "list"
-OVER_MEMBERS = ("mean", "min", "minmax", "jain")
 # Scores of members that are held at a time: 16 MiB.
 _SCORES_PER_BLOCK = 2**21
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One number a list.
-
-    Attributes
-    ----------
-    protocol : str
-        ``coupled``: by held-out items; ``decoupled``: by members' own scores; ``list``: by neither.
-    metric : str
-        ``ndcg_at_10`` and so on.
-    over_members : str
-        ``mean``, ``min``, ``minmax`` (min / max) or ``jain``; empty where a list has one value.
-    """
-
-    protocol: str
-    metric: str
-    over_members: str = ""
-
-    @property
-    def name(self) -> str:
-        """All of it in one word."""
-        return "/".join(part for part in (self.protocol, self.metric, self.over_members) if part)
-
-
-_PER_MEMBER = [f"{metric}_at_{k}" for metric in ("ndcg", "recall") for k in CUTOFFS]
-MEASURED = (
-    *(
-        Measured(protocol, metric, over)
-        for protocol in (COUPLED, DECOUPLED)
-        for metric in _PER_MEMBER
-        for over in OVER_MEMBERS
-    ),
-    *(Measured(LIST, f"novelty_at_{k}") for k in CUTOFFS),
-)
-HEADLINES = tuple(Measured(protocol, "ndcg_at_20", "mean") for protocol in (COUPLED, DECOUPLED))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +80,10 @@ def _measure_block(material: Material, backend: Backend, members: Members) -> Fl
     lists = make_lists(material.aggregators, scores, places, histories.train[users])
     targets = histories.test[users].toarray() > 0
     per_member = {
-        COUPLED: judge(lists, targets.astype(np.float64), targets, places),
-        DECOUPLED: judge(lists, np.maximum(scores, 0.0), top_of(scores), places),
+        COUPLED: judge_lists(lists, targets.astype(np.float64), targets, places),
+        DECOUPLED: judge_lists(lists, np.maximum(scores, 0.0), top_of(scores), places),
     }
-    judged = [over_members(per_member[of][m]) for of in (COUPLED, DECOUPLED) for m in range(len(_PER_MEMBER))]
+    judged = [over_members(per_member[of][m]) for of in (COUPLED, DECOUPLED) for m in range(len(PER_MEMBER))]
     novelty = [_mean_of_list(material.novelty, lists[:, :, :k])[..., None] for k in CUTOFFS]
     return np.concatenate([*judged, *novelty], axis=2)
 
@@ -173,7 +133,7 @@ def top_of(scores: Floats) -> NDArray[np.bool_]:
     return top
 
 
-def judge(lists: Members, gains: Floats, relevant: NDArray[np.bool_], places: Members) -> list[Floats]:
+def judge_lists(lists: Members, gains: Floats, relevant: NDArray[np.bool_], places: Members) -> list[Floats]:
     """Return nDCG and recall at 10 and 20 of each list for each member.
 
     Parameters

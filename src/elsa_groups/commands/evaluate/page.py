@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elsa_groups.commands.evaluate.leaders import Order
-from elsa_groups.commands.evaluate.measuring import COUPLED, DECOUPLED
+from elsa_groups.commands.evaluate.measures import COUPLED, DECOUPLED
 from elsa_groups.commands.evaluate.tables import headlines, leaders_rows
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.page import open_template

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elsa_groups.commands.evaluate.leaders import Order, say_leader
-from elsa_groups.commands.evaluate.measuring import (
+from elsa_groups.commands.evaluate.measures import (
     COUPLED,
     DECOUPLED,
     HEADLINES,
     LIST,
     OVER_MEMBERS,
-    Measured,
+    ListMeasure,
 )
 from elsa_groups.report.tables import Row
 
@@ -18,7 +18,7 @@ TABLE = "leaders.json"
 _METRIC = "ndcg_at_20"
 _IN_TABLE = (*(("ndcg_at_20", over) for over in OVER_MEMBERS), ("recall_at_20", "mean"))
 
-Found = Mapping[tuple[str, str, Measured], Order]
+Found = Mapping[tuple[str, str, ListMeasure], Order]
 
 
 def index_orders(orders: Sequence[Order]) -> Found:
@@ -57,8 +57,8 @@ def leaders_rows(orders: Sequence[Order]) -> list[Row]:
 
 def _means(found: Found, order: Order, aggregator: str) -> dict[str, float]:
     protocol = order.measured.protocol
-    wanted = [Measured(protocol, metric, over) for metric, over in _IN_TABLE] + [
-        Measured(LIST, "novelty_at_20")
+    wanted = [ListMeasure(protocol, metric, over) for metric, over in _IN_TABLE] + [
+        ListMeasure(LIST, "novelty_at_20")
     ]
     return {
         "_".join(part for part in (each.metric, each.over_members) if part): found[
