@@ -52,7 +52,7 @@ class RankedRuns:
         return np.asarray(rankdata(-self.means, axis=1))
 
     def told(self) -> dict[tuple[str, str], list[int]]:
-        """Return by pair of aggregators, for each run, 1 where the first is told above the second, -1 below."""
+        """Return by pair of aggregators, for each run: 1, the first is told above the second, -1 below."""
         found = {}
         for first, second in combinations(self.aggregators, 2):
             each = [_told(order, first, second) for order in self.orders]
@@ -233,6 +233,11 @@ def say_conclusions(ranked: RankedRuns) -> list[str]:
     if never:
         sentences.append(f"{never} pairs are told in none.")
     return sentences
+
+
+def _say_runs(runs: Sequence[int], told: Sequence[int], sign: int) -> str:
+    which = [run + 1 for run, each in zip(runs, told, strict=True) if each == sign]
+    return f"run{'s' if len(which) > 1 else ''} {say_numbers(which)}"
 
 
 def orders_rows(ranked: Sequence[RankedRuns]) -> list[Row]:
