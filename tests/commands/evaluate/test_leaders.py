@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from elsa_groups.commands.evaluate.leaders import (
-    PairedDifference,
     Order,
+    PairedDifference,
     Values,
     find_orders,
     pool_families,
@@ -128,7 +128,9 @@ def test_families_of_several_sizes_are_pooled_group_by_group():
     ],
 )
 def test_leaders_are_told_in_words(differences, expected):
-    pairs = [PairedDifference("ADD", name, *ends) for name, ends in zip(("MPL", "LMS"), differences, strict=False)]
+    pairs = [
+        PairedDifference("ADD", name, *ends) for name, ends in zip(("MPL", "LMS"), differences, strict=False)
+    ]
     means = {"ADD": 0.3, "MPL": 0.2, "LMS": 0.1}
     assert say_leader(Order("a", "parent", HEADLINES[0], 75, means, tuple(pairs))) == expected
 

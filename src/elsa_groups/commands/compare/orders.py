@@ -1,7 +1,7 @@
 """Whether the order of aggregators depends on the settings that groups were drawn by."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -204,40 +204,41 @@ def _tau_b(first: Floats, second: Floats) -> Floats:
 
 def say_conclusions(ranked: RankedRuns) -> list[str]:
     """Say in words what holds in all runs, what is told both ways, and what is not told everywhere."""
-    n_runs, told = len(ranked.runs), ranked.told()
+    told = ranked.told()
     leaders = Counter(order.leader for order in ranked.orders)
     who = ", ".join(f"{name} in {count}" for name, count in leaders.most_common())
-    sentences = [f"Of {n_runs} runs the highest mean is of {who}."]
-    above: dict[str, list[str]] = {}
-    both, some, never = [], 0, 0
-    for (first, second), each in told.items():
-        up, down = each.count(1), each.count(-1)
-        if n_runs in (up, down):
-            higher, lower = (first, second) if up else (second, first)
-            above.setdefault(higher, []).append(lower)
-        elif up and down:
-            which = [
-                say_numbers([r + 1 for r, t in zip(ranked.runs, each, strict=True) if t == s])
-                for s in (1, -1)
-            ]
-            both.append(f"{first} above {second} in {which[0]}, below it in {which[1]}")
-        else:
-            some, never = some + bool(up or down), never + (not up and not down)
-    ordered = sorted(above.items(), key=lambda item: -len(item[1]))
-    holds = "; ".join(f"{name} above {', '.join(lower)}" for name, lower in ordered)
-    sentences.append(f"Told in all of them: {holds or 'nothing'}.")
+    both = [pair for pair, each in told.items() if {1, -1} <= {*each}]
+    alike = {(a, b) if each[0] > 0 else (b, a) for (a, b), each in told.items() if {*each} in ({1}, {-1})}
+    never = sum(not any(each) for each in told.values())
+    some = len(told) - len(both) - len(alike) - never
+    sentences = [
+        f"Of {len(ranked.runs)} runs the highest mean is of {who}.",
+        f"Told in all of them: {_say_above(alike) or 'nothing'}.",
+    ]
     if both:
-        sentences.append(f"Told one way in some runs and the other way in others: {'; '.join(both)}.")
+        turned = "; ".join(_say_turned(ranked, pair, told[pair]) for pair in both)
+        sentences.append(f"Told one way in some runs and the other way in others: {turned}.")
     if some:
-        sentences.append(f"{some} more pairs are told in some runs only, never the other way.")
+        sentences.append(f"Told in some runs only, never the other way: {some} of {len(told)} pairs.")
     if never:
-        sentences.append(f"{never} pairs are told in none.")
+        sentences.append(f"Told in none: {never} of {len(told)} pairs.")
     return sentences
 
 
-def _say_runs(runs: Sequence[int], told: Sequence[int], sign: int) -> str:
-    which = [run + 1 for run, each in zip(runs, told, strict=True) if each == sign]
-    return f"run{'s' if len(which) > 1 else ''} {say_numbers(which)}"
+def _say_above(pairs: Set[tuple[str, str]]) -> str:
+    """Say which aggregators are above which; those that are above the same ones together."""
+    lower = {high: tuple(sorted(low for other, low in pairs if other == high)) for high, _ in sorted(pairs)}
+    together: dict[tuple[str, ...], list[str]] = {}
+    for high in sorted(lower, key=lambda name: -len(lower[name])):
+        together.setdefault(lower[high], []).append(high)
+    return "; ".join(f"{', '.join(high)} above {', '.join(low)}" for low, high in together.items())
+
+
+def _say_turned(ranked: RankedRuns, pair: tuple[str, str], told: Sequence[int]) -> str:
+    high, low = (
+        [run + 1 for run, each in zip(ranked.runs, told, strict=True) if each == sign] for sign in (1, -1)
+    )
+    return f"{pair[0]} above {pair[1]} in {say_numbers(high)}, below in {say_numbers(low)}"
 
 
 def orders_rows(ranked: Sequence[RankedRuns]) -> list[Row]:
