@@ -334,7 +334,7 @@ class EvaluateSettings:
     recommenders : tuple of Recommender
         Whose scores are aggregated; the first has intervals.
     aggregators : tuple of str
-        Names of grouprec.
+        Names of grouprec, or GFARUnseen.
     n_groups : int
         So many groups of each type are evaluated, the first that were drawn.
     halves : int, optional

@@ -241,6 +241,18 @@ def test_a_list_is_shorter_where_few_items_are_left():
     assert found["list/novelty_at_10"] == pytest.approx(-np.log2(1 / 3))
 
 
+def test_gfar_counts_relevant_items_among_those_that_are_left_if_asked_to(backends, histories, members):
+    scores = backends["EASE"].score(np.arange(40))
+    (lists,) = make_lists(find_aggregators(["GFARUnseen"]), scores, members, histories.train).transpose(
+        1, 0, 2
+    )
+    scaled = normalize_mgains(scores, "minmax")
+    for group, found in zip(members, lists, strict=True):
+        left = np.setdiff1d(np.arange(60), histories.train[group].indices)
+        expected = left[plain_list("GFAR", scaled[group][:, left], set())]
+        assert [item for item in found.tolist() if item >= 0] == expected.tolist()
+
+
 def test_vectors_score_by_dot_products_of_those_who_have_them():
     vectors = np.array([[1, 0], [0.6, 0.8]], np.float32)
     items = np.array([[1, 2], [3, -1], [0, 1]], np.float32)

@@ -67,6 +67,13 @@ def evaluation_cautions(record: Mapping[str, Any]) -> tuple[Caution, ...]:
             " recommenders. Groups of user_set=test have no such members."
         )
         found.append(Caution("The parent has seen what is held out", text))
+    if "GFAR" in record["settings"]["aggregators"]:
+        text = (
+            "As in grouprec, GFAR counts the 20 best items of each member before seen items are excluded: few"
+            " of them can be recommended, and its lists are worse than they need be. GFARUnseen counts them"
+            " afterwards."
+        )
+        found.append(Caution("GFAR is at a disadvantage", text))
     found += [Caution(f"{name} is left out", f"{why}.") for name, why in record["left_out"].items()]
     reasons: dict[str, list[str]] = {}
     for key, reason in record["no_intervals"].items():

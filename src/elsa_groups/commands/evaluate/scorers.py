@@ -5,13 +5,13 @@ rows of the data, and items those that some training history has, numbered as th
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from grouprec import Dataset
-from grouprec.aggregators import Aggregator, SequentialAggregator, available
+from grouprec.aggregators import Aggregator, GFARAggregator, SequentialAggregator, available
 from grouprec.aggregators import get as get_aggregator
 from grouprec.backends import EASE, ItemKNN, Popularity
 from grouprec.backends import Random as RandomScores
@@ -108,6 +108,22 @@ class FixedRandom(RandomScores):  # type: ignore[misc]
         return scores
 
 
+class GFARUnseen(GFARAggregator):  # type: ignore[misc]
+    """GFAR whose 20 relevant items of each member are taken among those that may be recommended.
+
+    grouprec's own takes them among all items, seen ones included, which it may not recommend: of 20 items
+    few are left, and equal scores of 0 fill the list by the order of items.
+    """
+
+    name = "GFARUnseen"
+
+    def aggregate(self, scores: Floats, k: int, *, exclude: Iterable[int] | None = None) -> NDArray[np.int64]:
+        """Return the first k items by GFAR, as if there were no others than those that are left."""
+        left = np.setdiff1d(np.arange(scores.shape[1]), [*(exclude or ())])
+        chosen: NDArray[np.int64] = left[super().aggregate(scores[:, left], k)]
+        return chosen
+
+
 def training_dataset(histories: KnownHistories) -> Dataset:
     """Return training histories as grouprec's Dataset."""
     users, items = histories.train.nonzero()
@@ -165,13 +181,11 @@ def find_aggregators(names: Sequence[str]) -> dict[str, Aggregator]:
     InputError
         If there is no such aggregator, or it needs several rounds.
     """
-    found = {}
-    for name in names:
-        if name not in available():
-            raise InputError(
-                f"aggregators: expected some of {', '.join(available())}, got {name}; correct it"
-            )
-        found[name] = get_aggregator(name)
-        if isinstance(found[name], SequentialAggregator):
+    known = [*available(), GFARUnseen.name]
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"aggregators: expected some of {', '.join(known)}, got {unknown[0]}; correct it")
+    found = {name: GFARUnseen() if name == GFARUnseen.name else get_aggregator(name) for name in names}
+    for name, aggregator in found.items():
+        if isinstance(aggregator, SequentialAggregator):
             raise InputError(f"aggregators: expected those of a single list, got {name}, which is of several")
     return found
