@@ -276,6 +276,7 @@ def _page_parts() -> dict[str, Any]:
         "notes": ("similar_3 has 2 groups fewer than asked for: nobody is left.",),
         "evidence": evidence,
         "examples": examples,
+        "methods": "We drew groups of users of *Demo* & more [@vancura2022elsa].\n",
     }
 
 

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
 from elsa_groups.commands.generate import files
+from elsa_groups.report.figures import run as figures
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -119,8 +121,9 @@ def kept_process() -> Iterator[None]:
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Draw no pictures of groups, which take longest."""
     patch.setattr(files, "figures_of", lambda *_, **__: [])
-    patch.setattr(files, "draw_histogram", repr)
-    patch.setattr(files, "save_png", lambda text, path: path.write_text(text))
+    patch.setattr(figures, "draw_histogram", lambda _: Figure())
+    patch.setattr(figures, "save_png", lambda _, path: path.write_bytes(b""))
+    patch.setattr(figures, "save_svg", lambda _, path: path.write_text('<svg viewBox="0 0 1 1"></svg>'))
 
 
 def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = None) -> Launch:

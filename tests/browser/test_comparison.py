@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elsa_groups.commands.compare.agreement import Agreement, draw_agreement
+from elsa_groups.commands.compare.agreement import Agreement
 from elsa_groups.commands.compare.comparison import compare_groups_runs
 from elsa_groups.commands.compare.page import render_comparison
-from elsa_groups.report.figures.style import save_png
-from elsa_groups.report.page import Picture
+from elsa_groups.commands.compare.trends import metric_figures
+from elsa_groups.report.figures.run import save_pictures
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = (500, 1280)
+WIDTHS = (390, 700, 1280)
 SCHEMES = ("light", "dark")
 
 
@@ -34,9 +34,8 @@ def page_of_ten(make_compared, tmp_path_factory) -> Path:
     shares = np.full((10, 10), 0.5)
     agreements = {key: Agreement(key, shares, shares) for key in comparison.keys}
     folder = tmp_path_factory.mktemp("comparison")
-    save_png(draw_agreement([agreements["similar_3"]]), folder / "figure.png")
-    picture = Picture("A figure", "What it shows", (folder / "figure.png").read_bytes())
-    page = render_comparison(comparison, agreements=agreements, pictures=[picture], command="mlflow run .")
+    pictures = save_pictures(folder, metric_figures(comparison))
+    page = render_comparison(comparison, agreements=agreements, pictures=pictures, command="mlflow run .")
     (folder / "comparison.html").write_text(page, encoding="utf-8")
     return folder / "comparison.html"
 
@@ -51,7 +50,9 @@ def test_the_page_fits_asks_for_nothing_and_axe_finds_nothing(browser, page_of_t
         page.goto(page_of_ten.as_uri())
 
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+        assert page.evaluate(
+            "[...document.querySelectorAll('figure svg')].map(drawn => drawn.clientWidth > 200)"
+        ) == [True]
         assert [url for url in asked if not url.startswith("data:")] == [page_of_ten.as_uri()]
         assert said == []
         found = axe.Axe().run(page).response["violations"]

@@ -100,9 +100,9 @@ def test_the_report_is_whole_in_the_artifact_pane(page, shown):
     assert frame.get_attribute("sandbox") == "allow-scripts"
     inside = page.frame_locator("iframe[sandbox]")
     inside.get_by_role("heading", name="Groups from Demo").wait_for()
-    pictures = inside.locator("img")
-    assert pictures.count() > 6
-    assert pictures.evaluate_all("images => images.every(image => image.naturalWidth > 0)")
+    inside.locator("figure svg").first.wait_for()
+    assert inside.locator("figure svg").first.bounding_box()["width"] > 200
+    assert inside.locator("figure svg").count() > 6
 
 
 def test_a_histogram_is_a_picture_in_the_artifact_pane(page, shown):

@@ -107,8 +107,8 @@ def test_runs_of_a_parent_are_compared_in_a_run_below_it_that_is_no_groups_run(p
         path.relative_to(place.artifacts(run_id)).as_posix() for path in place.artifacts(run_id).rglob("*.*")
     }
     assert files == {
-        "comparison.html", "comparison.csv", "settings.json", "figures/agreement.png",
-        "figures/over_thresholds.similar.quantile.png",
+        "comparison.html", "comparison.csv", "settings.json",
+        "figures/over_thresholds.similar.quantile.png", "figures/over_thresholds.similar.quantile.svg",
     }  # fmt: skip
     table = mlflow.load_table("settings.json", run_ids=[run_id])
     assert list(table["run_id"]) == place.runs

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,7 @@ KEYS = {
     "opposing_4_1": (4, 1),
     "random_3": (3,),
 }
-FIGURES = (
-    "pairs", "similarity", "within_across", "recommendation_overlap", "overlap", "participation", "map",
-)  # fmt: skip
+FIGURES = ("similarity", "recommendation_overlap", "pairs", "map")
 COMMON = {
     "groups",
     "similarity_mean",
@@ -141,15 +140,30 @@ def test_every_key_has_the_metrics_of_the_contract_and_no_others(child):
 
 def test_every_artifact_of_the_contract_is_there(files):
     found = {path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()}
-    expected = {"thresholds.json", "config.yaml", "lineage.json", "groups/summary.json", "report.html"}
-    expected |= {"evidence.parquet"}
+    expected = {"thresholds.json", "config.yaml", "lineage.json", "report.html", "evidence.parquet"}
+    expected |= {"groups/summary.json", "groups/groups.json"}
+    expected |= {"paper/methods.md", "paper/groups.tex", "paper/references.bib"}
     for key in KEYS:
         expected |= {f"groups/{key}{end}" for end in (".npy", ".parquet", "_ids.npy", "_measures.parquet")}
-        expected |= {f"histograms/{key}.png", f"histograms/{key}.json", f"overlap/{key}.csv"}
-    expected |= {f"figures/{name}.png" for name in FIGURES}
+        expected |= {f"histograms/{key}{end}" for end in (".json", ".png", ".svg")} | {f"overlap/{key}.csv"}
+    expected |= {f"figures/{name}{end}" for name in FIGURES for end in (".png", ".svg")}
     # What differs from the commit is kept where something does.
     dirty = json.loads((files / "lineage.json").read_text())["environment"]["code"].get("dirty")
     assert found == expected | ({"code.diff"} if dirty else set())
+
+
+def test_the_text_for_a_paper_is_of_this_run(files):
+    record = json.loads((files / "lineage.json").read_text())
+    summary = json.loads((files / "groups" / "summary.json").read_text())
+    methods, table = ((files / "paper" / name).read_text() for name in ("methods.md", "groups.tex"))
+    assert f"run {record['run_id']} " in methods
+    assert all(f"{record['thresholds'][name]:.4f} (the" in methods for name in ("similar", "divergent"))
+    for values in summary["data"]:
+        row = dict(zip(summary["columns"], values, strict=True))
+        mean = f"{row['similarity_mean']:.3f}"
+        told = f"{row['key'].partition('_')[0]} {'+'.join(row['key'].split('_')[1:])}"
+        assert re.search(rf"{mean}[^,;]* in {re.escape(told)}[,;. ]", methods)
+        assert f"    {told} & 75 & " in table
 
 
 def test_the_three_forms_of_the_groups_agree(files, parent_files):
@@ -262,12 +276,12 @@ def test_the_report_shows_the_first_groups_of_every_key(child, files):
     page = (files / "report.html").read_text()
     assert len(page) < 3_000_000
     assert f"-P groups_run_id={child.info.run_id}<" in page
-    assert page.count("<img alt=") == len(FIGURES) + len(KEYS)
+    assert page.count("<svg ") == len(FIGURES) + len(KEYS)
     for key in KEYS:
         for group in np.load(files / f"groups/{key}_ids.npy")[:2]:
             assert all(f"<bdi>{user}</bdi>" in page for user in group)
     wrong = [child.data.metrics[f"{key}/wrong_pair_share"] for key in KEYS]
-    assert ("Groups hold wrong pairs" in page) == (max(wrong) > 0)
+    assert ("Groups hold pairs that break the rule" in page) == (max(wrong) > 0)
 
 
 def test_lineage_names_what_made_the_groups(child, parent, files, parent_files):

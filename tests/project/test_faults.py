@@ -217,7 +217,7 @@ def terminated(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
 
 
 def broken_code(place: Place, patch: pytest.MonkeyPatch) -> list[str]:
-    return raising(patch, "elsa_groups.commands.generate.files.draw_histogram", ZeroDivisionError("of mine"))
+    return raising(patch, "elsa_groups.report.figures.run.draw_histogram", ZeroDivisionError("of mine"))
 
 
 def full_disk(place: Place, patch: pytest.MonkeyPatch) -> list[str]:

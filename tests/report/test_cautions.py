@@ -54,8 +54,8 @@ def test_pairs_that_break_the_rule_are_told_from_the_first():
     told = cautions({"wrong_pair_share": 0.01})
     assert told == {
         "Groups hold pairs that break the rule": "At least one pair of members is on the wrong side of its"
-        " threshold in similar_3 (1 of 100 groups, 1.0%). Whoever joins need not meet it with every member, unless the family's"
-        " linkage is all."
+        " threshold in similar_3 (1 of 100 groups, 1.0%). Whoever joins need not meet it with every member,"
+        " unless the family's linkage is all."
     }
 
 

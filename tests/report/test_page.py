@@ -78,7 +78,7 @@ def table_of(root: Element, name: str) -> list[list[str]]:
 
 
 def check_numbers(lines, rows, columns):
-    """Every cell is a number of the summary, as exactly as it is written; undefined only where it is not there."""
+    """Every cell is a number of the summary, as exactly as written; undefined only where it is not there."""
     for line, row in zip(lines, rows, strict=True):
         assert line[0] == row["key"]
         for name, cell in zip(columns, line[1:], strict=True):
@@ -237,7 +237,8 @@ def test_the_head_says_what_was_asked_and_what_came(page_parts):
     n_wrong = sum(row["wrong_pair_share"] * row["groups"] for row in rows)
     assert [line.text for line in head.all("dd")] == [
         f"5 groups of 2 types, from a mean similarity of {low['similarity_mean']:.3f} ({low['key']}) to"
-        f" {high['similarity_mean']:.3f} ({high['key']}); {n_wrong:.0f} of them hold a pair that breaks the rule",
+        f" {high['similarity_mean']:.3f} ({high['key']}); {n_wrong:.0f} of them hold a pair"
+        " that breaks the rule",
         "similar 3 · opposing 2+1; similar from the 0.9 quantile, divergent up to 0.95; seed 42",
         f"{n_pairs} interactions of 8 users with 8 items; groups are drawn from all users",
     ]
@@ -398,3 +399,8 @@ def test_of_many_types_one_of_each_family_has_an_example_that_is_open(page_parts
     opened = [group for group in root.classed("group") if group not in folded]
     assert len(root.classed("group")) == len(rows) * len(page_parts["examples"]["opposing_2_1"])
     assert len(opened) == 2
+
+
+def test_the_methods_paragraph_is_there_to_be_copied(page_parts):
+    (text,) = read(page_parts).classed("copied")
+    assert text.text == page_parts["methods"].strip()

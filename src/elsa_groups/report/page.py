@@ -83,6 +83,7 @@ def render_page(
     notes: Sequence[str],
     evidence: Mapping[str, Sequence[BaselineComparison]],
     examples: Mapping[str, Sequence[ExampleGroup]],
+    methods: str,
 ) -> str:
     """Return the page as HTML, the same for the same arguments.
 
@@ -104,6 +105,8 @@ def render_page(
         Measures beside random groups, by group type; the page shows the foremost.
     examples : mapping of str to sequence of ExampleGroup
         Groups to judge, by group type.
+    methods : str
+        How the groups were drawn, as a paper says it.
 
     Notes
     -----
@@ -125,6 +128,7 @@ def render_page(
         asked_users=describe_users(record["settings"]),
         outcome=_outcome(rows),
         filtered=_filtered(rows),
+        methods=methods,
         version=__version__,
     )
 

@@ -421,7 +421,7 @@ def _load(key: str, files: RecordedFiles) -> UserGroups:
     }
     try:
         path = files.read(name)
-        table = read_table(path, [*expected, "user_id"], members.size)
+        table = read_columns(path, [*expected, "user_id"], members.size)
         different = [column for column in expected if not np.array_equal(table[column], expected[column])]
         user_ids = ids_of(table)
     except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
@@ -433,7 +433,7 @@ def _load(key: str, files: RecordedFiles) -> UserGroups:
     return UserGroups(key, group["family"], sizes, members, user_ids.reshape(members.shape))
 
 
-def read_table(path: Path, columns: list[str], n_rows: int) -> pa.Table:
+def read_columns(path: Path, columns: list[str], n_rows: int) -> pa.Table:
     """Return columns of a parquet file, unless it says that they take more than their rows could.
 
     Parameters

@@ -14,9 +14,9 @@ Floats = NDArray[np.float64]
 
 def limits_of(thresholds: Mapping[str, Any]) -> Limits:
     """Return the thresholds of a record."""
-    band = thresholds.get("band_low"), thresholds.get("band_high")
-    similar, divergent = float(thresholds["similar"]), float(thresholds["divergent"])
-    return Limits(similar, divergent, None if None in band else (float(band[0]), float(band[1])))
+    low, high = thresholds.get("band_low"), thresholds.get("band_high")
+    band = None if low is None or high is None else (float(low), float(high))
+    return Limits(float(thresholds["similar"]), float(thresholds["divergent"]), band)
 
 
 def strictest_limits(limits: Sequence[Limits]) -> Limits | None:

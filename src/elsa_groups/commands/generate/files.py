@@ -33,6 +33,9 @@ from elsa_groups.report.cautions import Caution, find_cautions, say_missing
 from elsa_groups.report.examples import MemberHistories, first_groups
 from elsa_groups.report.figures.run import figures_of, histograms_of, save_histogram, save_picture
 from elsa_groups.report.page import describe_users, render_page
+from elsa_groups.report.paper.latex import groups_table
+from elsa_groups.report.paper.methods import methods_paragraph
+from elsa_groups.report.paper.references import write_bibliography
 from elsa_groups.report.pictures import Picture
 from elsa_groups.report.tables import (
     BROWSED_UP_TO,
@@ -52,6 +55,8 @@ from elsa_groups.tracking.parent import Parent
 
 REPORT = "report.html"
 SUMMARY_TABLE, GROUPS_TABLE = "groups/summary.json", "groups/groups.json"
+# Text for a paper.
+PAPER = "paper"
 USER_FILE = "user_file.txt"
 # Arrays of user ids take four bytes a letter: larger ones are in the parquet file alone.
 _IDS_UP_TO = 10_000
@@ -107,6 +112,12 @@ class Generation:
             settings=plain(self.settings),
         )
 
+    def environment(self) -> dict[str, Any]:
+        """Return the part of the record that says what ran."""
+        runtime = self.drawn.runtime
+        device = "cpu" if runtime.device == "cpu" else "cuda"
+        return environment_record(self.code, device=device, threads=runtime.threads)
+
 
 @stage("figures and report")
 def write_artifacts(folder: Path, generation: Generation) -> None:
@@ -128,7 +139,8 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     if generation.code.diff:
         (folder / CODE_DIFF).write_bytes(generation.code.diff)
     _write_population(folder, interactions, drawn.population)
-    page = _render(generation, origin, rows, _write_pictures(folder, drawn))
+    methods = _write_paper(folder / PAPER, origin | {"environment": generation.environment()}, rows)
+    page = _render(generation, origin, rows, _write_pictures(folder, drawn), methods)
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
 
 
@@ -140,6 +152,19 @@ def _write_population(folder: Path, interactions: Interactions, population: Popu
         (folder / "history").mkdir()
         for name, part in (("inputs", population.histories), ("targets", population.targets)):
             write_history(folder / "history" / f"{name}.parquet", part, interactions)
+
+
+def _write_paper(folder: Path, record: dict[str, Any], rows: list[Row]) -> str:
+    """Write what a paper says of the groups: methods, table and references; return the methods."""
+    folder.mkdir()
+    texts = {
+        "methods.md": methods_paragraph(record, rows),
+        "groups.tex": groups_table(record, rows),
+        "references.bib": write_bibliography(record),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    return texts["methods.md"]
 
 
 def _write_pictures(folder: Path, drawn: Drawn) -> list[Picture]:
@@ -183,7 +208,9 @@ def _write_type(folder: Path, interactions: Interactions, drawn: Drawn, result: 
     write_overlap(folder / "overlap" / f"{key}.csv", result.overlap, users.shape[1])
 
 
-def _render(generation: Generation, origin: dict[str, Any], rows: list[Row], pictures: list[Picture]) -> str:
+def _render(
+    generation: Generation, origin: dict[str, Any], rows: list[Row], pictures: list[Picture], methods: str
+) -> str:
     """Return the page that tells what there is to see."""
     drawn, parent = generation.drawn, generation.parent
     family_of = {kind.name: kind.family for kind in generation.settings.types}
@@ -202,6 +229,7 @@ def _render(generation: Generation, origin: dict[str, Any], rows: list[Row], pic
             groups.key: first_groups(groups, family_of[groups.key], histories, users, limits)
             for groups in (result.groups for result in drawn.results)
         },
+        methods=methods,
     )
 
 
@@ -229,11 +257,7 @@ def write_lineage(folder: Path, generation: Generation) -> dict[str, Any]:
         groups={result.groups.key: _type_record(result, drawn) for result in drawn.results},
         absent=drawn.absent,
         artifacts=folder_digests(folder),
-        environment=environment_record(
-            generation.code,
-            device="cpu" if drawn.runtime.device == "cpu" else "cuda",
-            threads=drawn.runtime.threads,
-        ),
+        environment=generation.environment(),
     )
     write_json(folder / LINEAGE, lineage, indent=2)
     return lineage

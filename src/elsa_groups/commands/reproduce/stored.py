@@ -13,11 +13,11 @@ from elsa_groups.base.digests import folder_digests
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json, read_yaml
 from elsa_groups.base.nested import flatten
-from elsa_groups.commands.generate.files import REPORT
+from elsa_groups.commands.generate.files import PAPER, REPORT
 from elsa_groups.commands.reproduce.differences import Difference, compare_copy, compare_files, compare_ids
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
-from elsa_groups.tracking.load import Record, ids_of, read_table
+from elsa_groups.tracking.load import Record, ids_of, read_columns
 from elsa_groups.tracking.parent import CHECKPOINT
 from elsa_groups.tracking.recorded_parent import is_recorded, read_ids
 
@@ -101,14 +101,15 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> tup
     there = folder_digests(stored)
     del there[LINEAGE]
     # Settings and code are compared by themselves, copies of the parent's files too; the summary holds times,
-    # and the report names its run.
-    pinned = [path for path in recorded if path.startswith("parent/")]
-    others = (CONFIG, CODE_DIFF, LINEAGE, *pinned, _SUMMARY, REPORT)
-    made = {path: digest for path, digest in folder_digests(again).items() if path not in others}
+    # and the report and the text for a paper name their run.
+    new = folder_digests(again)
+    others = {CONFIG, CODE_DIFF, LINEAGE, _SUMMARY, REPORT}
+    others |= {path for path in (*recorded, *new) if path.startswith(("parent/", f"{PAPER}/"))}
+    made = {path: digest for path, digest in new.items() if path not in others}
     made |= {path: digest for path, digest in recorded.items() if path in others}
     if _summary(stored) != _summary(again):
-        made[_SUMMARY] = folder_digests(again)[_SUMMARY]
-    before, now = recorded.get(CODE_DIFF), folder_digests(again).get(CODE_DIFF)
+        made[_SUMMARY] = new[_SUMMARY]
+    before, now = recorded.get(CODE_DIFF), new.get(CODE_DIFF)
     other_code = (Difference(CODE_DIFF, before, now, "environment"),) if before != now else ()
     meanings = {f"groups/{key}{end}" for key in lineage["groups"] for end in ("_ids.npy", ".parquet")}
     return (
@@ -142,7 +143,7 @@ def _compare_members(
 def _ids_in(table: Path, n_rows: int) -> NDArray[np.str_] | None:
     """Return the ids in a table of groups, None where they cannot be read."""
     try:
-        return ids_of(read_table(table, ["user_id"], n_rows))
+        return ids_of(read_columns(table, ["user_id"], n_rows))
     except (pa.ArrowException, ValueError, KeyError, AttributeError):
         return None
 
