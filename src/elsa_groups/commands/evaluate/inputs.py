@@ -110,7 +110,9 @@ def _draw_again(inputs: EvaluationInputs, halves: int) -> tuple[dict[str, list[M
         drawn, _ = draw_keys(asked, population, thresholds.limits, runtime)
         done.count = sum(len(key.groups.members) for key in drawn)
     again = {key.groups.key: rows[key.groups.members] for key in drawn}
-    if any(not np.array_equal(again.get(key), group.members) for key, group in inputs.groups.items()):
+    if {*again} != {*inputs.groups} or any(
+        not np.array_equal(members, inputs.groups[key].members) for key, members in again.items()
+    ):
         raise InputError("the recorded groups do not come out again; `mlflow run . -e reproduce` says why")
     found = draw_from_halves(DrawnFrom(asked, population, thresholds, runtime), drawn)
     return {key: [rows[half] for half in parts] for key, parts in found.members.items()}, found.missing

@@ -1,7 +1,7 @@
 """Which aggregator leads, and from which others that can be told: paired differences with intervals."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import harmonic_mean
 
@@ -180,11 +180,14 @@ def _differences(
     for (a, first), (b, second) in combinations(enumerate(aggregators), 2):
         apart = values[:, a] - values[:, b]
         interval = None
-        if counts and min(counts):
+        if all(counts) and counts:
             means = np.array([(half[:, a] - half[:, b]).mean() for half in halves])
             interval = find_interval(apart, means, harmonic_mean(counts), share, least=-np.inf)
-        ends = (interval.low, interval.high, interval.standard_error) if interval else ()
-        yield PairedDifference(first, second, float(apart.mean()), *ends, same=not apart.any())
+        found = PairedDifference(first, second, float(apart.mean()), same=not apart.any())
+        if interval is not None:
+            error = interval.standard_error
+            found = replace(found, low=interval.low, high=interval.high, error=error)
+        yield found
 
 
 def say_leader(order: Order) -> str:

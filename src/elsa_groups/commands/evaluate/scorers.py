@@ -93,7 +93,7 @@ class VectorScores:
         return scores
 
 
-class FixedRandom(RandomScores):  # type: ignore[misc]
+class FixedRandom(RandomScores):
     """grouprec's Random, but every user has the same scores whenever they are asked for.
 
     grouprec's own gives the i-th user of each call the i-th row: alone, every member has the scores of the
@@ -103,12 +103,14 @@ class FixedRandom(RandomScores):  # type: ignore[misc]
     def score(self, users: Sequence[int], items: Sequence[int] | None = None) -> Floats:
         """Score all items, or some, for some users, by seed and user alone."""
         columns = self._item_cols(items)
-        rows = [np.random.default_rng([self.seed, int(user)]).random(self.dataset_.n_items) for user in users]
+        rows = [
+            np.random.default_rng([self.seed or 0, int(user)]).random(self.dataset_.n_items) for user in users
+        ]
         scores: Floats = np.array(rows)[:, columns]
         return scores
 
 
-class GFARUnseen(GFARAggregator):  # type: ignore[misc]
+class GFARUnseen(GFARAggregator):
     """GFAR whose 20 relevant items of each member are taken among those that may be recommended.
 
     grouprec's own takes them among all items, seen ones included, which it may not recommend: of 20 items
