@@ -17,7 +17,7 @@ from elsa_groups.report.tables import Row
 Floats = NDArray[np.float64]
 
 # Means are drawn so often within their errors, for intervals of 95%.
-_DRAWS, _ENDS = 2_000, (0.025, 0.975)
+_DRAWS, _REACH = 2_000, 1.96
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +112,10 @@ class Tau:
 def find_taus(ranked: RankedRuns, settings: Sequence[Varying]) -> list[Tau]:
     """Return how well the orders of runs agree that differ in one setting alone, for each setting.
 
-    Settings that change together, as both quantiles may, are one. The interval has the taus of means that
-    are drawn anew within their errors, runs independently of each other: it says how far chance alone might
-    have moved tau, and as chance disturbs an order more often than it mends it, it reaches down rather than
-    up.
+    Settings that change together, as both quantiles may, are one. The interval is tau plus and minus 1.96
+    standard deviations of the taus of means that are drawn anew within their errors, runs independently of
+    each other. It is for the tau that runs with as many groups have on average: chance disturbs an order more
+    often than it mends it, so that exactly known means would have a higher one.
 
     References
     ----------
@@ -129,7 +129,8 @@ def find_taus(ranked: RankedRuns, settings: Sequence[Varying]) -> list[Tau]:
         ends: tuple[float, ...] = ()
         if drawn is not None:
             each = np.mean([_tau_b(drawn[a], drawn[b]) for a, b in pairs], axis=0)
-            ends = tuple(float(end) for end in np.quantile(each, _ENDS))
+            reach = _REACH * float(each.std(ddof=1))
+            ends = max(-1.0, mean - reach), min(1.0, mean + reach)
         found.append(Tau(name, len(pairs), mean, *ends))
     return found
 

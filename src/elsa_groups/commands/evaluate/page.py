@@ -63,8 +63,9 @@ def evaluation_cautions(record: Mapping[str, Any]) -> tuple[Caution, ...]:
     if share := facts["trained_share"]:
         text = (
             f"{share:.0%} of the members were training users of the parent, whose item vectors have seen"
-            " their whole histories. EASE and ItemKNN have not: compare aggregators within a recommender, not"
-            " recommenders. Groups of user_set=test have no such members."
+            " their whole histories. So it ranks their held-out items higher than EASE and ItemKNN do, and"
+            " aggregators that serve each member's own first items, as FAI and MPL, gain most by that."
+            " Groups of user_set=test have no such members."
         )
         found.append(Caution("The parent has seen what is held out", text))
     if "GFAR" in record["settings"]["aggregators"]:
