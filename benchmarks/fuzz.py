@@ -108,7 +108,8 @@ def make_target() -> Target:
 @contextlib.contextmanager
 def damaged(target: Target, dice: random.Random) -> Iterator[list[str]]:
     """Damage some files, as the names given say, and restore them in the end."""
-    kept, done = {}, []
+    kept: dict[Path, bytes] = {}
+    done: list[str] = []
     for _ in range(dice.choice((1, 1, 2, 4))):
         folder = dice.choice((target.folders[0], target.folders[0], target.folders[1]))
         # Pictures are as many as all others, and nobody reads them.

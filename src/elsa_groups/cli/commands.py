@@ -5,6 +5,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from elsa_groups.base.extras import GROUPREC, check_installed
 from elsa_groups.settings import commands as settings
 
 
@@ -24,6 +25,8 @@ class Command:
         Whether it works under torchrun.
     module : str
         The module that does it, below ``elsa_groups.commands``; the one of its name unless it is given.
+    needs : str
+        A package that only this command needs.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Command:
     makes_run: bool = True
     takes_ranks: bool = False
     module: str = ""
+    needs: str = ""
 
     def load(self) -> ModuleType:
         """Import the command, which takes seconds.
@@ -38,6 +42,8 @@ class Command:
         Its ``run(settings, overrides)`` does it. One that draws from a parent run has
         ``find_parent(settings, interactions, overrides)``, too.
         """
+        if self.needs:
+            check_installed(self.needs)
         return import_module(f"elsa_groups.commands.{self.module or self.name}")
 
 
@@ -51,5 +57,6 @@ COMMANDS = {
         Command("compare", settings.CompareSettings),
         Command("export", settings.ExportSettings, makes_run=False),
         Command("feasibility", settings.FeasibilitySettings),
+        Command("evaluate", settings.EvaluateSettings, module="evaluate.evaluate", needs=GROUPREC),
     )
 }

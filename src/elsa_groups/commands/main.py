@@ -6,7 +6,7 @@ from typing import Any
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.nested import flatten
-from elsa_groups.commands.generate.generate import check_device, generate_child
+from elsa_groups.commands.generate.generate import check_machine, generate_child
 from elsa_groups.commands.generate.population import read_user_file
 from elsa_groups.commands.generate.vectors import check_parent_of, find_vectors_parent, takes_vectors
 from elsa_groups.commands.inputs import load_interactions
@@ -24,7 +24,7 @@ log = logging.getLogger("elsa_groups.cli")
 
 def run(settings: MainSettings, overrides: list[str]) -> None:
     """Find or train the parent, then draw groups from it."""
-    check_device(settings.device)
+    check_machine(settings)
     check_parent_of(settings)
     read_user_file(settings.user_file)
     interactions = load_interactions(settings.dataset, settings.data_dir)

@@ -53,7 +53,7 @@ class Interval:
     Attributes
     ----------
     low, high : float
-        Interval of 95% confidence, from 0 up as all measures are.
+        Interval of 95% confidence, of a measure from its smallest value, mostly 0, up.
     standard_error : float
         Of the mean.
     effective_groups : float
@@ -67,7 +67,7 @@ class Interval:
 
 
 def find_interval(
-    values: Floats, half_means: Floats, groups_of_half: float, share: float = 0.5
+    values: Floats, half_means: Floats, groups_of_half: float, share: float = 0.5, *, least: float = 0.0
 ) -> Interval | None:
     """Return the confidence interval of the mean over groups, users being a sample; None where there is none.
 
@@ -90,6 +90,8 @@ def find_interval(
     share : float in (0, 1)
         Of the users in a half. The variance that users make in a sample of m of N is that of all N by
         ``N / m - 1``.
+    least : float
+        The smallest value that the mean can have; the interval does not reach below it.
 
     Notes
     -----
@@ -130,7 +132,7 @@ def find_interval(
     freedom = _satterthwaite(variance, parts)
     error, mean = variance**0.5, float(values.mean())
     reach = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * error
-    return Interval(max(0.0, mean - reach), mean + reach, error, max(1.0, of_groups / variance))
+    return Interval(max(least, mean - reach), mean + reach, error, max(1.0, of_groups / variance))
 
 
 def _satterthwaite(variance: float, parts: tuple[tuple[float, int], ...]) -> float:

@@ -11,6 +11,7 @@ _PLACES = (
     "settings.dataset.path",
     "settings.dataset.urls",
     "settings.device",
+    "settings.evaluate",
     "settings.parent",
     "settings.threads",
     "settings.user_file",

@@ -183,6 +183,7 @@ class GenerateSettings:
     baseline: BaselineSettings
     overlap: OverlapSettings
     evidence: EvidenceSettings = EvidenceSettings()
+    evaluate: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no data could satisfy."""
@@ -306,6 +307,60 @@ class CompareSettings:
         if len(given) != 1:
             got = " and ".join(given) or "none"
             raise InputError(f"compare: expected one of parent=ID, runs=ID,ID,... and filter=..., got {got}")
+
+
+class Recommender(StrEnum):
+    """Whose scores group recommendations are made of: the parent's, or those of a control of grouprec."""
+
+    parent = "parent"
+    EASE = "EASE"
+    ItemKNN = "ItemKNN"
+    Popularity = "Popularity"
+    Random = "Random"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """Settings of the command evaluate.
+
+    Attributes
+    ----------
+    groups_run_id : str
+        The groups run.
+    data_dir, path : str, optional
+        Where the data are now.
+    check_store : bool
+        Whether a record that MLflow's database contradicts is refused.
+    recommenders : tuple of Recommender
+        Whose scores are aggregated; the first has intervals.
+    aggregators : tuple of str
+        Names of grouprec, or GFARUnseen.
+    n_groups : int
+        So many groups of each type are evaluated, the first that were drawn.
+    halves : int, optional
+        Random halves of the users that groups are drawn again from, for intervals; None: no intervals.
+    groups_of_half : int
+        So many groups of each type from each half.
+    """
+
+    groups_run_id: str
+    data_dir: str | None = None
+    path: str | None = None
+    check_store: bool = True
+    recommenders: tuple[Recommender, ...] = tuple(Recommender)
+    aggregators: tuple[str, ...] = ("ADD", "LMS", "MPL", "AVGNM", "FAI", "GreedyLM", "GFAR", "EPFuzzDA")
+    n_groups: int = at_least(1, default=1000)
+    halves: int | None = at_least(2, default=25)
+    groups_of_half: int = at_least(2, default=30)
+
+    def __post_init__(self) -> None:
+        """Refuse nothing to evaluate, and names that are given twice."""
+        check_ranges(self)
+        for name in ("recommenders", "aggregators"):
+            given = [str(value) for value in getattr(self, name)]
+            if not given or len({*given}) < len(given):
+                got = ", ".join(given) or "none"
+                raise InputError(f"{name}: expected at least one, each once, got {got}; correct it")
 
 
 class Format(StrEnum):

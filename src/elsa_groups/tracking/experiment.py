@@ -47,7 +47,7 @@ Groups of users for research on group recommendation, made by elsa-groups.
 - groups of a setting: ``params.`conf.thresholds.similar.quantile` = '0.95'``
 - groups of which few break the rule: ``metrics.`similar_3/wrong_pair_share` < 0.1``
 - other runs: ``tags.`elsa_groups.kind` = 'elsa'``; or 'vectors', 'comparison', 'sweep', 'export', \
-'feasibility', 'verdict' (a reproduction)
+'evaluation', 'feasibility', 'verdict' (a reproduction)
 
 `mlflow run . -e compare -P parent=ID` writes a page that compares all groups runs of an ELSA run.
 """

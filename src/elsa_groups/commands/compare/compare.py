@@ -20,10 +20,13 @@ from elsa_groups.commands.compare.comparison import (
     comparison_table,
     settings_table,
 )
+from elsa_groups.commands.compare.orders import conclusions_text, orders_rows
 from elsa_groups.commands.compare.page import render_comparison
+from elsa_groups.commands.compare.ranks import rank_figures
 from elsa_groups.commands.compare.reading import read_compared
 from elsa_groups.commands.compare.trends import metric_figures
 from elsa_groups.report.figures.run import save_pictures
+from elsa_groups.report.tables import mlflow_table
 from elsa_groups.settings.commands import CompareSettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.settings.recorded import recorded_settings
@@ -43,6 +46,7 @@ log = logging.getLogger("elsa_groups.cli")
 PAGE = "comparison.html"
 TABLE = "comparison.csv"
 SETTINGS = "settings.json"
+RANKS = "orders.json"
 
 
 def run(settings: CompareSettings, _: list[str]) -> None:
@@ -115,9 +119,11 @@ def _log_comparison(records: list[Record], settings: CompareSettings, *, adopt: 
             command = again_command(comparison)
             _write(folder / "logged", comparison, agreements, command)
             run.log_files(folder / "logged")
-        run.mark_tables(SETTINGS)
+        run.mark_tables(SETTINGS, *([RANKS] if comparison.ranked else []))
         run.describe(describe_comparison(comparison, command))
     print(comparison_table(comparison))
+    if comparison.ranked:
+        print(conclusions_text(comparison.ranked, comparison.variation.settings))
     print(f"to see it: {run.how_to_see()}")
     print(f"comparison run: {run.run_id}", flush=True)
     return run.run_id
@@ -142,11 +148,14 @@ def _write(folder: Path, comparison: RunsComparison, agreements: dict[str, Agree
     """Write the files of a comparison."""
     folder.mkdir()
     (folder / "figures").mkdir()
-    pictures = save_pictures(folder / "figures", metric_figures(comparison))
+    figures = [*rank_figures(comparison.ranked), *metric_figures(comparison)]
+    pictures = save_pictures(folder / "figures", figures)
     page = render_comparison(comparison, agreements=agreements, pictures=pictures, command=command)
     (folder / PAGE).write_text(page, encoding="utf-8", newline="\n")
     (folder / TABLE).write_text(comparison_csv(comparison), encoding="utf-8", newline="\n")
     write_json(folder / SETTINGS, settings_table(comparison))
+    if comparison.ranked:
+        write_json(folder / RANKS, mlflow_table(orders_rows(comparison.ranked)))
 
 
 def again_command(comparison: RunsComparison) -> str:

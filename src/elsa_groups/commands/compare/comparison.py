@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.words import as_cell, say_numbers
+from elsa_groups.commands.compare.orders import RankedRuns, rank_runs
 from elsa_groups.commands.compare.strictest import breaking_share, limits_of, strictest_limits
 from elsa_groups.commands.compare.variation import (
     Variation,
@@ -19,6 +20,7 @@ from elsa_groups.commands.compare.variation import (
     order_of_runs,
     say_value,
 )
+from elsa_groups.commands.evaluate.leaders import Order
 from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.tables import Row, mlflow_table
@@ -56,6 +58,8 @@ class ComparedRun:
         Everything that was logged of it, by whom it may be; ``<key>/<name>`` is of a key.
     extremes : mapping of str to mapping of str to (n_groups,) float64
         By key the extremes of the pairs of its groups; empty where the run has none.
+    orders : mapping of str to Order, optional
+        By family and type the order of aggregators; None where the run has no evaluation.
     """
 
     run_id: str
@@ -64,6 +68,7 @@ class ComparedRun:
     rows: Mapping[str, Row]
     metrics: Mapping[str, float]
     extremes: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    orders: Mapping[str, Order] | None = None
 
     @property
     def limits(self) -> dict[str, float]:
@@ -117,6 +122,11 @@ class RunsComparison:
         }
         own = (*STATISTIC, BROKEN_AT_STRICTEST)
         return (*(name for name in own if name in there), *sorted(logged - {*own}))
+
+    @cached_property
+    def ranked(self) -> list[RankedRuns]:
+        """The orders of aggregators of runs that have an evaluation, by family and type."""
+        return rank_runs([run.orders for run in self.runs])
 
     @property
     def metrics(self) -> tuple[str, ...]:

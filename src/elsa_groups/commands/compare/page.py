@@ -12,6 +12,8 @@ from elsa_groups.commands.compare.comparison import (
     comparison_cautions,
     explain_counts,
 )
+from elsa_groups.commands.compare.orders import find_taus, say_conclusions
+from elsa_groups.commands.compare.ranks import RANKS_FIGURE
 from elsa_groups.commands.compare.variation import say_value
 from elsa_groups.measures.statistics import STATISTIC, columns_of
 from elsa_groups.report.page import open_template
@@ -59,7 +61,12 @@ def render_comparison(
         surroundings=[(s.name, _say_runs(s.values)) for s in comparison.variation.surroundings],
         cautions=comparison_cautions(comparison),
         agreements=agreements,
-        pictures=shown,
+        pictures=[picture for picture in shown if picture.name != RANKS_FIGURE],
+        rank_pictures=[picture for picture in shown if picture.name == RANKS_FIGURE],
+        ranked=[
+            (of, say_conclusions(of), find_taus(of, comparison.variation.settings))
+            for of in comparison.ranked
+        ],
         n_more_pictures=len(pictures) - len(shown),
         command=command,
         version=__version__,

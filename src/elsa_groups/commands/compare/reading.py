@@ -1,5 +1,6 @@
 """What a comparison reads of each groups run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.files import read_json
 from elsa_groups.commands.compare.comparison import ComparedRun
+from elsa_groups.commands.evaluate.leaders import Order
+from elsa_groups.commands.evaluate.reading import read_headlines
 from elsa_groups.measures.extremes import EXTREMES
 from elsa_groups.tracking.compared import logged_metrics
+from elsa_groups.tracking.evaluations import EVALUATION_RECORD, newest_evaluation
 from elsa_groups.tracking.load import Record, RecordedFiles
 
 SUMMARY, EVIDENCE = "groups/summary.json", "evidence.parquet"
@@ -31,7 +35,17 @@ def read_compared(record: Record, folder: Path) -> ComparedRun:
     defined = [{name: value for name, value in row.items() if value is not None} for row in rows]
     by_key = {row["key"]: row | _intervals(files, row["key"]) for row in defined}
     metrics, extremes = logged_metrics(record.run_id), {key: _extremes(files, key) for key in by_key}
-    return ComparedRun(record.run_id, record.name, record.lineage, by_key, metrics, extremes)
+    run = ComparedRun(record.run_id, record.name, record.lineage, by_key, metrics, extremes)
+    return replace(run, orders=_orders(record, folder / "evaluation"))
+
+
+def _orders(record: Record, folder: Path) -> dict[str, Order] | None:
+    """Return the orders of aggregators by the newest evaluation of a run's groups, if it has one."""
+    found = newest_evaluation(record.run_id)
+    if found is None:
+        return None
+    evaluation = read_json(found.download(EVALUATION_RECORD, folder))
+    return read_headlines(RecordedFiles(found, folder, evaluation).read)
 
 
 def _intervals(files: RecordedFiles, key: str) -> dict[str, float]:

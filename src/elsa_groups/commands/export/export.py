@@ -88,7 +88,14 @@ def gather(groups: GroupsRun, settings: ExportSettings) -> Exported:
     """Put together what is exported: groups, and histories of which a part is held out."""
     min_members = min_members_of(settings.group_items.min_members, groups)
     asked = settings_again(groups.lineage, data_dir=settings.data_dir, path=settings.path)
-    interactions = _recorded_data(groups, asked, settings)
+    interactions = recorded_data(groups, asked, data_dir=settings.data_dir, path=settings.path)
+    return exported_of(groups, asked, interactions, min_members)
+
+
+def exported_of(
+    groups: GroupsRun, asked: GenerateSettings, interactions: Interactions, min_members: int | None
+) -> Exported:
+    """Put groups beside the histories they were drawn from, of which the seeded part is held out."""
     # With history=inputs groups were drawn without these very targets; otherwise it would have been these.
     train, test = hold_out(
         interactions.matrix,
@@ -122,9 +129,11 @@ def _item_vectors(settings: ExportSettings, exported: Exported) -> NDArray[np.fl
         return None
 
 
-def _recorded_data(groups: GroupsRun, asked: GenerateSettings, settings: ExportSettings) -> Interactions:
+def recorded_data(
+    groups: GroupsRun, asked: GenerateSettings, *, data_dir: str | None, path: str | None
+) -> Interactions:
     """Load the data, which must be those that groups were drawn from: rows and ids are theirs."""
-    interactions = load_again(groups.lineage, asked, data_dir=settings.data_dir, path=settings.path)
+    interactions = load_again(groups.lineage, asked, data_dir=data_dir, path=path)
     recorded = groups.lineage["data"]["digest"]
     if interactions.digest != recorded:
         raise InputError(

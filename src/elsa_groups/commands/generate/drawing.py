@@ -182,14 +182,14 @@ def _draw_or_advise(
 ) -> tuple[list[DrawnKey], dict[str, str]]:
     """Draw the groups of every type, and say which are fewer than wanted; or which settings would do."""
     try:
-        drawn, absent = _draw_keys(settings, population, limits, runtime)
+        drawn, absent = draw_keys(settings, population, limits, runtime)
     except Unfilled as error:
         log.info("not to be drawn so; trying which settings would do")
         trial = Trial(
             settings,
             limits,
             population.compared,
-            lambda tried, looser: _draw_keys(tried, population, looser, runtime),
+            lambda tried, looser: draw_keys(tried, population, looser, runtime),
             lambda asked: _find_thresholds(replace(settings, thresholds=asked), population, runtime).limits,
         )
         raise Unfilled(f"{error} {advise(trial)}".rstrip()) from error
@@ -203,7 +203,7 @@ def _draw_or_advise(
     return drawn, absent
 
 
-def _draw_keys(
+def draw_keys(
     settings: GenerateSettings, population: Population, limits: Limits, runtime: Runtime
 ) -> tuple[list[DrawnKey], dict[str, str]]:
     """Draw the groups of every type in order, as later ones may be paired with those of earlier ones.

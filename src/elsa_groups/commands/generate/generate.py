@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.extras import GROUPREC, check_installed
 from elsa_groups.base.stages import stage
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.files import (
@@ -33,7 +34,7 @@ from elsa_groups.record.code import find_code
 from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest, record_digest
 from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_row
 from elsa_groups.report.text_tables import closing_table
-from elsa_groups.settings.commands import GenerateSettings
+from elsa_groups.settings.commands import EvaluateSettings, GenerateSettings
 from elsa_groups.settings.plain import as_params
 from elsa_groups.tracking.parent import Parent, pin_checkpoint, resolve_parent
 from elsa_groups.tracking.run import (
@@ -56,7 +57,7 @@ log = logging.getLogger("elsa_groups.cli")
 
 def run(settings: GenerateSettings, overrides: list[str]) -> None:
     """Draw the groups that settings ask for, into a child run of their parent."""
-    check_device(settings.device)
+    check_machine(settings)
     ranks = launched_ranks(settings.device)
     if not ranks.rank:
         check_parent_of(settings)
@@ -91,6 +92,13 @@ def check_device(name: str) -> None:
     """Refuse a device that this machine has not, before any work."""
     if name not in ("auto", "cpu"):
         find_device(name)
+
+
+def check_machine(settings: GenerateSettings) -> None:
+    """Refuse what this machine has not, a device or a package, before any work."""
+    check_device(settings.device)
+    if settings.evaluate:
+        check_installed(GROUPREC)
 
 
 def generate_child(
@@ -136,12 +144,22 @@ def generate_child(
             generation = Generation(run.run_id, settings, interactions, parent, drawn, code, pinned)
             rows = _write_and_log(run, folder, generation, started)
     ranks.wait()
+    if settings.evaluate:
+        _evaluate(run.run_id)
     print(closing_table(rows, CLOSING_COLUMNS))
     print(f"to see it: {run.how_to_see()}")
     print(f"beside other groups runs: {run.beside_others()}")
     print(f"report: {run.place_of(REPORT)}")
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)
+
+
+def _evaluate(groups_run: str) -> None:
+    """Evaluate the groups that were drawn, in a child run of theirs."""
+    # It draws groups again by this package, and needs what is not installed everywhere.
+    from elsa_groups.commands.evaluate.evaluate import evaluate_groups
+
+    evaluate_groups(EvaluateSettings(groups_run_id=groups_run), adopt=False)
 
 
 def _write_and_log(run: RunHandle, folder: Path, generation: Generation, started: float) -> list[Row]:

@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from elsa_groups.settings.conf import OF_TRAINING
 
 # What a name does not tell: where things come from, and what groups do not depend on.
-_NOT_TOLD = ("dataset", "data_dir", "parent", "threads", "device", "pin", "register_as", "register_alias")
+_NOT_TOLD = (
+    "dataset",
+    "data_dir",
+    "parent",
+    "threads",
+    "device",
+    "pin",
+    "evaluate",
+    "register_as",
+    "register_alias",
+)
 _QUANTILES = {"thresholds.similar.quantile": "q", "thresholds.divergent.quantile": "d"}
 _OVERRIDE = re.compile(r"[+]*(?P<name>~?[^=]+)(?:=(?P<value>.*))?", re.DOTALL)
 _LONGEST = 40

@@ -118,7 +118,7 @@ def regenerate(
         recorded = record.lineage["data"]["n_items"]
         return f"{recorded:,} items were recorded, and these data have {interactions.n_items:,}"
     try:
-        chosen = _choose_again(settings, interactions, parent, stored)
+        chosen = choose_again(settings, interactions, parent, stored)
         drawn = draw_all(settings, interactions, parent.encoder, chosen, ONE)
     except InputsMissing:
         raise
@@ -140,7 +140,7 @@ def regenerate(
     return Regenerated(settings, drawn, lineage, members, places)
 
 
-def _choose_again(
+def choose_again(
     settings: GenerateSettings, interactions: Interactions, parent: Parent, stored: Path
 ) -> Chosen:
     """Choose the recorded users, by the parent's split or by the list of ids that the run keeps."""

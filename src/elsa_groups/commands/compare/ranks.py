@@ -1,0 +1,82 @@
+"""Ranks of aggregators in several runs: a panel for each family and group type."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from elsa_groups.commands.compare.orders import RankedRuns
+from elsa_groups.report.figures.run import RunFigure
+from elsa_groups.report.figures.style import (
+    BAND,
+    BLUE,
+    INK,
+    LINE_HEIGHT,
+    SMALL_SIZE,
+    Room,
+    default_settings,
+    name_axes,
+    name_panel,
+    new_figure,
+    text_width,
+)
+
+RANKS_FIGURE = "ranks"
+# Columns of a panel, and panels of the figure, that can still be read; the table has all.
+_RUNS_UP_TO, _PANELS_UP_TO = 20, 12
+_ROW_HEIGHT = 0.18
+
+
+def rank_figures(ranked: Sequence[RankedRuns]) -> list[RunFigure]:
+    """Return the figure of ranks where there are evaluations, and not too many runs to be read."""
+    shown = [of for of in ranked if len(of.runs) <= _RUNS_UP_TO][:_PANELS_UP_TO]
+    return [RunFigure.of(RANKS_FIGURE, draw_ranks(shown), describe_ranks(shown))] if shown else []
+
+
+@default_settings()
+def draw_ranks(ranked: Sequence[RankedRuns]) -> Figure:
+    """Draw the rank of every aggregator (rows) in every run (columns), the leader dark."""
+    left = max(text_width(name) for of in ranked for name in of.aggregators) + 0.14
+    room = Room(left=left, head=LINE_HEIGHT + 0.08, between=0.45, foot=0.42)
+    height = _ROW_HEIGHT * max(len(of.aggregators) for of in ranked)
+    figure, panels = new_figure("Rank of each aggregator", len(ranked), room, panel_height=height)
+    for axes, of in zip(panels, ranked, strict=True):
+        _draw_panel(axes, of)
+    name_axes(figure, "run")
+    return figure
+
+
+def _draw_panel(axes: Axes, of: RankedRuns) -> None:
+    name_panel(axes, of.name)
+    axes.grid(visible=False)
+    ranks = of.ranks
+    rows = np.argsort(ranks.mean(axis=0), kind="stable")
+    for row, aggregator in enumerate(rows):
+        for column in range(len(of.runs)):
+            rank = ranks[column, aggregator]
+            color = BLUE if rank == 1 else BAND
+            axes.add_patch(Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, facecolor=color))
+            axes.text(
+                column, row, f"{rank:g}", ha="center", va="center_baseline", fontsize=SMALL_SIZE - 1.5,
+                color="#FFFFFF" if rank == 1 else INK,
+            )  # fmt: skip
+    axes.set_yticks(range(len(rows)), [of.aggregators[row] for row in rows])
+    axes.set_xticks(range(len(of.runs)), [str(run + 1) for run in of.runs])
+    axes.set_xlim(-0.5, len(of.runs) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def describe_ranks(ranked: Sequence[RankedRuns]) -> str:
+    """Say in words and numbers what :func:`draw_ranks` shows."""
+    best = []
+    for of in ranked:
+        means = of.ranks.mean(axis=0)
+        first = int(np.argmin(means))
+        best.append(f"{of.name} {of.aggregators[first]} ({means[first]:.1f})")
+    return (
+        "A panel for each family and group type: a column for each run, a row for each aggregator, and in the"
+        " cells its rank by nDCG@20, 1 the highest mean, in blue. The best mean rank over runs:"
+        f" {', '.join(best)}."
+    )

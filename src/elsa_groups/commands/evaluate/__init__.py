@@ -1,0 +1,1 @@
+"""Compare group recommenders on the groups of a run, by grouprec's aggregators."""

@@ -1,0 +1,108 @@
+"""Groups evaluated: by the command, at once with evaluate=true, and compared over a sweep."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from elsa_groups.base.digests import file_digest
+
+from .conftest import Launch, Store, launch
+from .test_reproduce import BRIEF, FEW, folder_of
+
+USERS = ("dataset=Demo", "dataset.n_users=200", "dataset.n_items=250", "history=inputs")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store with a sweep of two groups runs that were evaluated at once, and one evaluated again."""
+
+    store: Store
+    sweep: Launch
+    again: Launch
+    groups_run: str
+
+
+@pytest.fixture(scope="module")
+def place(new_store) -> Place:
+    store = new_store()
+    sweep = launch(store, "main", "-m", *USERS, *FEW, *BRIEF, "seed=1,2", "evaluate=true")
+    assert sweep.code == 0, sweep.err
+    groups_run = store.client.search_runs(["0"], "tags.`elsa_groups.kind` = 'groups'")[0].info.run_id
+    asked = ("aggregators=[ADD,AVG,LMS]", "recommenders=[Popularity,EASE]", "halves=4", "groups_of_half=6")
+    again = launch(store, "evaluate", f"groups_run_id={groups_run}", *asked)
+    assert again.code == 0, again.err
+    return Place(store, sweep, again, groups_run)
+
+
+def evaluations(store: Store, groups_run: str) -> list:
+    return store.client.search_runs(["0"], f"tags.`elsa_groups.evaluates` = '{groups_run}'")
+
+
+def test_each_job_of_a_sweep_has_an_evaluation_below_its_groups(place):
+    jobs = place.store.client.search_runs(["0"], "tags.`elsa_groups.kind` = 'groups'")
+    assert len(jobs) == 2
+    for job in jobs:
+        found = evaluations(place.store, job.info.run_id)[-1]
+        assert found.data.tags["mlflow.parentRunId"] == job.info.run_id
+        assert found.data.tags["elsa_groups.kind"] == "evaluation"
+        assert found.info.status == "FINISHED"
+    assert "sweep run" in place.sweep.out.splitlines()[-1]
+
+
+def test_the_comparison_of_a_sweep_says_whether_the_order_depends_on_the_seed(place):
+    (found,) = place.store.client.search_runs(["0"], "tags.`elsa_groups.kind` = 'comparison'")
+    page = (folder_of(place.store, found.info.run_id) / "comparison.html").read_text()
+    assert "Does the order of aggregators depend on the settings?" in page
+    table = json.loads((folder_of(place.store, found.info.run_id) / "orders.json").read_text())
+    assert table["columns"] == ["groups_of", "run", "aggregator", "rank", "ndcg_at_20"]
+    assert len(table["data"]) == 2 * 2 * 8
+
+
+def test_an_evaluation_has_every_group_and_a_record_with_the_digests_of_its_files(place):
+    folder = folder_of(place.store, place.again.last_id)
+    record = json.loads((folder / "evaluation.json").read_text())
+    assert record["groups_run_id"] == place.groups_run
+    for name, digest in record["artifacts"].items():
+        assert file_digest(folder / name) == digest
+    table = pq.read_table(folder / "evaluation.parquet")
+    # Types, groups, recommenders, aggregators, and measures: 2 protocols of 4 by 4, and novelty at 2.
+    assert table.num_rows == 2 * 12 * 2 * 3 * 34
+    assert record["facts"]["history"] == "inputs"
+    assert "Groups have seen" not in (folder / "evaluation.html").read_text()
+
+
+def test_means_of_groups_are_the_metrics(place):
+    folder, run = folder_of(place.store, place.again.last_id), place.store.client.get_run(place.again.last_id)
+    wanted = {"key": "similar_2", "recommender": "Popularity", "aggregator": "LMS", "protocol": "coupled"}
+    wanted |= {"metric": "ndcg_at_20", "over_members": "mean"}
+    rows = pq.read_table(folder / "evaluation.parquet").to_pylist()
+    values = [row["value"] for row in rows if wanted.items() <= row.items()]
+    assert len(values) == 12
+    mean = np.mean([value for value in values if value is not None])
+    assert run.data.metrics["similar_2/ndcg_at_20/LMS"] == pytest.approx(mean)
+    assert {"seconds/total", "memory/peak_mib"} <= run.data.metrics.keys()
+    assert len(run.data.metrics) == 2 * 3 + 2
+
+
+def test_two_names_of_the_same_aggregator_are_the_same_in_every_group(place):
+    rows = pq.read_table(folder_of(place.store, place.again.last_id) / "differences.parquet").to_pylist()
+    twins = [row for row in rows if {row["first"], row["second"]} == {"ADD", "AVG"}]
+    assert len(twins) == 2 * 34
+    assert all(row["same"] and row["low"] is None for row in twins)
+
+
+def test_what_leads_is_said_on_the_terminal(place):
+    lines = place.again.out.splitlines()
+    assert lines[0] == "nDCG@20 of held-out items by Popularity, mean over members:"
+    assert [line.split()[0] for line in lines[1:3]] == ["similar_2", "opposing_2_1"]
+    assert lines[-1] == f"evaluation run: {place.again.last_id}"
+
+
+def test_a_run_without_groups_is_refused(place):
+    parent = place.store.client.get_run(place.groups_run).data.tags["mlflow.parentRunId"]
+    done = launch(place.store, "evaluate", f"groups_run_id={parent}")
+    assert done.code == 1
+    assert "holds no groups" in done.err.splitlines()[-1]
