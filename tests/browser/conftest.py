@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SMALL = ["n_groups=20", "~families.divergent", "families.opposing.compositions=[[2,1]]"]
 DATA = ["dataset.n_users=200", "dataset.n_items=300"]
 TRAINED = [*DATA, "model.factors=16", "model.epochs=15"]
-SETTINGS = {"groups q0.80/0.20 seed 42": (0.8, 0.2), "groups q0.95/0.30 seed 42": (0.95, 0.3)}
+SETTINGS = {"q0.8 d0.2 · groups of Demo": (0.8, 0.2), "q0.95 d0.3 · groups of Demo": (0.95, 0.3)}
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,8 @@ def _log_runs() -> tuple[str, str]:
     parent = resolve_parent(run.run_id, interactions, seed=settings.seed)
     for similar, divergent in SETTINGS.values():
         levels = [f"thresholds.similar.quantile={similar}", f"thresholds.divergent.quantile={divergent}"]
-        generate_child(compose_settings("generate", DATA + SMALL + levels), interactions, parent)
+        asked = compose_settings("generate", DATA + SMALL + levels)
+        generate_child(asked, interactions, parent, overrides=levels)
     return parent.run_id, parent.name
 
 

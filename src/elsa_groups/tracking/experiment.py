@@ -38,9 +38,10 @@ _STATE = {
 }
 
 _DESCRIPTION = """\
-Groups of users for research on group recommendation, made by elsa-groups.
+[All groups runs side by side](#/experiments/{id}/runs?viewStateShareKey={view}) \
+(groups of users for research on group recommendation, made by elsa-groups)
 
-[All groups runs side by side](#/experiments/{id}/runs?viewStateShareKey={view}). Other searches:
+Other searches:
 
 - groups of a dataset: ``tags.`elsa_groups.dataset` = 'LastFM1k'``
 - groups drawn from an ELSA run: ``tags.`elsa_groups.parent` = 'ID'``
