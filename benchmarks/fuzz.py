@@ -1,181 +1,237 @@
-"""Change the files of a store at random: nothing but errors of one line, and verdicts, may come of it.
+"""Damage the files of a store at random: nothing but errors of one line, and verdicts, may come of it.
 
 ``python -m benchmarks.fuzz --minutes 10 --seed 1`` draws groups of Demo in a store of its own. Then it
-changes a file of the groups run or of its parent, again and again: flips bits, cuts, repeats, nests, or
-edits an entry of JSON. After each change it loads and reproduces the groups. What it looks for: a
-traceback, a call that takes longer than a minute, groups that load although their members differ, and
-the verdict *identical* where members in the store differ.
+damages up to four files of the groups run and of its parent at once, again and again, as
+:mod:`benchmarks.damage` has it, and loads and reproduces the groups. What it looks for: a traceback, a call
+that does not end in two minutes or takes more than some gigabytes, groups that load although their files are
+other ones, the verdict *identical* although they are, and ``strict=true`` that passes anything of the run.
 """
 
 import argparse
 import contextlib
+import faulthandler
 import io
 import json
 import random
+import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import mlflow
 import numpy as np
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
+from benchmarks.damage import changes_of
 from elsa_groups import load_groups
 from elsa_groups.base.errors import InputError
 from elsa_groups.cli.composing import compose_settings
+from elsa_groups.commands.generate import files
 from elsa_groups.commands.main import run as run_main
 from elsa_groups.commands.reproduce import run as run_reproduce
+from elsa_groups.report.figures import run as figures
 
 _FEW = (
     *("dataset=Demo", "n_groups=5", "evidence.halves=2", "baseline.n_groups=5", "model.epochs=1"),
     *("~families.divergent", "~families.opposing"),
-)
-_TOO_LONG = 60.0
+)  # Seconds that a call may take, and bytes beyond those that libraries take.
+_TOO_LONG = 120
+_TOO_MUCH = 6 << 30
 
 
-def flip(content: bytes, dice: random.Random) -> bytes:
-    """Flip some bits."""
-    changed = bytearray(content or b"\0")
-    for _ in range(dice.choice((1, 1, 3, 50))):
-        changed[dice.randrange(len(changed))] ^= 1 << dice.randrange(8)
-    return bytes(changed)
+class Hang(BaseException):
+    """A call did not end in time."""
 
 
-def cut(content: bytes, dice: random.Random) -> bytes:
-    """Keep the beginning."""
-    return content[: dice.randrange(len(content) + 1)]
+@dataclass(frozen=True)
+class Target:
+    """A groups run whose files are damaged, and what they were."""
+
+    run_id: str
+    folders: tuple[Path, ...]
+    whole: dict[str, bytes]
+    record: Any
+
+    def changed(self) -> set[str]:
+        """Return the files of the run that are not what they were; of the record, its content counts."""
+        now = _files_in(self.folders[0])
+        names = {name for name in {*self.whole, *now} if self.whole.get(name) != now.get(name)}
+        if "lineage.json" in names and _content(now.get("lineage.json")) == self.record:
+            names.remove("lineage.json")
+        return names
 
 
-def repeat(content: bytes, dice: random.Random) -> bytes:
-    """Repeat a stretch."""
-    start = dice.randrange(len(content) + 1)
-    return content[:start] + content[start : start + 200] * dice.randrange(2, 50) + content[start:]
+def _files_in(folder: Path) -> dict[str, bytes]:
+    there = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in there}
 
 
-def nest(content: bytes, dice: random.Random) -> bytes:
-    """Open brackets that nobody closes, or that somebody does."""
-    opened, closed = dice.choice(((b"[", b"]"), (b'{"a":', b"}"), (b"- ", b"")))
-    depth = dice.choice((10, 1_000, 100_000))
-    return opened * depth + dice.choice((b"", b"1")) + closed * depth
+def _content(text: bytes | None) -> Any:
+    with contextlib.suppress(ValueError, TypeError, RecursionError):
+        return json.loads(text or b"")
+    return None
 
 
-def alias(_: bytes, dice: random.Random) -> bytes:
-    """Write YAML of which little makes much."""
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, dice.randrange(2, 12))]
-    return "\n".join(lines).encode()
+@contextlib.contextmanager
+def undrawn() -> Iterator[None]:
+    """Leave out pictures, which take most of the time, when groups are drawn and drawn again."""
+    with (
+        patch.object(files, "figures_of", lambda *_, **__: []),
+        patch.object(figures, "draw_histogram", lambda _: Figure()),
+        patch.object(figures, "save_png", lambda _, path: path.write_bytes(b"")),
+    ):
+        yield
 
 
-def edit(content: bytes, dice: random.Random) -> bytes:
-    """Give an entry of JSON another value, or take it away."""
-    try:
-        place = whole = json.loads(content)
-    except (ValueError, RecursionError):
-        return flip(content, dice)
-    while isinstance(place, dict | list) and place:
-        name = dice.choice(list(place) if isinstance(place, dict) else range(len(place)))
-        inner = place[name]
-        if not isinstance(inner, dict | list) or not inner or dice.random() < 0.1:
-            _replace(place, name, dice)
-            break
-        place = inner
-    return json.dumps(whole).encode()
-
-
-def _replace(place: Any, name: Any, dice: random.Random) -> None:
-    values: tuple[Any, ...] = (
-        None,
-        True,
-        -1,
-        0,
-        2**63,
-        1e308,
-        "",
-        "x" * 1000,
-        "${oc.env:HOME}",
-        "../../x",
-        [],
-        {},
-        [[1]],
-        {"a": {}},
-    )
-    if dice.random() < 0.2:
-        del place[name]
-    else:
-        place[name] = dice.choice(values)
-
-
-CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (flip, cut, repeat, nest, alias, edit, edit)
-
-
-def members_of(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of the members by group type, as they are in a folder of artifacts."""
-    return {path.stem: path.read_bytes() for path in sorted((folder / "groups").glob("*[0-9].npy"))}
-
-
-def quietly(call: Callable[[], Any]) -> tuple[Any, BaseException | None, float]:
-    """Return what a call gives, or raises, and the seconds it takes; what it prints is dropped."""
-    began = time.perf_counter()
+def make_target() -> Target:
+    """Train a small parent, and draw a few groups of it."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        run_main(compose_settings("main", [*_FEW]), [])
+    client = MlflowClient()
+    (run,) = client.search_runs(["0"], "tags.`elsa_groups.kind` = 'groups'")
+    ids = run.info.run_id, run.data.tags["elsa_groups.parent"]
+    folders = tuple(Path(client.get_run(run_id).info.artifact_uri) for run_id in ids)
+    whole = _files_in(folders[0])
+    return Target(run.info.run_id, folders, whole, json.loads(whole["lineage.json"]))
+
+
+@contextlib.contextmanager
+def damaged(target: Target, dice: random.Random) -> Iterator[list[str]]:
+    """Damage some files, as the names given say, and restore them in the end."""
+    kept: dict[Path, bytes] = {}
+    done: list[str] = []
+    for _ in range(dice.choice((1, 1, 2, 4))):
+        folder = dice.choice((target.folders[0], target.folders[0], target.folders[1]))
+        # Pictures are as many as all others, and nobody reads them.
+        read = [
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.suffix not in (".png", ".svg")
+        ]
+        file = dice.choice(read)
+        kept.setdefault(file, file.read_bytes())
+        if dice.random() < 0.05:
+            file.unlink()
+            done.append(f"delete {file.name}")
+            continue
+        change = dice.choice(changes_of(file.name))
+        file.write_bytes(change(file.read_bytes(), dice))
+        done.append(f"{change.__name__} {file.name}")
+    try:
+        yield done
+    finally:
+        for file, content in kept.items():
+            file.write_bytes(content)
+
+
+def quietly(call: Callable[[], Any]) -> tuple[BaseException | None, str]:
+    """Return what a call raises, if it does, and what it says; one that does not end is ended."""
+
+    def end(*_: object) -> None:
+        raise Hang
+
+    said = io.StringIO()
+    signal.signal(signal.SIGALRM, end)
+    signal.alarm(_TOO_LONG)
+    # What never comes back to Python hears no signal.
+    faulthandler.dump_traceback_later(2 * _TOO_LONG, exit=True)
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
-            return call(), None, time.perf_counter() - began
+            call()
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            return None, error, time.perf_counter() - began
+            return error, said.getvalue()
+        finally:
+            signal.alarm(0)
+            faulthandler.cancel_dump_traceback_later()
+    return None, said.getvalue()
+
+
+def _fault(what: str, error: BaseException | None, changed: set[str]) -> str | None:
+    """Say what is wrong with how a call ended, if anything is."""
+    if error is not None:
+        meant = isinstance(error, InputError) and "\n" not in str(error)
+        return None if meant else "".join(traceback.format_exception(error)[-4:])
+    of_members = {
+        name for name in changed if name.startswith("groups/") and name.endswith((".npy", ".parquet"))
+    }
+    if what == "load":
+        # Arrays of ids are for who reads them without this program.
+        of_members = {name for name in of_members if not name.endswith(("_ids.npy", "_measures.parquet"))}
+    elif what == "reproduce":
+        of_members = {name for name in of_members if not name.endswith("_measures.parquet")}
+    passed = changed if what == "reproduce strict" else of_members
+    return f"passed {', '.join(sorted(passed))}" if passed else None
 
 
 def fuzz(minutes: float, seed: int) -> int:
-    """Change, load and reproduce for so many minutes; print what came of it, return the number of faults."""
-    dice, ends, faults = random.Random(seed), Counter[str](), 0
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+    """Damage, load and reproduce for so many minutes; print what came of it, return the number of faults."""
+    dice, tries, ends, faults = random.Random(seed), Counter[str](), Counter[str](), 0
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name), undrawn():
         mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
-        quietly(lambda: run_main(compose_settings("main", [*_FEW]), []))
-        client = MlflowClient()
-        (run,) = client.search_runs(["0"], "tags.`elsa_groups.kind` = 'groups'")
-        folders = [
-            Path(client.get_run(run_id).info.artifact_uri)
-            for run_id in (run.info.run_id, run.data.tags["elsa_groups.parent"])
-        ]
-        whole = members_of(folders[0])
-        again = compose_settings("reproduce", [f"groups_run_id={run.info.run_id}"])
+        target = make_target()
+        again = [f"groups_run_id={target.run_id}"]
+        calls: dict[str, Callable[[], Any]] = {
+            "load": lambda: load_groups(target.run_id),
+            "reproduce": lambda: run_reproduce(compose_settings("reproduce", again), []),
+            "reproduce strict": lambda: run_reproduce(
+                compose_settings("reproduce", [*again, "strict=true"]), []
+            ),
+        }
+        if error := quietly(calls["reproduce strict"])[0]:
+            raise error
+        _bound_memory()
         until = time.monotonic() + 60 * minutes
         while time.monotonic() < until:
-            folder = dice.choice((folders[0], folders[0], folders[1]))
-            files = sorted(path for path in folder.rglob("*") if path.is_file())
-            file, change = dice.choice(files), dice.choice(CHANGES)
-            kept = file.read_bytes()
-            file.write_bytes(change(kept, dice))
-            same = members_of(folders[0]) == whole
-            for what, call in (
-                ("load", lambda: load_groups(run.info.run_id)),
-                ("reproduce", lambda: run_reproduce(again, [])),
-            ):
-                _, error, seconds = quietly(call)
-                expected = error is None or (isinstance(error, InputError) and "\n" not in str(error))
-                passed = error is None and not same
-                ends[f"{what}: {type(error).__name__ if error else 'no error'}"] += 1
-                if not expected or passed or seconds > _TOO_LONG:
-                    faults += 1
-                    print(f"{what} after {change.__name__} of {file.name}: {seconds:.0f} s, {error!r:.300}")
-                    if error is not None and not expected:
-                        print("".join(traceback.format_exception(error)[-3:]))
-            file.write_bytes(kept)
-            _forget_verdicts(client, Path(name), run.info.run_id)
-    for what, count in sorted(ends.items()):
-        print(f"{what}: {count:,}")
+            with damaged(target, dice) as done:
+                changed = target.changed()
+                tries.update(done)
+                for what in ("load", dice.choice(("reproduce", "reproduce strict"))):
+                    error, said = quietly(calls[what])
+                    ends[f"{what}: {type(error).__name__ if error else 'no error'}"] += 1
+                    fault = _fault(what, error, changed)
+                    if fault is None and "Traceback" in said:
+                        fault = said
+                    if fault is not None:
+                        faults += 1
+                        print(f"FAULT {what} after {'; '.join(done)}: {fault}", flush=True)
+            _forget_verdicts(Path(name), target.run_id)
+    _tell(tries, ends)
     print(f"faults: {faults}")
     return faults
 
 
-def _forget_verdicts(client: MlflowClient, folder: Path, run_id: str) -> None:
+def _tell(tries: Counter[str], ends: Counter[str]) -> None:
+    kinds, names = Counter[str](), Counter[str]()
+    for tried, count in tries.items():
+        kind, _, file = tried.partition(" ")
+        kinds[kind] += count
+        names[file] += count
+    for counted in (kinds, names, ends):
+        print("; ".join(f"{what} {count:,}" for what, count in sorted(counted.items())))
+
+
+def _bound_memory() -> None:
+    """Let an allocation that a damaged file asks for fail, where it is far more than all files have."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    bound = pages * resource.getpagesize() + _TOO_MUCH
+    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+def _forget_verdicts(folder: Path, run_id: str) -> None:
     """Delete the files of verdicts, which would fill the disk."""
+    client = MlflowClient()
     for verdict in client.search_runs(["0"], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=50):
         shutil.rmtree(folder / "mlruns" / "0" / verdict.info.run_id, ignore_errors=True)
         client.delete_run(verdict.info.run_id)

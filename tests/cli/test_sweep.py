@@ -6,8 +6,8 @@ from elsa_groups.tracking.sweep import JobEnd
 
 
 def described(ends: list[JobEnd]) -> str:
-    labels = tuple(f"job={number} {'x' * 500}" for number in range(len(ends)))
-    return describe_sweep(Sweep("a" * 32, labels, (), ("here", 1)), ends)
+    swept = tuple((f"job={number}", "x" * 500) for number in range(len(ends)))
+    return describe_sweep(Sweep("a" * 32, swept, (), ("here", 1)), ends)
 
 
 def test_a_few_jobs_are_described_one_by_one():

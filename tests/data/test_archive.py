@@ -95,6 +95,37 @@ def test_a_damaged_archive_leaves_nothing_and_says_what_to_do(
     assert files_in(tmp_path) == [archive]
 
 
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+@pytest.mark.parametrize("place", range(8))
+def test_a_damaged_member_leaves_nothing_and_says_what_to_do(tmp_path: Path, method: int, place: int) -> None:
+    noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(256))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as zipped:
+        zipped.writestr("raw.tsv", noise)
+        start = 30 + len("raw.tsv")
+        size = zipped.getinfo("raw.tsv").compress_size
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    # To the last byte of what was compressed, from the fifth, before which LZMA has its version.
+    content[start + 4 + place * (size - 5) // 7] ^= 0xFF
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot extract raw.tsv .*replace it, or extract by hand to"):
+        find_raw(tmp_path, Published("a.zip", "raw.tsv"))
+    assert files_in(tmp_path) == ["a.zip"]
+
+
+def test_a_password_and_an_unknown_method_are_errors_of_one_line(tmp_path: Path) -> None:
+    whole = write_archive(tmp_path / "a.zip", {"raw.tsv": CONTENT}).read_bytes()
+    entry = whole.index(b"PK\x01\x02")
+    for at, value in ((8, 1), (10, 99)):
+        content = bytearray(whole)
+        content[entry + at] = value
+        content[at - 2] = value
+        (tmp_path / "a.zip").write_bytes(content)
+        with pytest.raises(InputError, match=r"a.zip: cannot extract raw.tsv \([^\n]*\); replace it"):
+            find_raw(tmp_path, Published("a.zip", "raw.tsv"))
+
+
 def test_an_archive_without_the_member_is_an_error(tmp_path: Path) -> None:
     write_archive(tmp_path / "a.zip", {"titles": b"t"})
     with pytest.raises(InputError, match=r"a.zip: expected a member raw.tsv, got none; replace it"):

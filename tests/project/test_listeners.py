@@ -80,9 +80,9 @@ def test_a_parent_was_trained_that_recommends_well(main_run, child):
 
 def test_eight_keys_of_75_groups_are_like_those_measured_before(child):
     metrics = child.data.metrics
-    keys = {name.split("/")[0] for name in metrics if name.endswith("/groups")}
-    assert len(keys) == 8
-    assert {metrics[f"{key}/groups"] for key in keys} == {75.0}
+    assert len({name.split("/")[0] for name in metrics if name.endswith("/similarity_mean")}) == 8
+    # Said only of types that have fewer than asked for.
+    assert not [name for name in metrics if name.endswith("/groups")]
     assert {key: metrics[f"{key}/similarity_mean"] for key in EXPECTED} == {
         key: pytest.approx(mean, abs=play) for key, (mean, play) in EXPECTED.items()
     }

@@ -123,7 +123,7 @@ def test_each_parent_of_a_sweep_is_resolved_once_and_gets_its_own_children(place
     monkeypatch.setattr(
         generate,
         "generate_child",
-        lambda settings, _, parent, *__: drawn.append((parent.run_id, settings.seed)),
+        lambda settings, _, parent, *__, **___: drawn.append((parent.run_id, settings.seed)),
     )
     place.sweep("generate", *SMALL, f"parent={ids[0]},newest", "seed=1,2")
     assert drawn == [(ids[0], 1), (ids[0], 2), (ids[1], 1), (ids[1], 2)]
@@ -168,7 +168,7 @@ def test_a_comparison_that_fails_hides_nothing_of_the_jobs(place, failing, monke
     def refuse(_):
         raise InputError("groups: a run is gone")
 
-    def draw(settings, _, parent, *__):
+    def draw(settings, _, parent, *__, **___):
         if settings.seed == 2:
             raise InputError("seed: expected another")
         with tracked_run(f"seed {settings.seed}", adopt=False):
@@ -231,7 +231,7 @@ def test_what_a_killed_job_leaves_running_is_ended(place, failing, monkeypatch):
     client = place.store.client
     left: list[str] = []
 
-    def vanish(settings, interactions, parent, *_):
+    def vanish(settings, interactions, parent, *_, **__):
         from mlflow.tracking.context.registry import resolve_tags
 
         left.append(client.create_run("0", tags=resolve_tags()).info.run_id)

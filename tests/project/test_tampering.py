@@ -313,21 +313,21 @@ class TestIdsOfMembers:
 
 class TestWhatARecordMayNotChoose:
     def test_recorded_settings_are_never_interpolated(self, recorded, monkeypatch):
-        monkeypatch.setenv("MY_SECRET", "hunter2")
+        monkeypatch.setenv("MY_SECRET", "a-word-of-mine")
         recorded.edit("settings", "data_dir", value="${oc.env:MY_SECRET}")
         again = recorded.reproduce()
         assert again.code == 1
         assert "data_dir: expected a plain value, got an interpolation" in again.error
-        assert "hunter2" not in again.launch.out + again.launch.err
+        assert "a-word-of-mine" not in again.launch.out + again.launch.err
         other = recorded.generate("seed=5")
         compared = launch(recorded.store, "compare", f"runs={recorded.run_id},{other.run_id}")
-        assert "hunter2" not in compared.out + compared.err
+        assert "a-word-of-mine" not in compared.out + compared.err
         text = "".join(
             path.read_text(errors="replace")
             for path in recorded.store.folder.rglob("*")
             if path.suffix in (".json", ".csv", ".html", ".yaml")
         )
-        assert "hunter2" not in text
+        assert "a-word-of-mine" not in text
 
     def test_a_file_that_only_the_record_points_at_is_not_read_unless_it_is_the_recorded_one(
         self, recorded, tmp_path

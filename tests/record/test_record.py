@@ -259,6 +259,7 @@ def _groups(interactions, threads=3):
     return groups_lineage(
         origin,
         groups={"similar_3": SIMILAR},
+        absent={},
         artifacts={"groups/similar_3.npy": "01" * 32},
         environment=environment_record(CLEAN, device="cpu", threads=threads),
     )

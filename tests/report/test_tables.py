@@ -27,17 +27,12 @@ from elsa_groups.report.tables import (
 from .conftest import make_evidence, make_tastes
 
 CONTRACT = [
-    "groups",
     "similarity_mean",
-    "similarity_std",
-    "similarity_random",
     "wrong_pair_share",
     "acceptance_rate",
     "member_overlap_mean",
-    "member_overlap_max",
     "user_coverage",
     "recommendation_overlap_at_20_mean",
-    "common_items_mean",
 ]
 
 
@@ -147,18 +142,21 @@ def test_what_the_ui_compares_first_is_the_mean_similarity():
 
 
 def test_metrics_are_those_of_the_contract():
-    metrics = metrics_of(summary_row(result(FOUR)))
+    row = summary_row(result(FOUR))
+    metrics = metrics_of(row, has_rule=True)
     assert sorted(metrics) == sorted(f"similar_3/{name}" for name in CONTRACT)
-    assert metrics["similar_3/groups"] == 4.0
     assert all(type(value) is float for value in metrics.values())
     two = metrics_of(
-        summary_row(result(FOUR, (2, 1), within=[0.9] * 4, across=[0.1] * 4, key="opposing_2_1"))
+        summary_row(result(FOUR, (2, 1), within=[0.9] * 4, across=[0.1] * 4, key="opposing_2_1")),
+        has_rule=True,
     )
     assert {"opposing_2_1/within_mean", "opposing_2_1/across_mean"} < two.keys()
+    assert metrics.keys() - metrics_of(row, has_rule=False).keys() == {"similar_3/acceptance_rate"}
+    assert metrics_of(row | {"shortfall": 1}, has_rule=True)["similar_3/groups"] == 4.0
 
 
 def test_an_undefined_value_is_no_metric():
-    metrics = metrics_of(summary_row(result([[0, 1, 2]])))
+    metrics = metrics_of(summary_row(result([[0, 1, 2]])), has_rule=True)
     assert "similar_3/member_overlap_mean" not in metrics
     assert "similar_3/similarity_mean" in metrics
 

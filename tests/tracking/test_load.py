@@ -87,6 +87,7 @@ def log_groups(client: MlflowClient, interactions, members, tmp_path) -> Callabl
         )
         lineage = groups_lineage(
             origin,
+            absent={},
             groups={
                 key: {
                     "family": FAMILIES[key],

@@ -2,7 +2,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from mlflow.entities import RunStatus, ViewType
 from elsa_groups.base.errors import InputError, Killed
 from elsa_groups.base.processes import this_process
 from elsa_groups.tracking.orphans import PROCESS
-from elsa_groups.tracking.run import RunHandle, tracked_run, writing_folder
+from elsa_groups.tracking.run import RunHandle, tracked_run
 
 
 def status(client, run_id) -> str:
@@ -221,13 +220,3 @@ def test_a_run_of_an_experiment_that_was_deleted_meanwhile_is_not_left_running(c
         with tracked_run("groups"):
             pass
     assert status(client, run_id) in ("FAILED", "KILLED")
-
-
-def test_folders_of_killed_processes_are_removed_by_the_next_and_no_others(gone, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for name in (f"elsa-groups-{gone}-x1", f"elsa-groups-{this_process()}-x2", "elsa-groups-of-somebody"):
-        (tmp_path / name).mkdir()
-    with writing_folder():
-        pass
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {f"elsa-groups-{this_process()}-x2", "elsa-groups-of-somebody"}

@@ -1,5 +1,6 @@
 """Stores and places of artifacts that cannot be used are refused before any work, in one line."""
 
+import fcntl
 import logging
 import os
 import shutil
@@ -16,7 +17,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import mlflow
 import pytest
+from alembic.util import CommandError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from elsa_groups import find_groups
 from elsa_groups.base import stages
 from elsa_groups.base.errors import InputError
 from elsa_groups.tracking import store
@@ -250,6 +254,48 @@ def test_tables_are_made_by_one_process_at_a_time(tmp_path):
     ]
     ends = [(process.communicate()[1], process.returncode) for process in started]
     assert [code for _, code in ends] == [0, 0, 0], ends
+
+
+def test_a_store_that_has_its_tables_is_not_waited_for(client, tmp_path):
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/whole.db")
+    check_store()
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        check_store()
+        check_store(writes=False)
+    finally:
+        os.close(held)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CommandError("Can't locate revision identified by 'abc'"),
+        OperationalError("SELECT 1\nFROM runs", {}, sqlite3.OperationalError("disk I/O error")),
+        ProgrammingError("SELECT 1\nFROM runs", {}, sqlite3.ProgrammingError("no such column: x")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_alembic_and_sqlalchemy_say_is_one_line(client, tmp_path, monkeypatch, error):
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(store.MlflowClient, "search_experiments", fail)
+    said = refusal()
+    assert said.startswith(f"tracking store sqlite:///{tmp_path}/mlflow.db: {str(error).splitlines()[0]}")
+    assert "\n" not in said
+    with pytest.raises(InputError, match=r"tracking store sqlite.*; give tracking_uri") as raised:
+        find_groups()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_no_database_is_one_line(client, tmp_path):
+    (tmp_path / "letter.db").write_text("Dear all,\n" * 100)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/letter.db")
+    said = refusal()
+    assert "file is not a database" in said
+    assert "\n" not in said
 
 
 def test_a_store_is_checked_without_a_file_left_in_the_temporary_folder(client, tmp_path, monkeypatch):

@@ -5,12 +5,10 @@ this one calls, has changed it does not see, and would go on drawing by the old 
 sources has a folder of its own.
 """
 
-import atexit
 import hashlib
 import logging
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +18,8 @@ from typing import Any
 
 import numba
 from numba.core.event import Event, Listener, register
+
+from elsa_groups.base.temporary import folder_until_exit
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +94,12 @@ def folder_outside(name: str) -> Path:
     except OSError:
         pass
     # Not one that others could find first: compiled code is read from it.
-    own = tempfile.mkdtemp(prefix="elsa-groups-kernels-")
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    own = folder_until_exit()
     log.warning(
         "neither %s nor %s can be written: code is compiled again by each process, which takes half a minute;"
         " set NUMBA_CACHE_DIR to a folder that can be", _PACKAGE, folder,
     )  # fmt: skip
-    return Path(own)
+    return own
 
 
 def _forget_old(parent: Path) -> None:

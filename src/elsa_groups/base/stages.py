@@ -11,6 +11,7 @@ log = logging.getLogger("elsa_groups.cli")
 
 # Seconds after which one wants to know what is taking so long.
 SILENCE = 3.0
+_QUICK = 0.01
 
 
 @dataclass
@@ -42,9 +43,10 @@ def said_if_slow(name: str, what: str = "under way") -> Iterator[None]:
 
 @contextmanager
 def stage(name: str, unit: str = "") -> Iterator[Work]:
-    """Log how long a step took and, if its work is counted, how fast it was; nothing more if it fails.
+    """Log how long a step took and, if its work is counted, how fast it was; nothing if it fails.
 
-    One that takes long is said to be under way.
+    One that takes long is said to be under way; one whose work was done before, as by another job of a sweep,
+    is not worth a line.
 
     Parameters
     ----------
@@ -56,7 +58,9 @@ def stage(name: str, unit: str = "") -> Iterator[Work]:
     started, work = time.perf_counter(), Work()
     with said_if_slow(name):
         yield work
-    log.info("%s: %s", name, _describe(work.count, unit, time.perf_counter() - started))
+    seconds = time.perf_counter() - started
+    if work.count or seconds >= _QUICK:
+        log.info("%s: %s", name, _describe(work.count, unit, seconds))
 
 
 def _describe(count: int, unit: str, seconds: float) -> str:

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError, Killed
 from elsa_groups.base.stages import said_if_slow
+from elsa_groups.base.temporary import remove_left
 from elsa_groups.cli.arguments import CONFIG_DIR, HELPING, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
@@ -51,6 +52,7 @@ def run_entry_point(name: str) -> None:
     than 0 log warnings alone.
     """
     forgive_closed_pipes()
+    remove_left()
     command, ranks = COMMANDS[name], launched_ranks()
     try:
         _check_ranks(ranks, command)

@@ -1,8 +1,5 @@
 """What Hydra checks conf/ and command lines by, made from the dataclasses that settings become."""
 
-import atexit
-import shutil
-import tempfile
 import typing
 from collections.abc import Callable
 from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
@@ -15,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.temporary import folder_until_exit
 from elsa_groups.cli.commands import Command
 from elsa_groups.data.datasets import DATASETS
 from elsa_groups.groups.family import Family
@@ -84,6 +82,4 @@ def _fillable(hint: Any) -> Any:
 
 def _scratch_folder() -> str:
     """Make a private folder for what Hydra writes during a sweep; it is removed at exit."""
-    folder = tempfile.mkdtemp(prefix="elsa-groups-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return str(folder_until_exit())

@@ -51,7 +51,7 @@ class Sweep:
     ----------
     run_id : str
         The sweep's own run.
-    labels : tuple of str
+    swept : tuple of tuple of str
         What each job sets of what is swept.
     parents : tuple of str
         Run id of each job's parent; empty where jobs take none.
@@ -60,9 +60,14 @@ class Sweep:
     """
 
     run_id: str
-    labels: tuple[str, ...]
+    swept: tuple[tuple[str, ...], ...]
     parents: tuple[str, ...]
     process: tuple[str, int]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each job sets, as text."""
+        return tuple(" ".join(swept) for swept in self.swept)
 
     def do_job(self, index: int, command: Command, settings: Any, overrides: list[str]) -> None:
         """Do a job; leave word of a failure on the sweep's run instead of raising it.
@@ -70,13 +75,14 @@ class Sweep:
         Launchers take an exception for the end of all jobs, or wait for no other. So only a signal to the
         process that all jobs run in is raised.
         """
-        number, label = index + 1, self.labels[index]
+        number, swept, label = index + 1, self.swept[index], self.labels[index]
         if self.parents:
             settings = replace(settings, parent=self.parents[index])
         log.info("job %d of %d: %s", number, len(self.labels), label)
         try:
             with job_runs(self.run_id, number):
-                command.load().run(settings, overrides)
+                # Runs are named after what they were asked for, of which lists show the beginning.
+                command.load().run(settings, sorted(overrides, key=lambda part: part not in swept))
         except (Exception, SystemExit) as error:
             if not isinstance(error, (InputError, SystemExit)):
                 traceback.print_exc()
@@ -137,7 +143,7 @@ def _run_kept(jobs: list[Job], command: Command, launch: Callable[[Sweep], None]
         os.environ.pop("MLFLOW_RUN_ID", None)
         log.info("sweep %s of %d jobs", run.run_id, len(jobs))
         ids = tuple(each.run_id for each in parents)
-        sweep = Sweep(run.run_id, tuple(" ".join(job.swept) for job in jobs), ids, _this_process())
+        sweep = Sweep(run.run_id, tuple(job.swept for job in jobs), ids, _this_process())
         try:
             ends = _run_jobs(run, sweep, launch)
             faults = _say_failed(ends) + _compare(run, ends, comparable=bool(parents))

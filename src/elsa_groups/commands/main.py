@@ -29,7 +29,7 @@ def run(settings: MainSettings, overrides: list[str]) -> None:
     read_user_file(settings.user_file)
     interactions = load_interactions(settings.dataset, settings.data_dir)
     parent = find_parent(settings, interactions, overrides)
-    generate_child(part_of(GenerateSettings, settings), interactions, parent)
+    generate_child(part_of(GenerateSettings, settings), interactions, parent, overrides=overrides)
 
 
 def find_parent(settings: MainSettings, interactions: Interactions, overrides: list[str]) -> Parent:

@@ -117,6 +117,11 @@ class GroupType:
     sizes: tuple[int, ...]
 
     @property
+    def has_rule(self) -> bool:
+        """Whether it matters to anyone who joins who is there; not in random groups."""
+        return {self.family.within, self.family.across} != {Rule.any}
+
+    @property
     def name(self) -> str:
         """The key by which its groups are stored: ``similar_3``, ``opposing_2_1``."""
         return "_".join([self.family.name, *map(str, self.sizes)])

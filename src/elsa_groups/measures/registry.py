@@ -160,7 +160,6 @@ MEASURES = (
         format="{:.2f}",
         of=attrgetter("tastes.common_items"),
         ratio=True,
-        metric=True,
         interval_in_summary=True,
         on_page=True,
     ),

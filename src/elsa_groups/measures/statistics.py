@@ -80,7 +80,7 @@ class Statistic:
     of : callable
         Finds it; None where it is undefined.
     metric : bool
-        Whether it is logged to MLflow; the summary has the others too.
+        Whether it is logged to MLflow, whose lists get slow beyond some sixty; the summary has all.
     """
 
     name: str
@@ -137,7 +137,6 @@ STATISTICS = (
         definition="groups of the type",
         format="{:,}",
         of=lambda result: len(result.groups.members),
-        metric=True,
     ),
     _MEANS["within"],
     _MEANS["across"],
@@ -164,7 +163,6 @@ STATISTICS = (
         definition="mean similarity of random groups of the same size",
         format="{:.3f}",
         of=lambda result: float(result.baseline.mean()),
-        metric=True,
     ),
     Statistic(
         name="similarity_std",
@@ -173,7 +171,6 @@ STATISTICS = (
         definition="population standard deviation of the groups' similarity",
         format="{:.3f}",
         of=lambda result: float(result.quality.similarity.std()),
-        metric=True,
     ),
     _similarity_quantile("min", "minimum", 0.0),
     _similarity_quantile("q05", "5% quantile", 0.05),
@@ -211,7 +208,6 @@ STATISTICS = (
         definition="members that two groups share by their size, largest of all pairs of groups",
         format="{:.2f}",
         of=lambda result: result.overlap.maximum,
-        metric=True,
     ),
     Statistic(
         name="overlapping_pairs",

@@ -69,9 +69,15 @@ def _evidence(comparisons: Sequence[BaselineComparison]) -> Row:
     return row
 
 
-def metrics_of(row: Row) -> dict[str, float]:
-    """Return the metrics of a key by their full names, ``<key>/<name>``."""
-    return {f"{row['key']}/{name}": float(row[name]) for name in METRICS if name in row}
+def metrics_of(row: Row, *, has_rule: bool) -> dict[str, float]:
+    """Return the metrics of a group type by their full names, ``<type>/<name>``.
+
+    How many groups there are is one if some are missing. Without a rule whoever is drawn joins: what share
+    did is none.
+    """
+    names = ("groups", *METRICS) if row["shortfall"] else METRICS
+    left_out = set() if has_rule else {"acceptance_rate"}
+    return {f"{row['key']}/{name}": float(row[name]) for name in names if name in row.keys() - left_out}
 
 
 def mlflow_table(rows: list[Row]) -> dict[str, list[Any]]:

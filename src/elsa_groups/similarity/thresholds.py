@@ -145,10 +145,10 @@ def _check_users(users: Users) -> None:
 def _choose(asked: ThresholdSettings, users: Users) -> str:
     if asked.method != Method.auto:
         return asked.method.value
-    cost = users.cost_of_pairs
-    chosen = Method.exact if cost <= asked.exact_budget else Method.sampled
-    log.info("thresholds: %s (cost %.2g, thresholds.exact_budget %.2g)", chosen, cost, asked.exact_budget)
-    return chosen.value
+    if users.cost_of_pairs <= asked.exact_budget:
+        return Method.exact.value
+    log.info("thresholds: sampled, as all pairs cost more than thresholds.exact_budget")
+    return Method.sampled.value
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -24,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_array, read_json
+from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import (
@@ -200,8 +200,8 @@ def load_groups(
     record = open_record(run_id, tracking_uri=tracking_uri)
     if check_store:
         record.check_store()
-    with TemporaryDirectory() as name:
-        files = RecordedFiles(record.artifacts, Path(name), record.lineage)
+    with temporary_folder() as folder:
+        files = RecordedFiles(record.artifacts, folder, record.lineage)
         return GroupsRun(run_id, files.lineage, {key: _load(key, files) for key in _wanted(keys, files)})
 
 
@@ -267,13 +267,13 @@ def open_record(run_id: str, *, tracking_uri: str | None = None) -> Record:
     InputError
         If the run is not there, or is not a complete groups run.
     """
-    with _open_store(tracking_uri) as client, TemporaryDirectory() as name:
+    with _open_store(tracking_uri) as client, temporary_folder() as folder:
         run = existing_run(client, run_id, what="groups", expected=_EXPECTED)
         _check_kind(run)
         artifacts = artifacts_of(client, run)
         if reason := why_incomplete(client, run, artifacts):
             raise InputError(f"groups: run {run_id} {reason}")
-        lineage = _read_lineage(artifacts, Path(name))
+        lineage = _read_lineage(artifacts, folder)
     if elsewhere := artifacts.outside_store():
         log.warning("run %s: its files are in %s, which is not in the store's folder", run_id, elsewhere)
     title = run.info.run_name or run_id

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json
 from elsa_groups.base.keeping import kept
+from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import LEAST_USERS, Split
 from elsa_groups.record.schema import LINEAGE, check_lineage, record_digest
@@ -257,14 +257,14 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
     factors = _check_params(run, interactions)
     _check_digest(run, interactions)
     artifacts = artifacts_of(MlflowClient(), run)
-    with TemporaryDirectory() as folder:
-        checkpoint = artifacts.download(CHECKPOINT, Path(folder))
+    with temporary_folder() as folder:
+        checkpoint = artifacts.download(CHECKPOINT, folder)
         digest = file_digest(checkpoint)
         if KIND in run.data.tags:
-            _check_recorded(artifacts, digest, run.data.tags.get(RECORD), Path(folder))
+            _check_recorded(artifacts, digest, run.data.tags.get(RECORD), folder)
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
-        has_users = _check_ids(artifacts, interactions.user_ids, "users", Path(folder))
-        ordered = _check_ids(artifacts, interactions.item_ids, "items", Path(folder))
+        has_users = _check_ids(artifacts, interactions.user_ids, "users", folder)
+        ordered = _check_ids(artifacts, interactions.item_ids, "items", folder)
     # Without ids nobody knows whose rows they are.
     split = read_split(artifacts, interactions.n_users) if has_users else None
     if not ordered:

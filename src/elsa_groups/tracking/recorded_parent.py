@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from mlflow import MlflowClient
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError, InputsMissing
 from elsa_groups.base.files import read_json
+from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.data.split import Split
 from elsa_groups.model.elsa import read_checkpoint
@@ -67,8 +67,8 @@ def recorded_checkpoint(record: Record, n_items: int) -> tuple[NDArray[np.float3
     recorded = record.lineage["parent"]
     if "files" in recorded:
         raise InputsMissing(f"parent: expected an ELSA run, got vectors: there is no {CHECKPOINT}")
-    with TemporaryDirectory() as folder:
-        checkpoint = _recorded_checkpoint(record, Path(folder))
+    with temporary_folder() as folder:
+        checkpoint = _recorded_checkpoint(record, folder)
         digest = file_digest(checkpoint)
         try:
             return read_checkpoint(checkpoint, n_items, recorded["factors"]), digest
@@ -157,8 +157,8 @@ def read_ids(record: Record, what: str) -> tuple[str, ...] | None:
         if what == "items" and lineage["parent"]["item_order"] != "items.json" and not artifacts.has(name):
             return None
     try:
-        with TemporaryDirectory() as folder:
-            ids = read_json(artifacts.download(name, Path(folder)))
+        with temporary_folder() as folder:
+            ids = read_json(artifacts.download(name, folder))
     except ValueError as error:
         if isinstance(error, InputError):
             raise

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import Any
 
 import mlflow
@@ -33,9 +33,17 @@ from mlflow.utils.mlflow_tags import (
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
-from elsa_groups.base.processes import is_gone, this_process
+from elsa_groups.base.processes import this_process
+from elsa_groups.base.temporary import temporary_folder
+from elsa_groups.tracking.experiment import introduce, view_address
 from elsa_groups.tracking.orphans import PROCESS, end_orphans
-from elsa_groups.tracking.store import check_artifact_place, first_line, named_experiment, store_uri
+from elsa_groups.tracking.store import (
+    check_artifact_place,
+    first_line,
+    local_path,
+    named_experiment,
+    store_uri,
+)
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +64,9 @@ SWEEP = "elsa_groups.sweep"
 JOB = "elsa_groups.job"
 COMPARISON = "elsa_groups.comparison"
 
+# Where `mlflow ui` serves unless told otherwise.
+_LOCAL_SERVER = "http://127.0.0.1:5000"
+
 # MLflow refuses a longer digest of a dataset.
 DIGEST_LENGTH = 36
 
@@ -65,9 +76,6 @@ DESCRIPTION_LENGTH = 8000
 # What MLflow calls a run that nobody named, as bold-fox-123.
 _PREDICATES, _NOUNS = name_utils._GENERATOR_PREDICATES, name_utils._GENERATOR_NOUNS
 _GENERATED = re.compile(f"({'|'.join(_PREDICATES)})-({'|'.join(_NOUNS)})-[0-9]{{1,4}}")
-
-# Temporary folders of runs: this, the process, and what makes it unique.
-_FOLDER = "elsa-groups-"
 
 _PARAMS_PER_BATCH = 100
 _MAX_PARAM = 6000
@@ -192,6 +200,17 @@ class RunHandle:
             return shlex.join(["mlflow", "ui", "--backend-store-uri", store])
         return f"{store.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
+    def beside_others(self) -> str:
+        """Return the address of all groups runs of the experiment, by default on this machine."""
+        store = store_uri()
+        return view_address(store if store.startswith("http") else _LOCAL_SERVER, self.experiment_id)
+
+    def place_of(self, artifact: str) -> str:
+        """Return where an artifact is: its path on this machine, or else its address."""
+        uri = MlflowClient().get_run(self.run_id).info.artifact_uri
+        folder = local_path(uri)
+        return str(folder / artifact) if folder else f"runs:/{self.run_id}/{artifact}"
+
     def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
         """Log a dataset, and the LoggedModel if there is one, as inputs."""
         models = [LoggedModelInput(model_id)] if model_id else None
@@ -246,6 +265,7 @@ def tracked_run(
         experiment_id = launched.experiment_id if launched else _default_experiment()
     check_artifact_place(client, experiment_id)
     end_orphans(client)
+    introduce(client, experiment_id, launched=launched.run_id if launched else None)
     adopted = adopt and launched is not None and launched.experiment_id == experiment_id
     run_id = launched.run_id if launched and adopted else None
     try:
@@ -285,7 +305,8 @@ def _end(run_id: str, error: BaseException) -> None:
             MlflowClient().set_terminated(run_id, status)
         except Exception as reason:
             log.warning(
-                "run %s could not be ended as %s: %s; the next command that logs to this store ends it",
+                "run %s could not be ended as %s: %s; the next command that logs to this store ends it (if it"
+                " was deleted with its experiment, once that is restored)",
                 run_id, status, first_line(reason),
             )  # fmt: skip
 
@@ -307,17 +328,16 @@ def _few_retries() -> Iterator[None]:
 
 @contextmanager
 def writing_folder() -> Iterator[Path]:
-    """Give a folder to write a run's files to, which is removed in the end, if need be by the next run.
+    """Give a folder to write a run's files to, which is removed in the end.
 
     Raises
     ------
     InputError
         If the disk is full.
     """
-    _remove_left()
     try:
-        with TemporaryDirectory(prefix=f"{_FOLDER}{this_process()}-") as name:
-            yield Path(name)
+        with temporary_folder() as folder:
+            yield folder
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -325,13 +345,6 @@ def writing_folder() -> Iterator[Path]:
             f"{gettempdir()}: files of the run could not be written ({error.strerror}); set TMPDIR to a"
             " folder with more room"
         ) from error
-
-
-def _remove_left() -> None:
-    """Remove the folders of processes that were killed before they could."""
-    for folder in Path(gettempdir()).glob(f"{_FOLDER}*"):
-        if is_gone(folder.name.removeprefix(_FOLDER).rpartition("-")[0]):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -1,12 +1,10 @@
 """Whom an ELSA run was trained, validated and tested on."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import numpy as np
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json
+from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.data.split import Split
 from elsa_groups.tracking.artifacts import RunArtifacts
 
@@ -39,8 +37,8 @@ def read_split(artifacts: RunArtifacts, n_users: int, *, path: str = SPLIT) -> S
     if not artifacts.has(path):
         return None
     try:
-        with TemporaryDirectory() as folder:
-            stored = read_json(artifacts.download(path, Path(folder)))
+        with temporary_folder() as folder:
+            stored = read_json(artifacts.download(path, folder))
         parts = {part: np.sort(np.array(stored[part], np.int64).reshape(-1)) for part in _PARTS}
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InputError):

@@ -21,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.store.db.utils import create_sqlalchemy_engine
+from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -84,8 +85,8 @@ def check_store(*, writes: bool = True) -> None:
 
 @contextmanager
 def _one_at_a_time(uri: str) -> Iterator[None]:
-    """Keep other processes of this machine from making the tables of the same SQLite file meanwhile."""
-    if not uri.startswith("sqlite"):
+    """Keep other processes of this machine from making the tables of the same new SQLite file meanwhile."""
+    if not uri.startswith("sqlite") or _has_tables(uri):
         yield
         return
     folder = Path(sqlalchemy.make_url(uri).database or "").resolve().parent
@@ -97,6 +98,23 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
             held.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _has_tables(uri: str) -> bool:
+    """Whether a SQLite file has all of MLflow's tables, and the first row, which it writes last."""
+    file = sqlalchemy.make_url(uri).database or ""
+    if not file.startswith("file:") and not Path(file).exists():
+        return False
+    engine = create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
+    try:
+        there = sqlalchemy.inspect(engine).get_table_names()
+        with engine.connect() as connection:
+            experiment = connection.execute(sqlalchemy.select(SqlExperiment.experiment_id).limit(1)).first()
+        return experiment is not None and set(SqlExperiment.metadata.tables).issubset(there)
+    except SQLAlchemyError:
+        return False
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -14,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError, InputsMissing
 from elsa_groups.base.files import read_json
+from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.vector_files import IDS
 from elsa_groups.model.given import FILES, GivenVectors, load_given
@@ -101,8 +101,8 @@ def vectors_parent(reference: str, interactions: Interactions) -> Parent:
     """
     run = named_run(reference, VECTORS)
     artifacts = artifacts_of(MlflowClient(), run)
-    with TemporaryDirectory() as folder:
-        lineage = _read_lineage(artifacts, Path(folder))
+    with temporary_folder() as folder:
+        lineage = _read_lineage(artifacts, folder)
         if lineage["data"]["digest"] != interactions.digest:
             raise InputError(
                 f"parent: run {run.info.run_id} holds vectors for data with digest"
@@ -111,14 +111,14 @@ def vectors_parent(reference: str, interactions: Interactions) -> Parent:
                 " again"
             )
         recorded = lineage["artifacts"]
-        _download(artifacts, recorded, Path(folder))
+        _download(artifacts, recorded, folder)
         for name in [name for name in FILES if name in recorded]:
-            if file_digest(Path(folder) / name) != recorded[name]:
+            if file_digest(folder / name) != recorded[name]:
                 raise InputError(
                     f"parent: {name} of run {run.info.run_id} is not the one that was logged; restore it, or"
                     " give the vectors again"
                 )
-        given = load_given(Path(folder), interactions)
+        given = load_given(folder, interactions)
     return _parent_of(run, given)
 
 
@@ -133,11 +133,11 @@ def recorded_vectors(record: Record, interactions: Interactions) -> Parent:
     client, run_id = MlflowClient(), record.lineage["parent"]["run_id"]
     recorded: dict[str, str] = record.lineage["parent"].get("files", {})
     expected = "the parent that the groups were drawn from; its store may be another one"
-    with TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         try:
             run = existing_run(client, run_id, what="parent", expected=expected)
-            _download(artifacts_of(client, run), recorded, Path(folder))
-            given = load_given(Path(folder), interactions)
+            _download(artifacts_of(client, run), recorded, folder)
+            given = load_given(folder, interactions)
         except Absent as error:
             raise InputsMissing(str(error)) from error
         except InputError as error:

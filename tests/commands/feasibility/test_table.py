@@ -55,8 +55,8 @@ def test_metrics_are_named_after_the_key_and_left_out_where_undefined():
 def test_the_terminal_shows_a_table_and_what_would_do_below_it():
     lines = feasibility_text([FEASIBLE, STARVED]).splitlines()
     assert [line.split() for line in lines[:4]] == [
-        ["can", "more", "second", "last", "draws", "distinct"],
-        ["key", "verdict", "start", "active", "joins", "joins", "a", "group", "groups"],
+        ["group", "can", "more", "second", "last", "draws", "distinct"],
+        ["type", "verdict", "start", "active", "joins", "joins", "a", "group", "groups"],
         ["similar_3", "feasible", "75%", "+0.50", "10.0%", "5.00%", "1,234", "1e+06"],
         ["divergent_8", "infeasible", "0%", "-", "0.1%", "0.00%", "-", "-"],
     ]

@@ -2,31 +2,31 @@ import pytest
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.cli.composing import compose_settings
-from elsa_groups.commands.generate.generate import run_name
+from elsa_groups.commands.generate.naming import run_name
 
 
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        ([], "groups q0.90/0.10 seed 7"),
+        (["dataset=Demo", "parent=newest", "data_dir=x", "threads=2", "model.factors=8"], "groups of Demo"),
         (
             ["thresholds.similar.quantile=0.975", "thresholds.divergent.quantile=0.025"],
-            "groups q0.975/0.025 seed 7",
+            "q0.975 d0.025 · groups of Demo",
         ),
-        (["thresholds.similar.value=0.7"], "groups =0.70/q0.10 seed 7"),
-        (["thresholds.divergent.value=0.45"], "groups q0.90/=0.45 seed 7"),
+        (["thresholds.divergent.value=0.45"], "divergent=0.45 · groups of Demo"),
+        (["seed=7", "++families.similar.linkage=all"], "seed=7 all · groups of Demo"),
+        (["families.similar.linkage=all", "families.opposing.linkage=all"], "all · groups of Demo"),
+        (["families=standard", "~families.random"], "standard no random · groups of Demo"),
+        (["user_set=test", "history=inputs"], "test inputs · groups of Demo"),
         (
-            ["user_set=test", "history=inputs"],
-            "groups q0.90/0.10 seed 7 (user_set=test, history=inputs)",
+            ["user_file='ids.txt'", "allow_partial=true"],
+            "user_file=ids.txt allow_partial=true · groups of Demo",
         ),
-        (
-            ["user_file=ids.txt", "user_sample=50"],
-            "groups q0.90/0.10 seed 7 (user_set=file, user_sample=50)",
-        ),
+        (["thresholds.band.low.value=null"], "band=null · groups of Demo"),
     ],
 )
-def test_a_run_is_named_after_its_thresholds_seed_and_users(overrides, name):
-    assert run_name(compose_settings("generate", ["seed=7", *overrides])) == name
+def test_a_run_is_named_after_what_was_asked_for(overrides, name):
+    assert run_name(overrides, "Demo") == name
 
 
 PAIR = "+families.pair={compositions: [[2, 1]], paired_with: %s}"

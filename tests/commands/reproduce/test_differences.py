@@ -4,13 +4,20 @@ import copy
 
 import pytest
 
+from elsa_groups.base.nested import flatten
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.reproduce.differences import (
+    compare_absent,
     compare_copy,
     compare_files,
     compare_ids,
     compare_lineages,
     compare_types,
 )
+from elsa_groups.settings.plain import plain
+
+# Where something is, and with what one works: no group follows from it.
+PLACES = ("data_dir", "dataset.path", "dataset.urls", "device", "parent", "threads", "user_file", "vectors")
 
 LINEAGE = {
     "schema_version": 1,
@@ -204,6 +211,25 @@ class TestBeside:
         ]
         assert compare_copy("settings", "config.yaml", LINEAGE["settings"], LINEAGE["settings"]) == ()
 
+    def test_every_setting_that_is_changed_or_gone_in_the_copy_is_named_and_counts_unless_it_is_a_place(self):
+        recorded = plain(compose_settings("generate", ["dataset=Demo", "parent=p"]))
+        paths = list(flatten(recorded))
+        assert len(paths) > 50
+        for path in paths:
+            copied = copy.deepcopy(recorded)
+            place = copied
+            *outer, last = path.split(".")
+            for name in outer:
+                place = place[name]
+            for change in (lambda of, name: of.update({name: "another"}), lambda of, name: of.pop(name)):
+                change(place, last)
+                found = compare_copy("settings", "config.yaml", recorded, copied)
+                if flatten(recorded)[path] is None and last not in place:
+                    assert found == ()
+                    continue
+                assert [each.name for each in found] == [f"settings.{path} in config.yaml"]
+                assert (found[0].kind == "environment") == path.startswith(PLACES)
+
     def test_ids_that_one_side_lacks_are_counted_and_not_shown(self):
         (difference,) = compare_ids("users", ["a", "c", "b"], ["e", "b", "d", "f"])
 
@@ -226,6 +252,26 @@ class TestTypes:
             ("groups.a_2.rejected", {"no_duplicates": 5}, {"no_duplicates": 6}, "artifact"),
         ]
         assert compare_types({"a_2": {"family": "a", "sizes": [2]}}, {"a_2": now}) == ()
+
+    def test_what_is_missing_of_a_type_and_why_is_compared_where_it_is_recorded(self):
+        now = {"family": "a", "sizes": [2], "shape": [3, 2], "sha256": "x"}
+        before = now | {"shape": [4, 2], "sha256": "y", "shortfall": 2, "no_interval": "few"}
+
+        found = compare_types({"a_2": before}, {"a_2": now})
+
+        assert [(d.name, d.recorded, d.present, d.kind) for d in found] == [
+            ("groups.a_2.shortfall", 2, None, "artifact"),
+            ("groups.a_2.no_interval", "few", None, "artifact"),
+        ]
+
+    def test_a_type_without_a_group_is_absent_for_the_recorded_reason(self):
+        before, now = {"absent": {"a_2": "few", "b_2": "none", "c_2": "none"}}, {"absent": {"a_2": "many"}}
+        found = compare_absent(before, now | {"absent": now["absent"] | {"c_2": "none", "d_2": "new"}})
+        assert [(d.name, d.recorded, d.present, d.kind) for d in found] == [
+            ("absent.a_2", "few", "many", "artifact"),
+            ("absent.b_2", "none", None, "artifact"),
+        ]
+        assert compare_absent({}, now) == ()
 
 
 class TestFiles:

@@ -67,7 +67,7 @@ def test_both_means_and_the_share_of_groups_that_break_the_rule_are_written(resu
     texts = [text.get_text() for text in _draw(results).texts]
 
     within, across = ([f"{v.mean():.3f}".replace("nan", "") for v in parts] for parts in _expected(results))
-    for column in (within, across, ["40%", "0%", "0%", "0%"]):
+    for column in (within, across, ["40.0%", "0.0%", "0.0%", "0.0%"]):
         assert any(texts[i : i + 4] == column for i in range(len(texts))), column
 
 

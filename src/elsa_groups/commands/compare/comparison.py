@@ -27,8 +27,6 @@ from elsa_groups.report.tables import Row, mlflow_table
 from elsa_groups.report.text_tables import aligned, shorten
 from elsa_groups.similarity.limits import Limits
 
-# Logged of each key, but no measure of what a setting does.
-_COUNTS = ("groups", "similarity_std")
 _LIMITS = ("similar", "divergent")
 # In the rows: the share of groups that break their rule at the strictest thresholds of all runs.
 BROKEN_AT_STRICTEST = "wrong_pair_share_strictest"
@@ -114,7 +112,7 @@ class RunsComparison:
 
     @cached_property
     def all_metrics(self) -> tuple[str, ...]:
-        """Metrics that a run has of a key: those of this project, then those of others by name."""
+        """What a run has of a group type: statistics of this project, then metrics of others by name."""
         there = {name for run in self.runs for row in run.rows.values() for name in row}
         logged = {
             name.rpartition("/")[2]
@@ -122,7 +120,7 @@ class RunsComparison:
             for name in run.metrics
             if name.rpartition("/")[0] in self.families
         }
-        own = (*METRICS, BROKEN_AT_STRICTEST)
+        own = (*STATISTIC, BROKEN_AT_STRICTEST)
         return (*(name for name in own if name in there), *sorted(logged - {*own}))
 
     @cached_property
@@ -132,8 +130,9 @@ class RunsComparison:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Those that say what a setting does."""
-        return tuple(name for name in self.all_metrics if name not in _COUNTS)
+        """Those that are shown: what this project logs, beside random groups, and what others logged."""
+        shown = {*METRICS, "similarity_random", BROKEN_AT_STRICTEST}
+        return tuple(name for name in self.all_metrics if name in shown or name not in STATISTIC)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

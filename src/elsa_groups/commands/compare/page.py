@@ -15,7 +15,7 @@ from elsa_groups.commands.compare.comparison import (
 from elsa_groups.commands.compare.orders import find_taus, say_conclusions
 from elsa_groups.commands.compare.ranks import RANKS_FIGURE
 from elsa_groups.commands.compare.variation import say_value
-from elsa_groups.measures.statistics import METRICS, columns_of
+from elsa_groups.measures.statistics import STATISTIC, columns_of
 from elsa_groups.report.page import open_template
 from elsa_groups.report.pictures import Picture, fitting
 from elsa_groups.report.text_tables import shorten
@@ -75,7 +75,7 @@ def render_comparison(
 
 def _columns_of(comparison: RunsComparison, key: str) -> list[tuple[str, str, str]]:
     """Return metric, heading and format of what some run has of a type."""
-    known = {metric: (metric, heading, form) for heading, metric, form in columns_of(*METRICS)}
+    known = {metric: (metric, heading, form) for heading, metric, form in columns_of(*STATISTIC)}
     known[BROKEN_AT_STRICTEST] = (BROKEN_AT_STRICTEST, "at the\nstrictest", "{:.1%}")
     return [
         known.get(metric, (metric, metric.replace("_", "_\u200b"), _FORMAT))

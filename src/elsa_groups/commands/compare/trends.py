@@ -17,7 +17,7 @@ from elsa_groups.commands.compare.comparison import (
 from elsa_groups.commands.compare.lines import Line, Point, draw_line, name_ends, names_width, tick_values
 from elsa_groups.commands.compare.looks import dot_legend, looks_of, marker_legend, markers_of
 from elsa_groups.commands.compare.variation import Varying, say_value
-from elsa_groups.measures.statistics import METRICS, STATISTIC
+from elsa_groups.measures.statistics import STATISTIC
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (
     LINE_HEIGHT,
@@ -86,7 +86,7 @@ def _moving_along(comparison: RunsComparison, setting: Varying) -> list[Varying]
 
 def _panels(comparison: RunsComparison) -> list[tuple[str, tuple[str, ...]]]:
     """Return the panels of which some type has a metric; what others logged has one each."""
-    known = {*METRICS, BROKEN_AT_STRICTEST}
+    known = {*STATISTIC, BROKEN_AT_STRICTEST}
     others = [(metric, (metric,)) for metric in comparison.metrics if metric not in known]
     there = {
         metric

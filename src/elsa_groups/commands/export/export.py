@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import write_json
+from elsa_groups.base.temporary import make_folder, remove_left
 from elsa_groups.commands.export.folders import write_agree, write_groupim, write_grouprec
 from elsa_groups.commands.export.plain import Counts, Exported, write_notebook, write_sagea
 from elsa_groups.commands.recorded import load_again, settings_again
@@ -194,7 +194,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        remove_left(f".{target.name}.", target.parent)
+        folder = make_folder(f".{target.name}.", target.parent)
         try:
             yield folder
             # What is made for this process alone is to be read by others as any new folder is.

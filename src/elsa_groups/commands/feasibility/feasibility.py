@@ -13,7 +13,8 @@ from elsa_groups.base.stages import stage
 from elsa_groups.commands.feasibility.assessment import TRIES, Effort, Feasibility, assess_key
 from elsa_groups.commands.feasibility.table import feasibility_metrics, feasibility_row, feasibility_text
 from elsa_groups.commands.generate.drawing import find_population, runtime_of, thresholds_of
-from elsa_groups.commands.generate.generate import check_device, find_parent, run_name, tags_of
+from elsa_groups.commands.generate.generate import check_device, find_parent, tags_of
+from elsa_groups.commands.generate.naming import run_name
 from elsa_groups.commands.generate.population import Population, choose_users, read_user_file
 from elsa_groups.commands.generate.vectors import check_parent_of
 from elsa_groups.commands.inputs import load_interactions
@@ -34,7 +35,7 @@ TABLE = "feasibility_table.json"
 _PAIRS = 1_000_000
 
 
-def run(settings: FeasibilitySettings, _: list[str]) -> None:
+def run(settings: FeasibilitySettings, overrides: list[str]) -> None:
     """Estimate what drawing would take, in a child run of the parent."""
     check_device(settings.device)
     started = time.perf_counter()
@@ -43,7 +44,7 @@ def run(settings: FeasibilitySettings, _: list[str]) -> None:
     interactions = load_interactions(settings.dataset, settings.data_dir)
     parent = find_parent(settings, interactions, [])
     chosen = replace(choose_users(settings, interactions, parent.split, listed), given=parent.given)
-    name = f"feasibility of {run_name(settings)}"
+    name = f"feasibility: {run_name(overrides, interactions.dataset)}"
     with tracked_run(name, parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("feasibility run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions) | {KIND: "feasibility"})

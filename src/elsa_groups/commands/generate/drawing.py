@@ -84,7 +84,10 @@ def draw_from(settings: GenerateSettings, population: Population, runtime: Runti
     if "max_recommendation_overlap" in settings.filters.on:
         population = population.with_top_items(threads=runtime.threads)
     thresholds = thresholds_of(settings, population, runtime)
-    with stage("groups and random ones", "groups") as done:
+    n_groups = [kind.family.n_groups for kind in settings.types]
+    n_random = sum(max(settings.baseline.n_groups, n) for n in n_groups)
+    log.info("drawing %s groups, and %s random ones to compare with", f"{sum(n_groups):,}", f"{n_random:,}")
+    with stage("drawing", "groups") as done:
         drawn, absent = _draw_or_advise(settings, population, thresholds.limits, runtime)
         done.count = sum(len(each.members) for key in drawn for each in (key.groups, key.random))
     results: list[Result] = []

@@ -236,14 +236,13 @@ def _render(
 def _cautions(generation: Generation, rows: list[Row], users_activity: float) -> tuple[Caution, ...]:
     """Return what a reader of a run's numbers should know."""
     drawn, kinds = generation.drawn, generation.settings.types
-    rules_of = {kind.name: (kind.family.within, kind.family.across) for kind in kinds}
-    asks_divergent = any(Rule.divergent in rules for rules in rules_of.values())
+    asks_divergent = any(Rule.divergent in (kind.family.within, kind.family.across) for kind in kinds)
     return find_cautions(
         rows,
         n_users=len(drawn.embeddings.rows),
         divergent=drawn.thresholds.divergent if asks_divergent else None,
         users_activity=users_activity,
-        ruled=[key for key, rules in rules_of.items() if rules != (Rule.any, Rule.any)],
+        ruled=[kind.name for kind in kinds if kind.has_rule],
         held_out=drawn.population.targets is not None,
         absent=list(drawn.absent),
     )

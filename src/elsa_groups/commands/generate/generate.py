@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from elsa_groups.base.stages import stage
 from elsa_groups.commands.generate.drawing import draw_all
 from elsa_groups.commands.generate.files import (
     GROUPS_TABLE,
+    REPORT,
     SUMMARY_TABLE,
     Generation,
     describe_groups,
     write_artifacts,
     write_lineage,
 )
+from elsa_groups.commands.generate.naming import run_name
 from elsa_groups.commands.generate.population import Chosen, choose_users, read_user_file
 from elsa_groups.commands.generate.vectors import check_parent_of, find_vectors_parent, takes_vectors
 from elsa_groups.commands.inputs import load_interactions
@@ -29,12 +32,10 @@ from elsa_groups.data.interactions import Interactions
 from elsa_groups.model.training import find_device
 from elsa_groups.record.code import find_code
 from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest, record_digest
-from elsa_groups.report.page import describe_users
 from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_row
 from elsa_groups.report.text_tables import closing_table
 from elsa_groups.settings.commands import EvaluateSettings, GenerateSettings
-from elsa_groups.settings.plain import as_params, plain
-from elsa_groups.similarity.limits import Target
+from elsa_groups.settings.plain import as_params
 from elsa_groups.tracking.parent import Parent, pin_checkpoint, resolve_parent
 from elsa_groups.tracking.run import (
     DATASET,
@@ -54,7 +55,7 @@ from elsa_groups.tracking.run import (
 log = logging.getLogger("elsa_groups.cli")
 
 
-def run(settings: GenerateSettings, _: list[str]) -> None:
+def run(settings: GenerateSettings, overrides: list[str]) -> None:
     """Draw the groups that settings ask for, into a child run of their parent."""
     check_machine(settings)
     ranks = launched_ranks(settings.device)
@@ -66,7 +67,8 @@ def run(settings: GenerateSettings, _: list[str]) -> None:
         if ranks.rank:
             help_generate(settings, interactions, ranks)
             return
-        generate_child(settings, interactions, find_parent(settings, interactions, []), ranks)
+        parent = find_parent(settings, interactions, [])
+        generate_child(settings, interactions, parent, ranks, overrides=overrides)
 
 
 def find_parent(settings: GenerateSettings, interactions: Interactions, _: list[str]) -> Parent:
@@ -100,7 +102,12 @@ def check_machine(settings: GenerateSettings) -> None:
 
 
 def generate_child(
-    settings: GenerateSettings, interactions: Interactions, parent: Parent, ranks: Ranks = ONE
+    settings: GenerateSettings,
+    interactions: Interactions,
+    parent: Parent,
+    ranks: Ranks = ONE,
+    *,
+    overrides: Sequence[str] = (),
 ) -> None:
     """Draw and log all groups in a child run of the parent, and print a summary.
 
@@ -114,13 +121,16 @@ def generate_child(
         The ELSA run, already checked against the data.
     ranks : Ranks
         Processes that help, each by :func:`help_generate`.
+    overrides : sequence of str
+        What the user changed of the configuration, after which the run is named.
     """
     started = time.perf_counter()
     # Before the work: files may change meanwhile.
     code = find_code()
     chosen = choose_users(settings, interactions, parent.split, read_user_file(settings.user_file))
     chosen = replace(chosen, given=parent.given)
-    with tracked_run(run_name(settings), parent=parent.run_id, experiment_id=parent.experiment_id) as run:
+    name = run_name(overrides, interactions.dataset)
+    with tracked_run(name, parent=parent.run_id, experiment_id=parent.experiment_id) as run:
         log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions))
         run.log_params(as_params(settings))
@@ -138,6 +148,8 @@ def generate_child(
     if settings.evaluate:
         _evaluate(run.run_id)
     print(f"to see it: {run.how_to_see()}")
+    print(f"beside other groups runs: {run.beside_others()}")
+    print(f"report: {run.place_of(REPORT)}")
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)
 
@@ -156,17 +168,23 @@ def _write_and_log(run: RunHandle, folder: Path, generation: Generation, started
     lineage = write_lineage(folder, generation)
     rows = [summary_row(result) for result in generation.drawn.results]
     with stage("logging", "files") as done, keep_if_not_logged(folder, run.run_id):
-        _log(run, folder, lineage, generation.parent, rows, started)
+        _log(run, folder, generation, lineage, rows, started)
         done.count = 1 + len(lineage["artifacts"])
     return rows
 
 
 def _log(
-    run: RunHandle, folder: Path, lineage: dict[str, Any], parent: Parent, rows: list[Row], started: float
+    run: RunHandle,
+    folder: Path,
+    generation: Generation,
+    lineage: dict[str, Any],
+    rows: list[Row],
+    started: float,
 ) -> None:
     """Log what is in a folder and what was measured, the lineage last, with which the run is complete."""
-    for row in rows:
-        run.log_metrics(metrics_of(row))
+    parent, ruled = generation.parent, {kind.name: kind.has_rule for kind in generation.settings.types}
+    measured = [metrics_of(row, has_rule=ruled[row["key"]]) for row in rows]
+    run.log_metrics({name: value for of_type in measured for name, value in of_type.items()})
     run.set_tags({DIGEST: groups_digest(lineage), RECORD: record_digest(lineage)})
     run.describe(describe_groups(lineage, parent.name))
     run.log_files(folder, but=LINEAGE)
@@ -211,24 +229,6 @@ def _announce(
     text = f"{run_id} {interactions.digest}".encode()
     ranks.broadcast(np.frombuffer(bytearray(text), np.uint8))
     return ranks.broadcast(encoder.reshape(-1)).reshape(encoder.shape), chosen.sent(ranks)
-
-
-def run_name(settings: GenerateSettings) -> str:
-    """Say the settings that runs of one parent most often differ in: ``groups q0.90/0.10 seed 42``."""
-    levels = [_level(target) for target in (settings.thresholds.similar, settings.thresholds.divergent)]
-    if levels[0].startswith("q"):
-        levels[1] = levels[1].removeprefix("q")
-    return f"groups {'/'.join(levels)} seed {settings.seed}{describe_users(plain(settings))}"
-
-
-def _level(target: Target) -> str:
-    if target.value is not None:
-        return f"={_short(target.value)}"
-    return f"q{_short(target.quantile or 0.0)}"
-
-
-def _short(number: float) -> str:
-    return f"{number:.2f}" if round(number, 2) == number else f"{number:g}"
 
 
 def tags_of(settings: GenerateSettings, parent: Parent, interactions: Interactions) -> dict[str, str]:

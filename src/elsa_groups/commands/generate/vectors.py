@@ -2,12 +2,12 @@
 
 import logging
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from elsa_groups.base.digests import folder_digests
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import write_json
 from elsa_groups.base.stages import stage
+from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.threads import available_threads
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.vector_files import check_vector_file, copy_vectors
@@ -63,8 +63,7 @@ def find_vectors_parent(settings: GenerateSettings, interactions: Interactions) 
     """
     asked, reference = settings.vectors, settings.parent
     if asked.given is not None:
-        with TemporaryDirectory() as name, stage("vectors", "users") as done:
-            folder = Path(name)
+        with temporary_folder() as folder, stage("vectors", "users") as done:
             _fetch(asked, folder)
             given = load_given(folder, interactions)
             done.count = len(given.users.rows)
@@ -101,12 +100,12 @@ def _is_artifact(place: str) -> bool:
 
 def _fetch(asked: VectorSettings, folder: Path) -> None:
     """Copy the files into a folder, under the names that a run has them by."""
-    with TemporaryDirectory() as name:
+    with temporary_folder() as fetched:
         for setting, place in _places(asked):
             stem = ITEMS if setting == "vectors.items" else USERS
             path = Path(place).expanduser()
             if _is_artifact(place):
-                path = download_vectors(place, Path(name) / stem, setting)
+                path = download_vectors(place, fetched / stem, setting)
             copy_vectors(check_vector_file(path, setting), folder, stem)
 
 

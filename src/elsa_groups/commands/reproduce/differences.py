@@ -39,6 +39,9 @@ class Difference:
     kind: Kind
 
 
+# Of a group type: what is judged by the members themselves.
+_JUDGED = ("shape", "sha256")
+
 KINDS: tuple[Kind, ...] = ("input", "meaning", "threshold", "artifact", "store", "environment")
 
 
@@ -69,6 +72,16 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
     return tuple(sorted(found, key=lambda difference: KINDS.index(difference.kind)))
 
 
+def compare_absent(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """List the types that a record says there is not one group of, where that, or why, is otherwise now."""
+    now = present.get("absent", {})
+    return tuple(
+        Difference(f"absent.{name}", reason, now.get(name), "artifact")
+        for name, reason in recorded.get("absent", {}).items()
+        if reason != now.get(name)
+    )
+
+
 def compare_types(
     recorded: Mapping[str, Mapping[str, Any]], present: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Difference, ...]:
@@ -77,10 +90,10 @@ def compare_types(
     What an older record does not say is not compared.
     """
     return tuple(
-        Difference(f"groups.{name}.{entry}", group[entry], present[name][entry], "artifact")
+        Difference(f"groups.{name}.{entry}", value, present[name].get(entry), "artifact")
         for name, group in recorded.items()
-        for entry in ("family", "sizes", "candidates", "rejected")
-        if name in present and entry in group and group[entry] != present[name][entry]
+        for entry, value in group.items()
+        if name in present and entry not in _JUDGED and value != present[name].get(entry)
     )
 
 

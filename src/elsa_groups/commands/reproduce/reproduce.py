@@ -8,7 +8,12 @@ from elsa_groups.base.errors import Different, InputsMissing
 from elsa_groups.base.files import write_json
 from elsa_groups.commands.generate.generate import check_device
 from elsa_groups.commands.recorded import load_again, settings_again
-from elsa_groups.commands.reproduce.differences import compare_inputs, compare_lineages, compare_types
+from elsa_groups.commands.reproduce.differences import (
+    compare_absent,
+    compare_inputs,
+    compare_lineages,
+    compare_types,
+)
 from elsa_groups.commands.reproduce.regenerate import (
     Inputs,
     Regenerated,
@@ -107,6 +112,7 @@ def judge(
         compare_beside(record, stored, interactions)
         + compare_lineages(lineage, found.lineage)
         + compare_types(lineage["groups"], found.lineage["groups"])
+        + compare_absent(lineage, found.lineage)
         + compare_artifacts(lineage, stored, again),
     )
 

@@ -25,7 +25,7 @@ def similarity_rows(results: Sequence[Result]) -> Rows:
         names=tuple(result.groups.key for result in results),
         random=Spread.of([result.baseline for result in results]),
         marks=tuple(kind for kind in marks if kind.spread.is_there),
-        notes=tuple(f"{100 * (result.quality.wrong_pairs > 0).mean():.3g}%" for result in results),
+        notes=tuple(f"{(result.quality.wrong_pairs > 0).mean():.1%}" for result in results),
         heading="break\nthe rule",
     )
 

@@ -221,7 +221,7 @@ def mark_thresholds(axes: Axes, divergent: float, similar: float) -> None:
 def say_thresholds(divergent: float, similar: float) -> tuple[str, str]:
     """Return what stands at the lines of both thresholds.
 
-    >>> say_thresholds(0.49834, 0.66165)
+    >>> say_thresholds(0.49834, 0.66167)
     ('divergent ≤ 0.4983', 'similar ≥ 0.6617')
     """
     return f"divergent ≤ {divergent:.4f}", f"similar ≥ {similar:.4f}"

@@ -6,7 +6,7 @@ from typing import Any
 from elsa_groups.base.words import in_markdown
 from elsa_groups.report.paper.grouping import say_families, say_filters, say_sampling
 from elsa_groups.report.paper.references import DATASETS, ELSA, JACKKNIFE, PROGRAM, TOOLS
-from elsa_groups.report.paper.thresholds import say_thresholds
+from elsa_groups.report.paper.thresholds import threshold_sentences
 from elsa_groups.report.paper.types import join_words, ruled_families, type_names
 from elsa_groups.report.tables import Row
 
@@ -39,7 +39,7 @@ def methods_paragraph(record: Record, rows: Sequence[Row]) -> str:
         *_say_data(record),
         *_say_users(record),
         *_say_similarity(record),
-        *say_thresholds(record),
+        *threshold_sentences(record),
         *say_families(record["settings"]["families"]),
         *say_sampling(record["settings"]),
         *say_filters(record["settings"]["filters"], rows),

@@ -6,7 +6,7 @@ from typing import Any
 _USERS = {"all": "all", "train": "training", "val": "validation", "test": "test"}
 
 
-def say_thresholds(record: Mapping[str, Any]) -> list[str]:
+def threshold_sentences(record: Mapping[str, Any]) -> list[str]:
     """Return sentences on the thresholds that the rules of a run's families need; none for random groups.
 
     Parameters
