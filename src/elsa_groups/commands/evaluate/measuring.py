@@ -114,9 +114,10 @@ def make_lists(
     scaled = normalize_mgains(scores, "minmax")
     lists = np.full((len(places), len(aggregators), LENGTH), -1, np.int64)
     for group, rows in enumerate(places):
-        seen = np.unique(train[rows].indices).tolist()
+        histories = [train.indices[train.indptr[row] : train.indptr[row + 1]] for row in rows]
+        of_members, seen = scaled[rows], np.unique(np.concatenate(histories)).tolist()
         for number, aggregator in enumerate(aggregators.values()):
-            items = aggregator.aggregate(scaled[rows], LENGTH, exclude=seen)
+            items = aggregator.aggregate(of_members, LENGTH, exclude=seen)
             lists[group, number, : len(items)] = items
     return lists
 

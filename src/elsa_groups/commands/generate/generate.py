@@ -144,9 +144,9 @@ def generate_child(
             generation = Generation(run.run_id, settings, interactions, parent, drawn, code, pinned)
             rows = _write_and_log(run, folder, generation, started)
     ranks.wait()
+    print(closing_table(rows, CLOSING_COLUMNS))
     if settings.evaluate:
         _evaluate(run.run_id)
-    print(closing_table(rows, CLOSING_COLUMNS))
     print(f"to see it: {run.how_to_see()}")
     print(f"beside other groups runs: {run.beside_others()}")
     print(f"report: {run.place_of(REPORT)}")
