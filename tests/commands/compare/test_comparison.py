@@ -38,7 +38,7 @@ def test_the_csv_has_a_line_for_each_run_and_key(runs, make_compared):
     assert list(lines[0]) == [
         "run_id", "run_name", "key", "conf.thresholds.similar.quantile", "threshold/similar",
         "threshold/divergent", "similarity_mean", "groups", "across_mean", "wrong_pair_share",
-        "similarity_random", "acceptance_rate", "ndcg",
+        "similarity_random", "acceptance_rate", "restarts", "ndcg",
     ]  # fmt: skip
     assert [(line["run_id"], line["key"]) for line in lines] == [
         *((f"r{q}", key) for q in sorted(QUANTILES) for key in runs[0].rows),
