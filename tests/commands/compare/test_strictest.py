@@ -7,6 +7,7 @@ import pytest
 
 from elsa_groups.commands.compare.comparison import BROKEN_AT_STRICTEST, compare_groups_runs, explain_counts
 from elsa_groups.commands.compare.strictest import breaking_share, strictest_limits
+from elsa_groups.commands.compare.trends import draw_trend
 from elsa_groups.groups.family import Rule
 from elsa_groups.measures.extremes import find_extremes
 from elsa_groups.similarity.limits import Limits
@@ -59,6 +60,11 @@ def test_runs_are_judged_by_one_yardstick_beside_their_own(make_compared):
 
     assert [run.value("similar_3", BROKEN_AT_STRICTEST) for run in comparison.runs] == [0.5, 0.0]
     assert "similar from 0.7250, divergent up to 0.2500" in explain_counts(comparison)
+    figure = draw_trend(comparison, comparison.variation.settings[0])
+    # The page has both; one yardstick is drawn.
+    drawn = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    assert [*drawn["break the rule at the strictest thresholds"].lines[0].get_ydata()] == [0.5, 0.0]
+    assert "groups that break the rule" not in drawn
     # The thresholds of other data are of other pairs.
     other = make_compared("x", quantile=0.5, data="x", keys=("similar_3",))
     assert compare_groups_runs([runs[1], other]).strictest is None

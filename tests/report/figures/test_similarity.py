@@ -71,6 +71,11 @@ def test_both_means_and_the_share_of_groups_that_break_the_rule_are_written(resu
         assert any(texts[i : i + 4] == column for i in range(len(texts))), column
 
 
+def test_a_type_without_a_rule_cannot_break_it(results):
+    rows = similarity_rows(results, without_rule=[results[3].groups.key])
+    assert rows.notes == ("0.0%", "0.0%", "0.0%", "no rule")
+
+
 def test_thresholds_are_lines_through_all_rows_and_named(results):
     figure = draw_similarities(similarity_rows(results), **LIMITS)
     (axes,) = figure.axes

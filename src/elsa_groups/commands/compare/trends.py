@@ -38,13 +38,16 @@ from elsa_groups.report.text_tables import shorten
 FIGURES_UP_TO = 4
 # Rows of runs that one still looks at.
 DOTS_UP_TO = 40
-# What has a panel, beside what others logged: a title, and the metrics in it, the second hollow.
+# What has a panel, beside groups that break the rule and what others logged: a title, and the metrics in it,
+# the second hollow.
 PANELS = (
     ("mean similarity", ("similarity_mean",)),
     ("within (filled) and across (hollow)", ("within_mean", "across_mean")),
     ("overlap@20", ("recommendation_overlap_at_20_mean",)),
-    ("groups that break the rule", ("wrong_pair_share", BROKEN_AT_STRICTEST)),
 )
+# By thresholds that are the same for all runs, where they differ: or the yardstick moves with the setting.
+_BREAKING = ("groups that break the rule", ("wrong_pair_share",))
+_BREAKING_STRICTEST = ("break the rule at the strictest thresholds", (BROKEN_AT_STRICTEST,))
 # Letters of a row's label.
 _ROW_LETTERS = 20
 _LEGEND_COLUMNS = 3
@@ -86,17 +89,19 @@ def _moving_along(comparison: RunsComparison, setting: Varying) -> list[Varying]
 
 def _panels(comparison: RunsComparison) -> list[tuple[str, tuple[str, ...]]]:
     """Return the panels of which some type has a metric; what others logged has one each."""
+    breaking = _BREAKING_STRICTEST if BROKEN_AT_STRICTEST in comparison.all_metrics else _BREAKING
+    own = (*PANELS, breaking)
     known = {*STATISTIC, BROKEN_AT_STRICTEST}
     others = [(metric, (metric,)) for metric in comparison.metrics if metric not in known]
     there = {
         metric
         for run in comparison.runs
         for key in comparison.keys
-        for _, metrics in (*PANELS, *others)
+        for _, metrics in (*own, *others)
         for metric in metrics
         if run.value(key, metric) is not None
     }
-    return [(title, metrics) for title, metrics in (*PANELS, *others) if there.intersection(metrics)]
+    return [(title, metrics) for title, metrics in (*own, *others) if there.intersection(metrics)]
 
 
 @default_settings()
@@ -190,7 +195,7 @@ def _scale_values(axes: Axes, which: Literal["x", "y"], metric: str) -> None:
     """Scale the axis that a metric is read from."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(MaxNLocator(5))
-    if metric in STATISTIC and STATISTIC[metric].is_share:
+    if metric == BROKEN_AT_STRICTEST or (metric in STATISTIC and STATISTIC[metric].is_share):
         axis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
 
 

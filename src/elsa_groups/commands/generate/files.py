@@ -140,7 +140,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
         (folder / CODE_DIFF).write_bytes(generation.code.diff)
     _write_population(folder, interactions, drawn.population)
     methods = _write_paper(folder / PAPER, origin | {"environment": generation.environment()}, rows)
-    page = _render(generation, origin, rows, _write_pictures(folder, drawn), methods)
+    page = _render(generation, origin, rows, _write_pictures(folder, generation), methods)
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
 
 
@@ -167,10 +167,14 @@ def _write_paper(folder: Path, record: dict[str, Any], rows: list[Row]) -> str:
     return texts["methods.md"]
 
 
-def _write_pictures(folder: Path, drawn: Drawn) -> list[Picture]:
+def _write_pictures(folder: Path, generation: Generation) -> list[Picture]:
     """Write the figures of all types together, then a histogram of each; return them."""
+    drawn = generation.drawn
     users, vectors = drawn.population.users, drawn.embeddings.vectors
-    figures = figures_of(users, vectors, drawn.results, drawn.thresholds, threads=drawn.runtime.threads)
+    free = [kind.name for kind in generation.settings.types if not kind.has_rule]
+    figures = figures_of(
+        users, vectors, drawn.results, drawn.thresholds, without_rule=free, threads=drawn.runtime.threads
+    )
     histograms = histograms_of(drawn.results, drawn.thresholds)
     with progress(label="figures", unit="figure", total=4 + len(histograms)) as bar:
         pictures = []

@@ -153,7 +153,8 @@ def draw_histogram(histogram: Histogram) -> Figure:
     figure, panels = new_figure(title, 2 if two else 1, room, panel_height=1.1)
     random = f"random, mean {h.random.mean:.3f}"
     _fill(panels[0], h.edges, h.random, GREY, random)
-    _fill(panels[0], h.edges, h.groups, BLUE, f"this type, mean {h.groups.mean:.3f}")
+    whole = "all pairs" if two else "this type"
+    _fill(panels[0], h.edges, h.groups, BLUE, f"{whole}, mean {h.groups.mean:.3f}")
     if h.across is not None:
         _fill(panels[1], h.edges, h.across, ORANGE, f"across, mean {h.across.mean:.3f}")
     if h.within is not None:

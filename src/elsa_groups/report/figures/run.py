@@ -1,6 +1,6 @@
 """The figures of a groups run, one after the other."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,7 @@ def figures_of(
     results: Sequence[Result],
     thresholds: Thresholds,
     *,
+    without_rule: Collection[str] = (),
     threads: int = 1,
 ) -> Iterator[RunFigure]:
     """Yield the figures of a run in the order in which to look at them.
@@ -76,6 +77,8 @@ def figures_of(
         The groups of every type.
     thresholds : Thresholds
         What similar and divergent meant.
+    without_rule : collection of str
+        Group types that anybody joins.
     threads : int
         Workers; no figure depends on it.
 
@@ -85,7 +88,7 @@ def figures_of(
     """
     limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
     if results:
-        rows = similarity_rows(results)
+        rows = similarity_rows(results, without_rule=without_rule)
         alt = describe_similarities(rows, **limits)
         yield RunFigure.of("similarity", draw_similarities(rows, **limits), alt)
         if results[0].random_overlap is not None:

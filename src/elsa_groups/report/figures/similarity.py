@@ -1,6 +1,6 @@
 """The first figure to look at: similarity within and across subgroups of every group type."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,20 +12,24 @@ from elsa_groups.report.figures.style import BLUE, ORANGE, say_range, say_types
 TITLE = "Similarity of the members of a group"
 
 
-def similarity_rows(results: Sequence[Result]) -> Rows:
+def similarity_rows(results: Sequence[Result], *, without_rule: Collection[str] = ()) -> Rows:
     """Return a row for each group type: similarity within and across subgroups, and who breaks the rule.
 
-    All pairs of a group that is one subgroup are within it.
+    All pairs of a group that is one subgroup are within it. Types ``without_rule`` have none to break.
     """
+    shares = [f"{(result.quality.wrong_pairs > 0).mean():.1%}" for result in results]
+    keys = [result.groups.key for result in results]
     marks = (
         Marks("within subgroups", "within", Spread.of([_within(r) for r in results]), BLUE),
         Marks("across", "across", Spread.of([r.quality.across for r in results]), ORANGE, "D", hollow=True),
     )
     return Rows(
-        names=tuple(result.groups.key for result in results),
+        names=tuple(keys),
         random=Spread.of([result.baseline for result in results]),
         marks=tuple(kind for kind in marks if kind.spread.is_there),
-        notes=tuple(f"{(result.quality.wrong_pairs > 0).mean():.1%}" for result in results),
+        notes=tuple(
+            "no rule" if key in without_rule else share for key, share in zip(keys, shares, strict=True)
+        ),
         heading="break\nthe rule",
     )
 
@@ -37,7 +41,10 @@ def _within(result: Result) -> Floats:
 
 def draw_similarities(rows: Rows, *, similar: float, divergent: float) -> Figure:
     """Draw the rows, and both thresholds through all of them."""
-    x = "mean over the pairs of a group\nmark: mean; line and band: 5 to 95% of groups"
+    x = (
+        "mean over the pairs of a group\nmark: mean; line and band: 5 to 95% of groups\n"
+        "one pair on the wrong side breaks the rule"
+    )
     return draw_rows(TITLE, rows, x, thresholds=(divergent, similar))
 
 
