@@ -298,5 +298,9 @@ def test_lineage_names_what_made_the_groups(child, parent, files, parent_files):
 
 def test_the_last_lines_say_where_to_look(demo, child, parent):
     lines = demo[1].out.strip().splitlines()
+    (random,) = (line.split() for line in lines if line.startswith("random_3"))
+    assert random[6] == "-"
+    assert lines[-3].startswith("report: ")
+    assert Path(lines[-3].removeprefix("report: ")).is_file()
     assert lines[-2:] == [f"parent run: {parent.info.run_id}", f"groups run: {child.info.run_id}"]
     assert "Downloading" not in demo[1].err

@@ -42,7 +42,7 @@ def closing_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str
         Title in two lines, name in the row, format.
     """
     cells = [
-        [above, title, *(form.format(row[name]) if name in row else "-" for row in rows)]
+        [above, title, *("-" if row.get(name) is None else form.format(row[name]) for row in rows)]
         for above, title, name, form in columns
     ]
     room = _WIDTH - sum(2 + max(map(len, column)) for column in cells)

@@ -144,7 +144,7 @@ def generate_child(
             generation = Generation(run.run_id, settings, interactions, parent, drawn, code, pinned)
             rows = _write_and_log(run, folder, generation, started)
     ranks.wait()
-    print(closing_table(rows, CLOSING_COLUMNS))
+    print(closing_table(_told(rows, settings), CLOSING_COLUMNS))
     if settings.evaluate:
         _evaluate(run.run_id)
     print(f"to see it: {run.how_to_see()}")
@@ -152,6 +152,12 @@ def generate_child(
     print(f"report: {run.place_of(REPORT)}")
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)
+
+
+def _told(rows: list[Row], settings: GenerateSettings) -> list[Row]:
+    """Return the rows of the closing table: types without a rule have none to break."""
+    free = {kind.name for kind in settings.types if not kind.has_rule}
+    return [row if row["key"] not in free else row | {"wrong_pair_share": None} for row in rows]
 
 
 def _evaluate(groups_run: str) -> None:
