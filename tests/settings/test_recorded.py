@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.nested import flatten
 from elsa_groups.data.user_sets import UserSet
 from elsa_groups.groups.family import Linkage, Rule
 from elsa_groups.groups.filters import NO_FILTERS
 from elsa_groups.settings.commands import EvidenceSettings, History, SimilaritySettings
-from elsa_groups.settings.plain import plain
+from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.settings.recorded import recorded_settings
 from elsa_groups.similarity.limits import BandTarget, Method, Target
 
@@ -30,6 +31,17 @@ def test_a_record_of_today_is_read_as_objects_and_written_as_it_was():
     assert (similar.within, similar.linkage, similar.paired_with) == (Rule.similar, Linkage.all, "minority")
     assert [kind.name for kind in settings.types] == ["minority_4_1", "similar_4_1", "random_5"]
     assert list(settings.filters.on) == ["no_duplicates"]
+
+
+def test_what_no_result_depends_on_is_recorded_and_fills_no_list_of_params():
+    settings = recorded_settings(recorded("recorded_settings"))
+    recorded_paths = {f"conf.{name}" for name in flatten(plain(settings), "")}
+    left_out = {name.removeprefix("conf.") for name in recorded_paths - as_params(settings).keys()}
+    assert left_out >= {"data_dir", "threads", "device", "pin", "evaluate", "thresholds.exact_budget"}
+    assert {name.split(".")[0] for name in left_out} <= {
+        "data_dir", "threads", "device", "pin", "evaluate", "thresholds", "dataset",
+    }  # fmt: skip
+    assert "conf.dataset.min_user_interactions" in as_params(settings)
 
 
 def test_a_record_of_the_first_version_means_the_defaults_of_what_came_later():

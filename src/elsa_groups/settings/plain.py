@@ -1,5 +1,6 @@
 """Settings as nested plain values, as they are written to records, and back."""
 
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -13,6 +14,12 @@ from elsa_groups.data.datasets import DATASETS, DatasetSettings
 from elsa_groups.groups.family import Family
 
 T = TypeVar("T")
+
+# Where things come from, and what computes them.
+_UNLOGGED = re.compile(
+    r"conf\.(data_dir|threads|device|pin|evaluate|thresholds\.exact_budget"
+    r"|dataset\.(urls|archive_md5|member_md5)(\..*)?)"
+)
 
 
 def plain(settings: Any) -> Any:
@@ -35,8 +42,12 @@ def plain(settings: Any) -> Any:
 
 
 def as_params(settings: Any) -> dict[str, Any]:
-    """Return settings as one mapping of dotted paths, ``conf.<path>``, as they are logged."""
-    return flatten(plain(settings), "conf.")
+    """Return settings as one mapping of dotted paths, ``conf.<path>``, as they are logged.
+
+    Without those that no result depends on, which would only fill MLflow's lists; the record has them.
+    """
+    found = flatten(plain(settings), "conf.")
+    return {name: value for name, value in found.items() if not _UNLOGGED.fullmatch(name)}
 
 
 def from_plain(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
