@@ -108,7 +108,7 @@ def test_the_page_of_a_run_names_its_inputs_its_parent_and_its_tags(page, shown)
     digest = shown.store.client.get_run(shown.parent).inputs.dataset_inputs[0].dataset.digest
     page.get_by_text(f"Demo ({digest})").first.wait_for()
     page.get_by_text("Logged models (1)").wait_for()
-    page.get_by_role("link", name="elsa", exact=True).first.wait_for()
+    page.get_by_role("link", name="elsa-Demo", exact=True).first.wait_for()
     page.get_by_role("link", name=shown.parent_name).first.wait_for()
     page.get_by_text("elsa_groups.kind").first.wait_for()
 

@@ -137,7 +137,7 @@ def test_each_run_becomes_one_version_of_a_registered_model_under_its_alias(clie
     runs = []
     for _ in range(2):
         with tracked_run("ELSA") as run:
-            model_id = run.log_elsa_model(np.eye(4, 3, dtype=np.float32))
+            model_id = run.log_elsa_model(np.eye(4, 3, dtype=np.float32), "listeners")
         run.register_model(model_id, "listeners", "good")
         run.register_model(model_id, "listeners", None)
         runs.append(run.run_id)

@@ -152,7 +152,7 @@ def _log(run: RunHandle, training: Training, overrides: list[str]) -> str:
     )
     run.describe(_describe(training, overrides))
     with stage("logging"):
-        model_id = run.log_elsa_model(trained.encoder)
+        model_id = run.log_elsa_model(trained.encoder, training.interactions.dataset)
         with writing_folder() as folder:
             _write_artifacts(folder, training)
             lineage = parent_lineage(

@@ -142,7 +142,7 @@ class RunHandle:
         tables = [{"path": path, "type": "table"} for path in paths]
         self.set_tags({MLFLOW_LOGGED_ARTIFACTS: json.dumps(tables)})
 
-    def log_elsa_model(self, encoder: NDArray[np.float32]) -> str:
+    def log_elsa_model(self, encoder: NDArray[np.float32], dataset: str) -> str:
         """Log item vectors as a LoggedModel that scores histories, without pickle; return its id."""
         # Takes seconds to import, and only training logs a model.
         import mlflow.pytorch
@@ -155,7 +155,7 @@ class RunHandle:
         requirements = [f"{name}=={version(name)}" for name in ("torch", "numpy")]
         info = mlflow.pytorch.log_model(
             model,
-            name="elsa",
+            name=f"elsa-{dataset}",
             serialization_format="pt2",
             input_example=example,
             pip_requirements=requirements,
