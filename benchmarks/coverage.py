@@ -1,4 +1,4 @@
-"""How often the 95% interval of a key holds what its mean estimates, over other users of the same kind.
+"""How often the 95% interval of a type holds what its mean estimates, over other users of the same kind.
 
 Prints a table: python -m benchmarks.coverage [--repeats 400] [--n-groups 75] [--filter distinct_first]
 Of few groups, by simulation: python -m benchmarks.coverage --few [--repeats 400]
@@ -93,7 +93,7 @@ def measure_sample(
     seed: int,
     filter_on: str | None = None,
 ) -> dict[str, list[BaselineComparison]]:
-    """Draw and measure groups of some users as a run does; return the evidence by key."""
+    """Draw and measure groups of some users as a run does; return the evidence by type."""
     settings, runtime = settings_of(seed, halves, filter_on), Runtime()
     histories = generated.histories[rows]
     embeddings = embed_users(histories, generated.encoder, threads=1)
@@ -189,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the coverage of the intervals.")
     parser.add_argument("--repeats", type=int, default=400, help="samples of users")
     parser.add_argument("--n-users", type=int, default=1000, help="users in each")
-    parser.add_argument("--n-groups", type=int, default=75, help="groups of each key")
+    parser.add_argument("--n-groups", type=int, default=75, help="groups of each type")
     parser.add_argument("--halves", type=int, default=50, help="as evidence.halves")
     parser.add_argument("--filter", dest="filter_on", choices=FILTERS, help="a filter that is on")
     parser.add_argument("--few", action="store_true", help="keys of few groups instead, by simulation")

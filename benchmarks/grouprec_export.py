@@ -2,7 +2,7 @@
 
     python benchmarks/grouprec_export.py FOLDER [KEY ...]
 
-prints for each key, by default all, what members find of their held-out items among ten items for the group,
+prints for each type, by default all, what members find of their held-out items among ten items for the group,
 then for agree, the folder that grouprec reads by itself, how often a group's held-out item is among ten of
 its negatives and itself. Its reader of GroupIM's folder lacks histories of users who are not for training.
 """

@@ -1,7 +1,7 @@
 """Groups of a run drawn from full histories, judged by inputs alone: who would no longer be a group?
 
-`python -m benchmarks.histories RUN_ID [TARGET_RATIO]` prints a row for each key of one subgroup drawn by mean
-linkage.
+`python -m benchmarks.histories RUN_ID [TARGET_RATIO]` prints a row for each type of one subgroup drawn by
+mean linkage.
 """
 
 import sys
@@ -16,7 +16,7 @@ from elsa_groups.groups.family import Linkage, Rule
 
 
 def compare(run_id: str, target_ratio: float) -> Iterator[str]:
-    """Yield a line for each key: similarity by full histories and inputs, and shares of groups that fail."""
+    """Yield a line for each type: similarity by full histories and inputs, and shares of groups that fail."""
     from elsa_groups import load_groups
     from elsa_groups.commands.generate.population import choose_users, embed_population
     from elsa_groups.commands.inputs import load_interactions

@@ -300,7 +300,7 @@ def _make_compared(
     keys: tuple[str, ...] = ("similar_3", "similar_5", "opposing_2_1", "random_3"),
     metrics: dict[str, float] | None = None,
 ) -> ComparedRun:
-    """A run whose similarity is 0.5 plus a tenth of its quantile, and a hundredth more for each key."""
+    """A run whose similarity is 0.5 plus a tenth of its quantile, and a hundredth more for each type."""
     rules = {"similar": ("similar", "any"), "opposing": ("similar", "divergent"), "random": ("any", "any")}
     families = {
         family: {"within": within, "across": across, "linkage": linkage, "n_groups": n_groups}

@@ -38,7 +38,7 @@ _BY_HISTORIES = ("history_cosine", "pearson", "jaccard")
 
 @dataclass(frozen=True, eq=False)
 class GroupsOfKey:
-    """The groups of one key, and what was measured of them.
+    """The groups of one type, and what was measured of them.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class GroupsOfKey:
 
 @dataclass(frozen=True, eq=False)
 class GroupsDrawn(Mapping[str, GroupsOfKey]):
-    """Groups by key, in the order of their families.
+    """Groups by type, in the order of their families.
 
     Attributes
     ----------
@@ -133,7 +133,8 @@ def draw_groups(
     Returns
     -------
     GroupsDrawn
-        Groups by key. The same arrays, settings and seed give the same groups, byte for byte, on any machine.
+        Groups by type. The same arrays, settings and seed give the same groups, byte for byte, on any
+        machine.
 
     Raises
     ------

@@ -154,7 +154,7 @@ class TestShortfall:
         done = launch(filtered.store, "generate", *SMALL, *impossible, "~families.similar")
         assert done.code == 1
         assert "divergent_8: a group could not be completed in 10,001 attempts" in done.err.splitlines()[-1]
-        assert "Tried, and enough for every key: thresholds.divergent.quantile=" in done.err.splitlines()[-1]
+        assert "Tried, and enough for every type: thresholds.divergent.quantile=" in done.err.splitlines()[-1]
         assert filtered.store.running() == []
 
     def test_what_was_found_is_kept_if_asked(self, filtered):

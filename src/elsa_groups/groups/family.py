@@ -47,7 +47,7 @@ class Family:
     name : str
         Family name, the first part of its keys.
     compositions : tuple of tuple of int
-        Subgroup sizes of each key: ``((3,), (5,))`` or ``((2, 1), (3, 2))``.
+        Subgroup sizes of each type: ``((3,), (5,))`` or ``((2, 1), (3, 2))``.
     within : Rule
         Between members of one subgroup.
     across : Rule
@@ -55,9 +55,9 @@ class Family:
     linkage : Linkage
         For both rules.
     n_groups : int
-        Groups wanted of each key.
+        Groups wanted of each type.
     paired_with : str, optional
-        A key drawn before, or the name of a family that has one key: group g of each key here takes the
+        A key drawn before, or the name of a family that has one key: group g of each type here takes the
         first members of group g there as its first subgroup, and only the others are drawn.
     """
 

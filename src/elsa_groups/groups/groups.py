@@ -1,4 +1,4 @@
-"""The groups of one key, and what drawing them took."""
+"""The groups of one type, and what drawing them took."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from elsa_groups.groups.family import GroupType
 
 @dataclass(frozen=True)
 class Accounting:
-    """What drawing the groups of a key took.
+    """What drawing the groups of a type took.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Accounting:
 
 @dataclass(frozen=True)
 class Groups:
-    """The groups of one key.
+    """The groups of one type.
 
     Attributes
     ----------

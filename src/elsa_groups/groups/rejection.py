@@ -1,6 +1,6 @@
 """Draw groups until filters have kept as many as wanted: the notebook's way, and what research asks beyond.
 
-Candidate groups 0, 1, 2, ... of a key are drawn, each from its number alone, and pass the filters in order.
+Candidate groups 0, 1, 2, ... of a type are drawn, each from its number alone, and pass the filters in order.
 So which are kept depends on nothing but the law, and whoever asks for more gets the same ones first.
 """
 

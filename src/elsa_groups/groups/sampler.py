@@ -7,7 +7,7 @@ towards its own subgroup (an empty one takes anybody) and ``across`` towards eve
 After ``max_draws`` draws without completing, or when nobody can join, the group is dropped and started
 over.
 
-Draw ``t`` of group ``g`` of a key depends on (seed, key, g, t) alone, so neither threads nor ranks nor more
+Draw ``t`` of group ``g`` of a type depends on (seed, key, g, t) alone, so neither threads nor ranks nor more
 groups nor other keys change a group.
 """
 

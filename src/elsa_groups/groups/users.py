@@ -113,7 +113,7 @@ def sample_rows(rows: NDArray[np.int64], n: int, *, seed: int) -> NDArray[np.int
 
 
 def order_by_draws(rows: NDArray[np.int64], key: np.uint64) -> NDArray[np.int64]:
-    """Shuffle rows: each has a draw of its own, from the key and the row, by which they are ordered.
+    """Shuffle rows: each has a draw of its own, from the type and the row, by which they are ordered.
 
     Parameters
     ----------

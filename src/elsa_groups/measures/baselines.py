@@ -20,22 +20,22 @@ _CLASSES = 10
 
 @dataclass(frozen=True)
 class BaselineComparison:
-    """One measure of a key beside one kind of random groups.
+    """One measure of a type beside one kind of random groups.
 
     Attributes
     ----------
     measure, baseline : str
         Of what, and beside which groups: ``random`` or ``as_active``.
     mean : float
-        Over the groups of the key.
+        Over the groups of the type.
     interval : Interval or None
         Of the mean, where users were resampled.
     random_mean : float
         Over the random groups.
     percentile : float in [0, 100]
-        Percentage of the random groups below the key's mean, and half of those equal to it.
+        Percentage of the random groups below the type's mean, and half of those equal to it.
     cliffs_delta : float in [-1, 1]
-        Of the groups of the key against the random ones.
+        Of the groups of the type against the random ones.
     ratio : float or None
         Of the means, for counts and overlaps that are not zero among random groups.
     """
@@ -53,7 +53,7 @@ class BaselineComparison:
 def compare_with_baselines(
     measures: Measures, baselines: Mapping[str, Measures], intervals: Mapping[str, Interval]
 ) -> list[BaselineComparison]:
-    """Compare every measure of a key with each kind of random groups.
+    """Compare every measure of a type with each kind of random groups.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def _words(group, key, words):
 
 @dataclass(frozen=True)
 class Interval:
-    """How exactly the mean of a key is known.
+    """How exactly the mean of a type is known.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def find_interval(
     Parameters
     ----------
     values : (n_groups,) array
-        Of the groups of the key.
+        Of the groups of the type.
     half_means : (n_halves,) float64, n_halves >= 2
         Mean over the groups drawn from each half.
     groups_of_half : float

@@ -19,7 +19,7 @@ _ENTRIES_PER_BLOCK = 2_000_000
 
 @dataclass(frozen=True)
 class Overlap:
-    """Users that the groups of a key share.
+    """Users that the groups of a type share.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Overlap:
 
 
 def measure_overlap(members: Integers, *, n_users: int, threshold: float) -> Overlap:
-    """Measure how much the groups of a key overlap.
+    """Measure how much the groups of a type overlap.
 
     Parameters
     ----------

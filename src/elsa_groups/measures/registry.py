@@ -194,7 +194,7 @@ SUMMARISED = frozenset(measure.name for measure in MEASURES if measure.interval_
 
 
 def measures_of(quality: Quality, tastes: Tastes) -> dict[str, NDArray[np.float64]]:
-    """Return all measures of the groups of a key by their names, each of shape (n_groups,), float64.
+    """Return all measures of the groups of a type by their names, each of shape (n_groups,), float64.
 
     Of groups with one subgroup, measures within and across are left out, as is what no group has.
     """

@@ -17,7 +17,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Quality:
-    """Similarity inside each group of a key.
+    """Similarity inside each group of a type.
 
     Attributes
     ----------

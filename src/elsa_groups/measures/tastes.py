@@ -70,7 +70,7 @@ class Profiles:
 
 @dataclass(frozen=True)
 class Tastes:
-    """What the members of each group of a key have in common; arrays of shape (n_groups,).
+    """What the members of each group of a type have in common; arrays of shape (n_groups,).
 
     What cannot be known, as nothing recommends or there are no histories, is NaN.
 

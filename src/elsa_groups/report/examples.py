@@ -17,7 +17,7 @@ from elsa_groups.similarity.users import Users
 
 Columns = NDArray[np.integer]
 
-# The first by group number: no choice that could flatter a key.
+# The first by group number: no choice that could flatter a type.
 GROUPS_SHOWN = 2
 MEMBERS_SHOWN = 12
 ITEMS_SHOWN = 5
@@ -168,12 +168,12 @@ def first_groups(
     users: Users,
     limits: Limits,
 ) -> tuple[ExampleGroup, ...]:
-    """Describe the first groups of a key by number; whatever their number, two are looked at.
+    """Describe the first groups of a type by number; whatever their number, two are looked at.
 
     Parameters
     ----------
     groups : Groups
-        The groups of a key.
+        The groups of a type.
     family : Family
         Its rules.
     histories : MemberHistories

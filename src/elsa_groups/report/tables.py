@@ -35,9 +35,9 @@ BROWSED_UP_TO = 10_000
 
 
 def summary_row(result: Result) -> Row:
-    """Return what is known of a key as one row; what is undefined is left out.
+    """Return what is known of a type as one row; what is undefined is left out.
 
-    Statistics ``similarity_*`` are over the groups of the key: population standard deviation, quantiles
+    Statistics ``similarity_*`` are over the groups of the type: population standard deviation, quantiles
     ``q05``, ``q50`` and ``q95``. ``<measure>_random`` and ``<measure>_as_active`` are the means of random
     groups of the same size, and of those as active; ``<measure>_percentile`` and ``<measure>_cliffs_delta``
     compare with the former; ``<measure>_low``, ``<measure>_high`` and ``<measure>_effective_groups`` are of
@@ -153,7 +153,7 @@ def group_rows(result: Result, user_ids: NDArray[np.str_]) -> list[Row]:
 
 
 def evidence_table(results: Sequence[Result]) -> pa.Table:
-    """Return one row for each key, measure and kind of random groups; null where a value is undefined."""
+    """Return one row for each type, measure and kind of random groups; null where a value is undefined."""
     rows = [
         {
             "key": result.groups.key,

@@ -118,7 +118,7 @@ class SamplingSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSettings:
-    """Random groups of the same size that each key is compared with: at least as many as it has."""
+    """Random groups of the same size that each type is compared with: at least as many as it has."""
 
     n_groups: int = at_least(1)
 
@@ -260,7 +260,7 @@ class EffortSettings:
     attempts : int
         Walks for each estimate.
     hard_restarts : float
-        Expected dropped attempts a group from which on a key is hard.
+        Expected dropped attempts a group from which on a type is hard.
     completing_share : float in (0, 1]
         Share of attempts that complete by a quantile which would do.
     """

@@ -79,7 +79,7 @@ def logged_metrics(run_id: str) -> dict[str, float]:
 def read_users(
     records: Sequence[Record], keys: Sequence[str], folder: Path
 ) -> dict[str, list[Members | None]]:
-    """Return the groups of each key of each run, users numbered in the same way in all of them.
+    """Return the groups of each type of each run, users numbered in the same way in all of them.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ _EXPECTED = "the id of a groups run, as elsa_groups.find_groups() lists them"
 
 @dataclass(frozen=True, eq=False)
 class UserGroups:
-    """The groups of one key.
+    """The groups of one type.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class UserGroups:
 
 @dataclass(frozen=True, eq=False)
 class GroupsRun(Mapping[str, UserGroups]):
-    """The groups of a run, by key.
+    """The groups of a run, by type.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class GroupsRun(Mapping[str, UserGroups]):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (64 hex digits) of keys, members and the users they name: equal when the groups are."""
+        """SHA-256 (64 hex digits) of types, members and the users they name: equal when the groups are."""
         return groups_digest(self.lineage)
 
     def as_mlflow_dataset(self) -> "MetaDataset":
@@ -180,7 +180,7 @@ def load_groups(
     run_id : str
         The groups run. Its parent need not be there any more.
     keys : iterable of str, optional
-        Which keys to load; by default all.
+        Which types to load; by default all.
     tracking_uri : str, optional
         MLflow's store; by default the one that MLflow uses.
     check_store : bool
@@ -189,7 +189,7 @@ def load_groups(
     Returns
     -------
     GroupsRun
-        Groups by key, in the order they were drawn.
+        Groups by type, in the order they were drawn.
 
     Raises
     ------
@@ -403,7 +403,7 @@ def _wanted(keys: Iterable[str] | None, files: RecordedFiles) -> list[str]:
 
 
 def _load(key: str, files: RecordedFiles) -> UserGroups:
-    """Read the rows of a key and the ids beside them, and see that they tell of the same groups."""
+    """Read the rows of a type and the ids beside them, and see that they tell of the same groups."""
     group = files.lineage["groups"][key]
     sizes = tuple(group["sizes"])
     if key != (named := "_".join([group["family"], *map(str, sizes)])):

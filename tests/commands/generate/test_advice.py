@@ -36,7 +36,7 @@ def advised(listeners, overrides):
     """Each way that the error names, as overrides."""
     with pytest.raises(Unfilled) as error:
         draw(listeners, overrides)
-    told = re.search(r"enough for every key: (.*)\.$", str(error.value))
+    told = re.search(r"enough for every type: (.*)\.$", str(error.value))
     assert told, str(error.value)
     return [way.split(" ") for way in told[1].split("; or ")]
 

@@ -53,9 +53,9 @@ class ComparedRun:
     lineage : mapping
         Its lineage record.
     rows : mapping of str to Row
-        Its summary by key.
+        Its summary by type.
     metrics : mapping of str to float
-        Everything that was logged of it, by whom it may be; ``<key>/<name>`` is of a key.
+        Everything that was logged of it, by whom it may be; ``<key>/<name>`` is of a type.
     extremes : mapping of str to mapping of str to (n_groups,) float64
         By key the extremes of the pairs of its groups; empty where the run has none.
     orders : mapping of str to Order, optional
@@ -76,7 +76,7 @@ class ComparedRun:
         return {f"threshold/{name}": float(self.lineage["thresholds"][name]) for name in _LIMITS}
 
     def value(self, key: str, metric: str) -> float | None:
-        """Return a metric of a key, the summary's where it has one; None where it is undefined."""
+        """Return a metric of a type, the summary's where it has one; None where it is undefined."""
         found = self.rows.get(key, {}).get(metric, self.metrics.get(f"{key}/{metric}"))
         return None if found is None else float(found)
 
@@ -102,7 +102,7 @@ class RunsComparison:
 
     @cached_property
     def families(self) -> dict[str, str]:
-        """The family of every key that a run has, by key."""
+        """The family of every type that a run has, by type."""
         return {key: group["family"] for run in self.runs for key, group in run.lineage["groups"].items()}
 
     @property

@@ -89,8 +89,8 @@ def write_agree(folder: Path, exported: Exported) -> Counts:
 def write_groupim(folder: Path, exported: Exported) -> Counts:
     """Write the folder that GroupIM reads, laid out as its ``data/weeplaces``.
 
-    Groups and users are split 0.7/0.1/0.2 into training, validation and test, groups key by key, and numbered
-    part by part, as its loader wants. ``group_users.csv`` (group,user); ``train_gi.csv`` (group,item): items
+    Groups and users are split 0.7/0.1/0.2 into training, validation and test, groups type by type, and
+    numbered part by part, as its loader wants. ``group_users.csv`` (group,user); ``train_gi.csv`` (group,item): items
     that enough members have by their training histories; ``val_gi.csv``, ``test_gi.csv``: what comes to these
     by held-out items; ``train_ui.csv`` (user,item), ``val_ui_tr.csv``, ``test_ui_tr.csv``: training histories
     of the users of each part; ``val_ui_te.csv``, ``test_ui_te.csv``: what is held out of them.
@@ -229,6 +229,6 @@ def _write_ids(folder: Path, exported: Exported, users: NDArray[np.int64], items
 
 
 def _write_groups(path: Path, groups: GroupHistories) -> None:
-    """Write which integer is which group: its key, and its number, from 0, among those of the key."""
+    """Write which integer is which group: its key, and its number, from 0, among those of the type."""
     columns = {"group": np.arange(len(groups)), "key": groups.keys.tolist(), "number": groups.numbers}
     pl.DataFrame(columns, schema_overrides={"key": pl.String}).write_csv(path)

@@ -116,7 +116,7 @@ def group_histories(exported: Exported, histories: KnownHistories) -> GroupHisto
 
 
 def split_groups(groups: GroupHistories, *, seed: int) -> dict[str, NDArray[np.int64]]:
-    """Split the groups of each key, and leave out those that have no items in their part.
+    """Split the groups of each type, and leave out those that have no items in their part.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def split_export_users(exported: Exported) -> Split:
 
 
 def left_out(groups: GroupHistories, kept: GroupHistories) -> dict[str, int]:
-    """Count the groups that are left out for want of items: all, and by key."""
+    """Count the groups that are left out for want of items: all, and by type."""
     by_key = {
         key: int((groups.keys == key).sum() - (kept.keys == key).sum())
         for key in dict.fromkeys(groups.keys.tolist())

@@ -46,7 +46,7 @@ class Exported:
     train, test : csr_array, shape (n_users, n_items)
         Histories without what is held out of them, and that: disjoint, column indices sorted in each row.
     groups : mapping of str to (n_groups, size) int64
-        Members of each key, as rows of the histories, in the order of the keys.
+        Members of each type, as rows of the histories, in the order of the keys.
     min_members : int or None
         How many members must have an item for it to be the group's; None: all.
     seed : int
@@ -88,7 +88,7 @@ def write_notebook(folder: Path, exported: Exported) -> Counts:
 
 
 def write_members(folder: Path, exported: Exported) -> None:
-    """Write members of each key as ``<key>.npy``, int64 rows of the users, to a new folder."""
+    """Write members of each type as ``<key>.npy``, int64 rows of the users, to a new folder."""
     folder.mkdir()
     for key, members in exported.groups.items():
         write_array(folder / f"{key}.npy", members)
@@ -99,7 +99,7 @@ def write_sagea(folder: Path, exported: Exported) -> Counts:
 
     Its code (kostejnv/GRS-fairness) names a similar group by its size, ``similar_3``, and an opposing one by
     the sizes of its subgroups, ``opposing_2_1``: so does a key, which is why sizes are joined by underscores
-    for every key. Sets of users have its names: full, train, valid, test.
+    for every type. Sets of users have its names: full, train, valid, test.
 
     Parameters
     ----------

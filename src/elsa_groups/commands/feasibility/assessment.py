@@ -1,4 +1,4 @@
-"""What drawing the groups of a key would take, estimated from random walks before any group is drawn."""
+"""What drawing the groups of a type would take, estimated from random walks before any group is drawn."""
 
 import math
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Feasibility:
-    """What drawing the groups of a key would take.
+    """What drawing the groups of a type would take.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Effort:
     attempts : int
         Walks for each estimate.
     hard_restarts : float
-        Expected dropped attempts a group from which on a key is hard.
+        Expected dropped attempts a group from which on a type is hard.
     completing_share : float in (0, 1]
         Share of attempts that complete by a quantile which would do.
     max_draws : int or None
@@ -125,7 +125,7 @@ def assess_key(
     effort: Effort,
     ordered: Floats,
 ) -> Feasibility:
-    """Estimate what drawing the groups of a key would take.
+    """Estimate what drawing the groups of a type would take.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def assess_key(
 
 @dataclass(frozen=True, eq=False)
 class _Attempts:
-    """Attempts to draw groups of a key, each made from the seed and a name alone."""
+    """Attempts to draw groups of a type, each made from the seed and a name alone."""
 
     users: Users
     kind: GroupType

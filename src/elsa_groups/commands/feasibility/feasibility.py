@@ -1,4 +1,4 @@
-"""Say what drawing the groups of every key would take, before any is drawn, in a child run of the parent."""
+"""Say what drawing the groups of every type would take, before any is drawn, in a child run of the parent."""
 
 import logging
 import time
@@ -68,7 +68,7 @@ def run(settings: FeasibilitySettings, overrides: list[str]) -> None:
 def _assess(
     settings: FeasibilitySettings, population: Population, thresholds: Thresholds, runtime: Runtime
 ) -> list[Feasibility]:
-    """Estimate for every key what drawing its groups would take."""
+    """Estimate for every type what drawing its groups would take."""
     with stage("random pairs", "pairs") as done:
         seed = settings.seed
         ordered = np.sort(sample_similarities(population.compared, _PAIRS, seed=seed, runtime=runtime))

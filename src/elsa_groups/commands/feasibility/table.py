@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 def feasibility_row(of: Feasibility, by_value: Collection[str] = ()) -> Row:
-    """Return what is estimated of a key as one row; what is undefined is left out.
+    """Return what is estimated of a type as one row; what is undefined is left out.
 
     ``<name>_low`` and ``<name>_high`` are the ends of its interval; ``acceptance_<m>`` is that of member m,
     from 2 on; ``looser`` are settings that would do. Thresholds ``by_value`` are those that the settings give
@@ -50,7 +50,7 @@ def feasibility_row(of: Feasibility, by_value: Collection[str] = ()) -> Row:
 
 
 def feasibility_metrics(row: Row) -> dict[str, float]:
-    """Return the metrics of a key by their full names, ``<key>/<name>``."""
+    """Return the metrics of a type by their full names, ``<key>/<name>``."""
     return {f"{row['key']}/{name}": float(row[name]) for name in METRICS if name in row}
 
 

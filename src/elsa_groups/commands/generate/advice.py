@@ -12,7 +12,7 @@ from elsa_groups.similarity.limits import BandTarget, Limits, Target, ThresholdS
 from elsa_groups.similarity.thresholds import COUNTED_FOR_ADVICE, share_of_pairs
 from elsa_groups.similarity.users import Users
 
-# Groups of each key that are tried at most, and draws for one, in their order of magnitude.
+# Groups of each type that are tried at most, and draws for one, in their order of magnitude.
 _GROUPS, _DRAWS = 1_000, 200_000_000
 _FEWEST_RESTARTS = 20
 # Trials by which the way to the loosest thresholds is halved.
@@ -99,8 +99,8 @@ def advise(trial: Trial) -> str:
             break
     if not ways:
         return "Looser thresholds were tried, and none that are accepted fill it."
-    tried = f"Tried with {_GROUPS:,} groups of each key" if many else "Tried"
-    return f"{tried}, and enough for every key: {'; or '.join(ways)}."
+    tried = f"Tried with {_GROUPS:,} groups of each type" if many else "Tried"
+    return f"{tried}, and enough for every type: {'; or '.join(ways)}."
 
 
 def _loosen(trial: Trial, sampling: SamplingSettings) -> Limits | None:

@@ -1,4 +1,4 @@
-"""From settings, data and item vectors to the groups of every key, measured."""
+"""From settings, data and item vectors to the groups of every type, measured."""
 
 import logging
 import time
@@ -46,7 +46,7 @@ class Drawn:
     thresholds : Thresholds
         What similar and divergent meant.
     results : list of Result
-        Groups of every key, in order of the configuration; on rank 0 alone.
+        Groups of every type, in order of the configuration; on rank 0 alone.
     absent : dict of str to str
         Why there is not one group of a type, by type; only where fewer groups than asked for are allowed.
     runtime : Runtime
@@ -72,14 +72,14 @@ def draw_all(
     chosen: Chosen,
     ranks: Ranks,
 ) -> Drawn:
-    """Embed the users, find the thresholds, and draw and measure the groups of every key."""
+    """Embed the users, find the thresholds, and draw and measure the groups of every type."""
     runtime = runtime_of(settings, ranks)
     population = find_population(settings, interactions, encoder, chosen, runtime.threads)
     return draw_from(settings, population, runtime)
 
 
 def draw_from(settings: GenerateSettings, population: Population, runtime: Runtime) -> Drawn:
-    """Find the thresholds, and draw and measure the groups of every key from users who are known."""
+    """Find the thresholds, and draw and measure the groups of every type from users who are known."""
     _check_room(settings, population)
     if "max_recommendation_overlap" in settings.filters.on:
         population = population.with_top_items(threads=runtime.threads)
@@ -241,7 +241,7 @@ def _draw_key(
     given: NDArray[np.int64] | None,
     runtime: Runtime,
 ) -> DrawnKey:
-    """Draw the groups of one key, and random groups of the same size; time the former."""
+    """Draw the groups of one type, and random groups of the same size; time the former."""
     started = time.perf_counter()
     law = Law(limits, settings.seed, settings.sampling.max_draws, settings.sampling.max_restarts)
     groups = draw_kept_groups(

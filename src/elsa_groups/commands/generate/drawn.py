@@ -12,7 +12,7 @@ from elsa_groups.similarity.thresholds import Thresholds
 
 @dataclass(frozen=True)
 class DrawnKey:
-    """The groups of one key before they are measured.
+    """The groups of one type before they are measured.
 
     Attributes
     ----------

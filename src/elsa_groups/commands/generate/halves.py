@@ -22,13 +22,13 @@ from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
 
 log = logging.getLogger("elsa_groups.cli")
 
-# Attempts at groups of a key that a half of the users is worth, and how often one of them may start over: a
+# Attempts at groups of a type that a half of the users is worth, and how often one of them may start over: a
 # key may take thousands of attempts a group. Intervals allow for fewer groups, but not for hardly any.
 _ATTEMPTS_OF_HALF, _FEWEST_OF_HALF = 2_000, 20
 # Thresholds of halves: exact up to about 6,000 users of 256 dimensions, then by so many pairs.
 _EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
 
-# Why there are no intervals of a key, as records and pages say it.
+# Why there are no intervals of a type, as records and pages say it.
 _TOO_MANY_ATTEMPTS = "its groups take too many attempts to be drawn again from halves of the users"
 _NO_THRESHOLDS = "half of the users makes no thresholds"
 _NOT_FILLED = "half of the users cannot fill it"
@@ -36,7 +36,7 @@ _NOT_FILLED = "half of the users cannot fill it"
 
 @dataclass(frozen=True)
 class _OfHalf:
-    """Members by key, as rows of all users, of one half; why not, by key; why there are no thresholds."""
+    """Members by type, as rows of all users, of one half; why not, by type; why there are no thresholds."""
 
     members: dict[str, Members] = field(default_factory=dict)
     unfilled: dict[str, str] = field(default_factory=dict)
@@ -132,7 +132,7 @@ def _draw_half(source: DrawnFrom, number: int, rows: Members, keys: list[DrawnKe
 
 
 def _affordable(key: DrawnKey) -> int:
-    """Return how many groups of a key a half of the users is asked for at most, by what they took."""
+    """Return how many groups of a type a half of the users is asked for at most, by what they took."""
     took = key.groups.accounting
     attempts = took.candidates + int(took.restarts.sum())
     return _ATTEMPTS_OF_HALF * len(key.groups.members) // attempts
@@ -141,7 +141,7 @@ def _affordable(key: DrawnKey) -> int:
 def _draw_keys_again(
     half: DrawnFrom, keys: list[DrawnKey], *, share: float, stream: str
 ) -> tuple[dict[str, Members], dict[str, str]]:
-    """Draw keys from a half of the users; return the members, as its rows, or why there are none, by key."""
+    """Draw keys from a half of the users; return the members, as its rows, or why there are none, by type."""
     partners = find_partners(list(dict.fromkeys(key.kind.family for key in keys)))
     members: dict[str, Members] = {}
     unfilled: dict[str, str] = {}
@@ -184,7 +184,7 @@ def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
 def _draw_again(
     source: DrawnFrom, key: DrawnKey, given: Members | None, *, share: float, stream: str
 ) -> Members:
-    """Draw groups of a key from a half, this share of the users, on its own stream; return their members.
+    """Draw groups of a type from a half, this share of the users, on its own stream; return their members.
 
     Where filters are on or fewer groups will do, all users may hardly have had as many groups as there are.
     Then the same share of them is asked of a half, and fewer will do.

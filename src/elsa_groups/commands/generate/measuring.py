@@ -51,7 +51,7 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
 
 
 def _match_activity(source: DrawnFrom, key: DrawnKey) -> Members | None:
-    """Return groups as active as those of a key; None where nothing is known of activity."""
+    """Return groups as active as those of a type; None where nothing is known of activity."""
     if not source.population.has_histories:
         return None
     groups, activity, seed = key.groups, source.population.lookup.lengths, source.settings.seed
@@ -84,7 +84,7 @@ def _measure_key(
     as_active: Members | None,
     halves: Halves,
 ) -> Result:
-    """Measure the groups of one key, beside random groups of the same size and others as active."""
+    """Measure the groups of one type, beside random groups of the same size and others as active."""
     groups, sizes, anyone = key.groups, key.kind.sizes, key.kind.without_rules
     users, limits = source.population.users, source.thresholds.limits
     quality = measure_quality(users, groups.members, key.kind, limits)

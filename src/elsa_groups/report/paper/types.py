@@ -5,7 +5,7 @@ from typing import Any
 
 
 def type_names(families: Mapping[str, Any]) -> dict[str, str]:
-    """Return what each key is called in a text: its family with the sizes of its subgroups.
+    """Return what each type is called in a text: its family with the sizes of its subgroups.
 
     >>> type_names({"opposing": {"compositions": [[2, 1]]}})
     {'opposing_2_1': 'opposing 2+1'}
