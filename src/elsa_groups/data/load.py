@@ -140,9 +140,11 @@ def _log_counts(dataset: str, reading: Reading, pairs: Pairs) -> None:
     for name, count in pairs.counts.items():
         stage, what = name.split("/")
         if count:
-            stages.setdefault(stage, []).append(f"{count:,} {what.replace('_', ' ')}")
-    text = "; ".join(f"{stage} {', '.join(parts)}" for stage, parts in stages.items())
-    log.info("%s from %s: %s", dataset, reading.source.uri, text)
+            told = "interactions" if what == "pairs" else what.replace("_", " ")
+            stages.setdefault(stage, []).append(f"{count:,} {told}")
+    log.info("%s: %s", dataset, reading.source.uri)
+    for stage, parts in stages.items():
+        log.info("%s: %s %s", dataset, stage, ", ".join(parts))
 
 
 def _matrix(pairs: Pairs) -> csr_array:

@@ -90,10 +90,11 @@ def write_groupim(folder: Path, exported: Exported) -> Counts:
     """Write the folder that GroupIM reads, laid out as its ``data/weeplaces``.
 
     Groups and users are split 0.7/0.1/0.2 into training, validation and test, groups type by type, and
-    numbered part by part, as its loader wants. ``group_users.csv`` (group,user); ``train_gi.csv`` (group,item): items
-    that enough members have by their training histories; ``val_gi.csv``, ``test_gi.csv``: what comes to these
-    by held-out items; ``train_ui.csv`` (user,item), ``val_ui_tr.csv``, ``test_ui_tr.csv``: training histories
-    of the users of each part; ``val_ui_te.csv``, ``test_ui_te.csv``: what is held out of them.
+    numbered part by part, as its loader wants. ``group_users.csv`` (group,user); ``train_gi.csv``
+    (group,item): items that enough members have by their training histories; ``val_gi.csv``,
+    ``test_gi.csv``: what comes to these by held-out items; ``train_ui.csv`` (user,item), ``val_ui_tr.csv``,
+    ``test_ui_tr.csv``: training histories of the users of each part; ``val_ui_te.csv``, ``test_ui_te.csv``:
+    what is held out of them.
 
     Parameters
     ----------

@@ -46,7 +46,8 @@ def run(settings: FeasibilitySettings, overrides: list[str]) -> None:
     chosen = replace(choose_users(settings, interactions, parent.split, listed), given=parent.given)
     name = f"feasibility: {run_name(overrides, interactions.dataset)}"
     with tracked_run(name, parent=parent.run_id, experiment_id=parent.experiment_id) as run:
-        log.info("feasibility run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
+        log.info("feasibility run %s", run.run_id)
+        log.info("its parent: run %s, %s", parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions) | {KIND: "feasibility"})
         run.log_params(as_params(settings))
         dataset = dataset_input(

@@ -131,7 +131,8 @@ def generate_child(
     chosen = replace(chosen, given=parent.given)
     name = run_name(overrides, interactions.dataset)
     with tracked_run(name, parent=parent.run_id, experiment_id=parent.experiment_id) as run:
-        log.info("groups run %s, child of %s (%s)", run.run_id, parent.run_id, parent.name)
+        log.info("groups run %s", run.run_id)
+        log.info("its parent: run %s, %s", parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions))
         run.log_params(as_params(settings))
         dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
