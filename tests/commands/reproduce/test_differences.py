@@ -215,9 +215,7 @@ class TestBeside:
         ]
         assert compare_copy("settings", "config.yaml", LINEAGE["settings"], LINEAGE["settings"]) == ()
 
-    def test_every_setting_that_is_changed_or_gone_in_the_copy_is_named_and_counts_unless_groups_do_not_follow_from_it(
-        self,
-    ):
+    def test_every_setting_that_is_changed_or_gone_in_the_copy_is_named_and_counts_if_groups_follow(self):
         recorded = plain(compose_settings("generate", ["dataset=Demo", "parent=p"]))
         paths = list(flatten(recorded))
         assert len(paths) > 50
