@@ -39,6 +39,19 @@ def test_what_others_named_or_use_keeps_its_name_and_description(client, runs):
     assert (experiment.name, experiment.tags[NOTE]) == ("Default" if runs else "mine", "Of mine.")
 
 
+def test_an_experiment_with_runs_of_others_is_not_described(client):
+    client.create_run("0")
+    introduce(client, "0")
+    experiment = client.get_experiment("0")
+    assert (experiment.name, NOTE in experiment.tags, STATE in experiment.tags) == ("Default", False, True)
+
+
+def test_who_names_the_default_experiment_keeps_its_name(client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "Default")
+    introduce(client, "0")
+    assert client.get_experiment("0").name == "Default"
+
+
 def test_a_store_that_refuses_loses_no_groups(client, monkeypatch):
     def refuse(*_):
         raise MlflowException("read only")

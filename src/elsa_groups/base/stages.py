@@ -43,7 +43,7 @@ def said_if_slow(name: str, what: str = "under way") -> Iterator[None]:
 
 @contextmanager
 def stage(name: str, unit: str = "") -> Iterator[Work]:
-    """Log how long a step took and, if its work is counted, how fast it was; nothing if it fails.
+    """Log how long a step took and, if its work is counted, how fast it was; nothing more if it fails.
 
     One that takes long is said to be under way; one whose work was done before, as by another job of a sweep,
     is not worth a line.

@@ -72,8 +72,8 @@ def _evidence(comparisons: Sequence[BaselineComparison]) -> Row:
 def metrics_of(row: Row, *, has_rule: bool) -> dict[str, float]:
     """Return the metrics of a group type by their full names, ``<type>/<name>``.
 
-    How many groups there are is one if some are missing. Without a rule whoever is drawn joins: what share
-    did is none.
+    The number of groups is among them only if some are missing, the acceptance rate only if the type has a
+    rule.
     """
     names = ("groups", *METRICS) if row["shortfall"] else METRICS
     left_out = set() if has_rule else {"acceptance_rate"}

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 # Where things come from, and what computes them.
 _UNLOGGED = re.compile(
-    r"conf\.(data_dir|threads|device|pin|evaluate|thresholds\.exact_budget"
+    r"conf\.(data_dir|threads|device|pin|evaluate"
     r"|dataset\.(urls|archive_md5|member_md5)(\..*)?)"
 )
 
@@ -44,7 +44,8 @@ def plain(settings: Any) -> Any:
 def as_params(settings: Any) -> dict[str, Any]:
     """Return settings as one mapping of dotted paths, ``conf.<path>``, as they are logged.
 
-    Without those that no result depends on, which would only fill MLflow's lists; the record has them.
+    Without those that say where things come from and what computes them, which would only fill MLflow's
+    lists; the record has them.
     """
     found = flatten(plain(settings), "conf.")
     return {name: value for name, value in found.items() if not _UNLOGGED.fullmatch(name)}

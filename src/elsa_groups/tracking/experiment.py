@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
+from urllib.parse import urlparse
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
@@ -55,9 +57,10 @@ Other searches:
 
 
 def introduce(client: MlflowClient, experiment_id: str, *, launched: str | None = None) -> None:
-    """Give an experiment a description, a view of its groups runs and, if it is the unused default, a name.
+    """Give an experiment a view of its groups runs; an empty one a description, and the default one a name.
 
-    What is there is kept. How MLflow stores a view is not documented: a version that reads it otherwise shows
+    What is there is kept. The second command finds the view, and leaves all as it is.
+    How MLflow stores a view is not documented: a version that reads it otherwise shows
     all runs instead.
 
     Parameters
@@ -71,26 +74,35 @@ def introduce(client: MlflowClient, experiment_id: str, *, launched: str | None 
     """
     try:
         experiment = client.get_experiment(experiment_id)
-        told = {
-            MLFLOW_RUN_NOTE: _DESCRIPTION.format(id=experiment_id, view=VIEW),
-            _VIEW_TAG: json.dumps(_STATE),
-        }
-        for name, text in told.items():
-            if name not in experiment.tags:
-                client.set_experiment_tag(experiment_id, name, text)
-        if _is_unused_default(client, experiment, launched):
+        if _VIEW_TAG in experiment.tags:
+            return
+        client.set_experiment_tag(experiment_id, _VIEW_TAG, json.dumps(_STATE))
+        # Whoever logs other things there has other things to say of it.
+        if _has_other_runs(client, experiment_id, launched):
+            return
+        if MLFLOW_RUN_NOTE not in experiment.tags:
+            text = _DESCRIPTION.format(id=experiment_id, view=VIEW)
+            client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, text)
+        if _is_nobodys(experiment):
             client.rename_experiment(experiment_id, NAME)
     except MlflowException as error:
         # Groups are worth more than what is said of them.
         log.debug("experiment %s could not be described: %s", experiment_id, first_line(error))
 
 
-def _is_unused_default(client: MlflowClient, experiment: Experiment, launched: str | None) -> bool:
-    """Return whether nobody chose the experiment: a store of this machine began with it, without runs."""
-    if experiment.name != _DEFAULT or store_uri().startswith("http"):
-        return False
-    runs = client.search_runs([experiment.experiment_id], max_results=2)
-    return {run.info.run_id for run in runs} <= {launched}
+def _has_other_runs(client: MlflowClient, experiment_id: str, launched: str | None) -> bool:
+    runs = client.search_runs([experiment_id], run_view_type=ViewType.ALL, max_results=2)
+    return not {run.info.run_id for run in runs} <= {launched}
+
+
+def _is_nobodys(experiment: Experiment) -> bool:
+    """Return whether an experiment is the one that every store begins with, in a store of this machine.
+
+    Others may use the default one of a server or a database; who names it means it.
+    """
+    is_local = urlparse(store_uri()).scheme in ("sqlite", "file", "")
+    is_first = experiment.experiment_id == "0" and experiment.name == _DEFAULT
+    return is_local and is_first and os.environ.get("MLFLOW_EXPERIMENT_NAME") != _DEFAULT
 
 
 def view_address(server: str, experiment_id: str) -> str:

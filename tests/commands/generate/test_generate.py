@@ -15,18 +15,30 @@ from elsa_groups.commands.generate.naming import run_name
         ),
         (["thresholds.divergent.value=0.45"], "divergent=0.45 · groups of Demo"),
         (["seed=7", "++families.similar.linkage=all"], "seed=7 all · groups of Demo"),
-        (["families.similar.linkage=all", "families.opposing.linkage=all"], "all · groups of Demo"),
+        (["families.similar.linkage=all", "families.opposing.linkage=all"], "all all · groups of Demo"),
+        (["seed=42"], "groups of Demo"),
         (["families=standard", "~families.random"], "standard no random · groups of Demo"),
         (["user_set=test", "history=inputs"], "test inputs · groups of Demo"),
+        (["user_file='/home/a/ids.txt'"], "user_file=ids.txt · groups of Demo"),
+        (["allow_partial=true"], "allow_partial=true · groups of Demo"),
         (
-            ["user_file='ids.txt'", "allow_partial=true"],
-            "user_file=ids.txt allow_partial=true · groups of Demo",
+            ["thresholds.similar.quantile=null", "thresholds.similar.value=0.7"],
+            "similar=0.7 · groups of Demo",
         ),
-        (["thresholds.band.low.value=null"], "band=null · groups of Demo"),
+        (
+            ["thresholds.band.low.value=0.3", "thresholds.band.high.quantile=0.5"],
+            "band.low=0.3 band.high=0.5 · groups of Demo",
+        ),
     ],
 )
 def test_a_run_is_named_after_what_was_asked_for(overrides, name):
     assert run_name(overrides, "Demo") == name
+
+
+def test_a_name_fits_any_database():
+    name = run_name([f"x{number}={number}" for number in range(100)], "Demo")
+    assert name.startswith("x0=0 x1=1")
+    assert len(name) < 200
 
 
 PAIR = "+families.pair={compositions: [[2, 1]], paired_with: %s}"

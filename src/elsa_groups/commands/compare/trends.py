@@ -45,7 +45,7 @@ PANELS = (
     ("within (filled) and across (hollow)", ("within_mean", "across_mean")),
     ("overlap@20", ("recommendation_overlap_at_20_mean",)),
 )
-# By thresholds that are the same for all runs, where they differ: or the yardstick moves with the setting.
+# Where runs have different thresholds, all are judged by the same ones.
 _BREAKING = ("groups that break the rule", ("wrong_pair_share",))
 _BREAKING_STRICTEST = ("break the rule at the strictest thresholds", (BROKEN_AT_STRICTEST,))
 # Letters of a row's label.

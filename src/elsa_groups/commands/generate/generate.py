@@ -144,13 +144,14 @@ def generate_child(
             drawn = draw_all(settings, interactions, encoder, chosen, ranks)
             generation = Generation(run.run_id, settings, interactions, parent, drawn, code, pinned)
             rows = _write_and_log(run, folder, generation, started)
+        report = run.place_of(REPORT)
     ranks.wait()
     print(closing_table(_told(rows, settings), CLOSING_COLUMNS))
     if settings.evaluate:
         _evaluate(run.run_id)
     print(f"to see it: {run.how_to_see()}")
     print(f"beside other groups runs: {run.beside_others()}")
-    print(f"report: {run.place_of(REPORT)}")
+    print(f"report: {report}")
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)
 
