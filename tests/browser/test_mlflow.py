@@ -81,7 +81,7 @@ def test_the_view_of_all_groups_runs_is_flat_and_has_chosen_columns(page, shown)
 
 
 def test_the_experiment_says_what_it_is_and_links_to_the_view(page, shown):
-    page.goto(f"{shown.store.uri}/#/experiments/0")
+    page.goto(shown.runs)
     page.get_by_role("link", name="All groups runs side by side").first.wait_for()
 
 

@@ -62,8 +62,8 @@ def child(main_run):
 
 def test_counts_of_what_was_read_dropped_and_kept_are_reported(main_run, child, tmp_path):
     store, launch = main_run
-    line = next(line for line in launch.err.splitlines() if "LastFM1k from" in line)
-    numbers = re.findall(r"[\d,]*\d", line.rpartition(".tsv: ")[2])
+    lines = [line for line in launch.err.splitlines() if " LastFM1k: " in line]
+    numbers = re.findall(r"[\d,]*\d", " ".join(line.rpartition("LastFM1k: ")[2] for line in lines))
     assert [n for n in ("188,298", "3,721", "92,834", "62,997", "1,870", "1,530") if n not in numbers] == []
     counts = json.loads(store.artifact(child.info.run_id, "lineage.json", tmp_path).read_text())["data"][
         "counts"
