@@ -158,7 +158,7 @@ def draw_rows(title: str, rows: Rows, x: str, *, thresholds: tuple[float, float]
     axes.set_yticks(range(len(names)), names)
     handles = [_draw_band(axes, rows.random), *_draw_marks(axes, rows.marks)]
     axes.margins(x=0.04)
-    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], min_n_ticks=3))
     if thresholds:
         mark_thresholds(axes, *thresholds)
         label_thresholds(axes, *thresholds)
