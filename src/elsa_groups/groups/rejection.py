@@ -27,7 +27,7 @@ from elsa_groups.similarity.users import Users
 MOST_AT_ONCE = 1 << 16
 
 _FEWEST_AT_ONCE = 64
-# Candidates at first where all groups are wanted, then as many as before: it is soon known if they are in vain.
+# Candidates at first where all groups are wanted, then as many as before: if in vain, that is soon known.
 _FIRST = 1024
 # So many more are drawn at once than the share kept so far lets expect to be needed.
 _MARGIN = 1.1
@@ -168,7 +168,7 @@ class _Tally:
     """What the candidates took, and what became of them; how many there may be."""
 
     def __init__(self, filters: Filters, n_groups: int, given: Members | None) -> None:
-        self.filters, self.drawn = filters, 0
+        self.filters, self.n_groups, self.drawn = filters, n_groups, 0
         self.budget = n_groups * (filters.budget if filters.on else 1)
         self.paired = given is not None and len(given) < self.budget
         if given is not None:
@@ -202,7 +202,7 @@ def _fill(
     """Draw and sift candidates until as many are kept as wanted; return why not, or nothing."""
     while kept.count < kept.n_groups:
         # A few candidates are drawn sooner than the groups that there can be are counted.
-        if exhaustion.room is None and (tally.drawn or kept.n_groups > _FIRST):
+        if exhaustion.room is None and max(tally.drawn, kept.n_groups) > _FIRST:
             exhaustion.room = source.find_room(tally.filters, own)
         need = _expected_need(kept, tally.drawn)
         if not exhaustion.any_will_do:
@@ -245,12 +245,14 @@ def _explain_end(kept: KeptGroups, tally: _Tally, hopeless: str) -> str:
 
 def _ways_out(tally: _Tally) -> str:
     """Say what else would do: to take what there is, or to leave out the filters that compare groups."""
-    comparing = [
-        name for name, count in tally.rejected if count and not hasattr(tally.filters.on[name], "passes")
-    ]
-    passing = tally.drawn - sum(count for name, count in tally.rejected if name not in comparing)
+    rejected = dict(tally.rejected)
+    comparing = [name for name, each in tally.filters.on.items() if not hasattr(each, "passes")]
+    alike = sum(rejected[name] for name in comparing)
+    passing = tally.drawn - sum(rejected.values()) + alike
+    # Twice as many as wanted are certain to be enough; all that are drawn are enough if they are as many.
+    expected = tally.budget * passing / max(tally.drawn, 1)
     ways = ["allow_partial=true, which keeps what there is"]
-    if comparing and passing * tally.filters.budget >= 2 * tally.drawn:
+    if alike and expected >= tally.n_groups * (1 if passing == tally.drawn else 2):
         without = " ".join(f"filters.{name}.value=null" for name in comparing)
         ways.append(f"{without}, without which groups may be alike")
     return f" Or set {'; or '.join(ways)}."

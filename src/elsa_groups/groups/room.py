@@ -180,9 +180,10 @@ class Exhaustion:
         Notes
         -----
         No more are drawn when all that there can be were found, nor, where more are wanted than there can be,
-        after four candidates for each of these. Otherwise, where all groups are wanted: the share kept in the last batch is compared with the share that the
-        rest of the budget would have to bring, by the likelihood ratio of two binomials. Where any will do:
-        nothing was kept of 262,144 candidates, and of 50 times as many as a group took before.
+        after four candidates for each of these. Otherwise, where all groups are wanted: the share kept in the
+        last batch is compared with the share that the rest of the budget would have to bring, by the
+        likelihood ratio of two binomials. Where any will do: nothing was kept of 262,144 candidates, and of
+        50 times as many as a group took before.
         """
         (drawn_before, kept_before), now = self._before, (drawn, kept)
         self._before = now
