@@ -257,8 +257,8 @@ class TestShortfall:
             f"random_3: of 4 groups wanted {len(kept)} were kept of 40 drawn (filters.budget=10 for each one"
             f" wanted); rejected by max_member_overlap {rejected['max_member_overlap']}. Ask for {len(kept)}"
             " groups of it, which are there. Or set allow_partial=true, which keeps what there is; or"
-            " filters.no_duplicates.value=null filters.max_member_overlap.value=null, without which groups may"
-            " be alike."
+            " filters.no_duplicates.value=null filters.max_member_overlap.value=null, without which groups"
+            " may be alike."
         )
 
     def test_a_candidate_that_cannot_be_completed_ends_the_key(self):
