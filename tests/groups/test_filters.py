@@ -268,6 +268,8 @@ class TestShortfall:
         text = str(error.value)
         assert text.startswith("similar_3: a group could not be completed in 1 attempts of 8 draws. ")
         assert f"Before it {n_before} of 40 groups were found. Or set allow_partial=true" in text
+        # Where a candidate cannot be completed, no filter is in the way.
+        assert "filters." not in text
 
         groups = draw("similar", (3,), 40, Filters())
         assert groups.members.tolist() == [candidate("similar", (3,), g) for g in range(n_before)]

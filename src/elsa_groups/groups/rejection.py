@@ -173,6 +173,7 @@ class _Tally:
         self.paired = given is not None and len(given) < self.budget
         if given is not None:
             self.budget = min(self.budget, len(given))
+        self.starved = False
         self._counts: Counter[int] = Counter()
         self._parts: list[Accounting] = []
 
@@ -216,6 +217,7 @@ def _fill(
         seen = kept.sift(batch.members, tally.drawn, verdicts)
         tally.add(batch.accounting, verdicts[:seen])
         if len(batch.members) < count and kept.count < kept.n_groups:
+            tally.starved = True
             before = (
                 f" Before it {kept.count:,} of {kept.n_groups:,} groups were found." if kept.count else ""
             )
@@ -252,7 +254,7 @@ def _ways_out(tally: _Tally) -> str:
     # Twice as many as wanted are certain to be enough; all that are drawn are enough if they are as many.
     expected = tally.budget * passing / max(tally.drawn, 1)
     ways = ["allow_partial=true, which keeps what there is"]
-    if alike and expected >= tally.n_groups * (1 if passing == tally.drawn else 2):
+    if alike and not tally.starved and expected >= tally.n_groups * (1 if passing == tally.drawn else 2):
         without = " ".join(f"filters.{name}.value=null" for name in comparing)
         ways.append(f"{without}, without which groups may be alike")
     return f" Or set {'; or '.join(ways)}."
