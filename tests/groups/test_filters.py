@@ -268,13 +268,18 @@ class TestShortfall:
         text = str(error.value)
         assert text.startswith("similar_3: a group could not be completed in 1 attempts of 8 draws. ")
         assert f"Before it {n_before} of 40 groups were found. Or set allow_partial=true" in text
-        # Where a candidate cannot be completed, no filter is in the way.
-        assert "filters." not in text
 
         groups = draw("similar", (3,), 40, Filters())
         assert groups.members.tolist() == [candidate("similar", (3,), g) for g in range(n_before)]
         assert groups.accounting.shortfall == 40 - n_before
         assert "could not be completed" in groups.accounting.reason
+
+    def test_where_a_candidate_cannot_be_completed_no_filter_is_in_the_way(self):
+        with pytest.raises(InputError) as error:
+            draw("similar", (3,), 9, filters_of(max_participation=2), allow_partial=False)
+        assert draw("similar", (3,), 9, filters_of(max_participation=2)).accounting.rejected[0][1] > 0
+        assert "Or set allow_partial=true" in str(error.value)
+        assert "filters." not in str(error.value)
 
     def test_a_candidate_that_cannot_be_completed_is_explained_without_drawing_it_again(self, monkeypatch):
         drawn = []
