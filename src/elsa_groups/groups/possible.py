@@ -121,10 +121,12 @@ def _meets(of_members: Values, linkage: Linkage, interval: Band) -> NDArray[np.b
     """Whether similarities to the members of a subgroup, (n_groups, count, n_users), meet a rule."""
     low, high = interval
     if linkage == Linkage.mean:
-        mean = of_members.mean(axis=1)
-        return (mean >= low - _ROUNDING) & (mean <= high + _ROUNDING)
+        of_members = of_members.mean(axis=1, keepdims=True)
+        low, high = low - _ROUNDING, high + _ROUNDING
     inside = (of_members >= low) & (of_members <= high)
-    return inside.all(axis=1) if linkage == Linkage.all else inside.any(axis=1)
+    combine = np.logical_or if linkage == Linkage.any else np.logical_and
+    met: NDArray[np.bool_] = combine.reduce(inside, axis=1)
+    return met
 
 
 def _distinct(groups: Rows, counts: Counts) -> Rows:

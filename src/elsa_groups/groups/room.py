@@ -192,8 +192,8 @@ class Exhaustion:
         if self.room is not None and self.room < self._n_groups:
             enough = drawn >= max(_FEWEST, _ROUNDS * self.room) and not self.any_will_do
             if kept >= self.room or enough:
-                most = f"at most {int(self.room):,}" if self.room else "none"
-                return f"there can be {most}, counted one by one"
+                count = f"at most {int(self.room):,}" if self.room else "none"
+                return f"there can be {count}, counted one by one"
         if self.any_will_do:
             vain = drawn - self._last[0]
             dry = kept and vain >= max(LONG, _GAPS * self._last[0] / kept)
