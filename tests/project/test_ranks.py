@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT, Launch, Store
+from .conftest import launch as launch_here
 
 # No eight users are all this unlike each other, so drawing goes on until it is told to stop.
 ENDLESS = [
@@ -102,12 +103,15 @@ def test_a_parent_that_is_not_there_is_reported_once(store):
         ("generate", ["-m", "seed=1,2"], "expected one job, got a multirun"),
     ],
 )
-def test_what_ranks_cannot_do_is_refused_once(store, entry_point, arguments, message):
+def test_what_ranks_cannot_do_is_refused_before_any_work(store, monkeypatch, entry_point, arguments, message):
+    names = ("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "LOCAL_RANK")
+    for name, value in zip(names, "10220", strict=True):
+        monkeypatch.setenv(name, value)
     before = n_runs(store)
-    done = launch(store, ranked(2, "dataset=Demo", *arguments, entry_point=entry_point))
+    done = launch_here(store, entry_point, "dataset=Demo", *arguments)
 
-    assert done.code != 0
-    assert done.err.count(message) == 1
+    assert done.code == 1
+    assert message in done.err
     assert n_runs(store) == before
 
 
