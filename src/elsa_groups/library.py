@@ -22,9 +22,9 @@ from elsa_groups.report.tables import summary_row
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.conf import usual_drawing
 from elsa_groups.settings.recorded import read_settings
+from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.names import SimilaritySource
 from elsa_groups.similarity.sources import make_users
-from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
 from elsa_groups.similarity.vector_users import VectorUsers
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elsa_groups import load_groups
 from elsa_groups.cli.arguments import hydra_arguments
 from elsa_groups.cli.commands import COMMANDS
 from elsa_groups.cli.composing import compose_jobs
-from elsa_groups.tracking.load import load_groups
 
 from .conftest import ROOT, Store, launch
 

@@ -371,6 +371,7 @@ class Format(StrEnum):
     agree = "agree"
     groupim = "groupim"
     grouprec = "grouprec"
+    zenodo = "zenodo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,7 +396,7 @@ class ExportSettings:
     def __post_init__(self) -> None:
         """Refuse no format."""
         if not self.formats:
-            raise InputError("formats: expected at least one, got none; leave it out for all")
+            raise InputError("formats: expected at least one, got none; leave it out for those of conf/")
 
 
 def part_of(kind: type[T], settings: Any) -> T:

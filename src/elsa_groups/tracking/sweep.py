@@ -90,8 +90,7 @@ def end_jobs(sweep_id: str, n_jobs: int, status: str) -> list[JobEnd]:
         runs[int(run.data.tags[JOB])].append(run)
     reasons = client.get_run(sweep_id).data.tags
     return [
-        _end_job(client, of_job, reasons.get(f"{_ERROR}.{number}"), status)
-        for number, of_job in runs.items()
+        _end_job(client, of_job, reasons.get(f"{_ERROR}.{number}"), status) for number, of_job in runs.items()
     ]
 
 

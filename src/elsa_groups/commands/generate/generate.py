@@ -165,7 +165,7 @@ def _told(rows: list[Row], settings: GenerateSettings) -> list[Row]:
 
 
 def _evaluate(groups_run: str) -> None:
-    """Evaluate the groups that were drawn, in a child run of theirs; say that they are there if that fails."""
+    """Evaluate the groups that were drawn, in a child run; if that fails, say that they are there."""
     # It draws groups again by this package, and needs what is not installed everywhere.
     from elsa_groups.commands.evaluate.evaluate import evaluate_groups
 
