@@ -30,7 +30,7 @@ README, REFERENCES = "README.md", "references.bib"
 # Files of a run that are published besides its groups, with what they are; what a run lacks is left out.
 _FILES = {
     f"{PAPER}/methods.md": "how the groups were drawn: a paragraph for a paper, with pandoc's citations",
-    f"{PAPER}/groups.tex": "the table below with confidence intervals, for the LaTeX package booktabs",
+    f"{PAPER}/groups.tex": "the table above with confidence intervals, for the LaTeX package booktabs",
     SUMMARY_TABLE: "one row a group type: counts, similarity, what breaks a rule, overlaps, intervals",
     "evidence.parquet": "every measure of every type beside random groups, with 95% confidence intervals",
     THRESHOLDS: "the similarity from which users are similar, that up to which they are divergent, and how"
@@ -52,7 +52,6 @@ _LICENCES = {
     " they may be passed on.",
     "Demo": "The data are generated: nobody has rights in them.",
 }
-_OTHER_LICENCE = "Whether ids of these users may be published is for the licence of the data to say."
 _COLUMNS = (
     "type",
     "groups",
@@ -218,22 +217,31 @@ def _say_files(record: Mapping[str, Any]) -> str:
 
 def _say_ids(record: Mapping[str, Any]) -> str:
     data, asked = record["data"], record["data"]["filter"]
+    users, items = asked["min_user_interactions"], asked["min_item_interactions"]
+    who = f"{data['n_users']:,} users"
+    if users or items:
+        who += (
+            f" who remain if users with fewer than {users} items are left out, and then items of fewer than"
+            f" {items} of these users"
+        )
     return (
         "## Users\n\n"
         "`user_id` is the user's id in the data set itself. `user_index` is its place, from 0, among the"
-        f" sorted ids of the {data['n_users']:,} users who remain if users with fewer than"
-        f" {asked['min_user_interactions']} items are left out, and then items of fewer than"
-        f" {asked['min_item_interactions']} of these users.\n\n"
+        f" sorted ids of the {who}.\n\n"
         "Histories of users are not in this folder. They are in the data set, which its makers give out."
     )
 
 
 def _say_licence(record: Mapping[str, Any]) -> str:
+    known = _LICENCES.get(record["data"]["dataset"])
+    hint = (
+        "Whether ids of these users may be published is for the licence of the data to say."
+        if known is None
+        else f"{known} If the file held other data in the same form, what their makers say counts instead."
+    )
     return (
-        "## Licence\n\n"
-        f"{_LICENCES.get(record['data']['dataset'], _OTHER_LICENCE)} If the file held other data in the same"
-        " form, what counts is what their makers say. Whoever publishes this folder: choose a licence for the"
-        " groups that fits, such as CC BY 4.0 where nothing is against it, and write its name here."
+        f"## Licence\n\n{hint}\n\nThe groups have the licence that their archive, or a file LICENSE beside"
+        " this one, names. Who publishes them chooses it: CC BY 4.0, for example, if nothing is against it."
     )
 
 
