@@ -207,7 +207,8 @@ def _population(users: Any, source: str, histories: Any, items: Any) -> Populati
     if items is not None:
         encoder = _items(items, known.shape[1], embeddings.vectors.shape[1])
     everyone = np.arange(known.shape[0])
-    lookup, chosen = Lookup(known[embeddings.rows]), Chosen(everyone, everyone)
+    lookup = Lookup(known[embeddings.rows], everybody=known)
+    chosen = Chosen(everyone, everyone)
     return Population(
         embeddings, compared, compared, embeddings.vectors, known, None, chosen, encoder, lookup
     )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.ranges import at_least, between, check_ranges, share
 from elsa_groups.data.datasets import DatasetSettings
-from elsa_groups.data.user_sets import UserSet
+from elsa_groups.data.user_sets import Splitting, UserSet
 from elsa_groups.groups.family import Family, GroupType, Rule
 from elsa_groups.groups.filters import NO_FILTERS, CommonItemsScope, Filters
 from elsa_groups.model.settings import TrainingSettings
@@ -146,6 +146,7 @@ class TrainSettings:
     model: TrainingSettings
     val_ratio: float
     test_ratio: float
+    split: Splitting = Splitting.random
     seed: int = between(0, LARGEST_SEED)
     device: str
     register_as: str | None = None
@@ -241,8 +242,8 @@ def _check_filters(filters: Filters, history: History) -> None:
     common = filters.min_common_items
     if common.value is not None and common.scope == CommonItemsScope.targets and history == History.full:
         raise InputError(
-            "filters.min_common_items.scope: expected history or half with history=full, which holds nothing"
-            " out, got targets; set history=inputs"
+            "filters.min_common_items.scope: expected history, half or sagea with history=full, which holds"
+            " nothing out, got targets; set history=inputs"
         )
 
 
