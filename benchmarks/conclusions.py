@@ -54,7 +54,7 @@ def evaluate_seed(data: Interactions, seed: int) -> dict[str, Order]:
     groups += [random_groups(half, GROUPS_OF_HALF, rng) for half in halves]
     values = measure_groups(material, backend, np.concatenate(groups))
     whole, *parts = np.split(values, np.cumsum([len(part) for part in groups])[:-1])
-    of = Values("random_3", ("random_3",), {"EASE": whole}, tuple(parts))
+    of = Values("random_3", ("random_3",), {"EASE": whole}, {"EASE": tuple(parts)})
     orders = find_orders(of, AGGREGATORS, share_of_half(data.n_users))
     return {order.measured.protocol: order for order in orders if order.measured in HEADLINES}
 

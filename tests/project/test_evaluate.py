@@ -12,6 +12,7 @@ import pytest
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.commands.evaluate import evaluate
+from elsa_groups.commands.evaluate.reading import read_headlines
 
 from .conftest import Launch, Store, launch
 from .test_reproduce import BRIEF, FEW, folder_of
@@ -36,6 +37,7 @@ def place(new_store) -> Place:
     assert sweep.code == 0, sweep.err
     groups_run = store.client.search_runs(["0"], "tags.`elsa_groups.kind` = 'groups'")[0].info.run_id
     asked = ("aggregators=[ADD,AVG,LMS]", "recommenders=[Popularity,EASE]", "halves=4", "groups_of_half=6")
+    asked += ("intervals=all",)
     again = launch(store, "evaluate", f"groups_run_id={groups_run}", *asked)
     assert again.code == 0, again.err
     return Place(store, sweep, again, groups_run)
@@ -94,8 +96,23 @@ def test_means_of_groups_are_the_metrics(place):
 def test_two_names_of_the_same_aggregator_are_the_same_in_every_group(place):
     rows = pq.read_table(folder_of(place.store, place.again.last_id) / "differences.parquet").to_pylist()
     twins = [row for row in rows if {row["first"], row["second"]} == {"ADD", "AVG"}]
-    assert len(twins) == 2 * 34
+    assert len(twins) == 2 * 34 * 2
     assert all(row["same"] and row["low"] is None for row in twins)
+
+
+def test_intervals_of_other_recommenders_are_folded_on_the_page(place):
+    folder = folder_of(place.store, place.again.last_id)
+    page = (folder / "evaluation.html").read_text()
+    assert "<summary>By EASE</summary>" in page
+    assert "intervals are of Popularity, EASE" in page
+    rows = pq.read_table(folder / "differences.parquet").to_pylist()
+    # By popularity everybody has the same scores, and all aggregators make the same list.
+    assert {row["recommender"] for row in rows if row["low"] is not None} == {"EASE"}
+    assert {row["recommender"] for row in rows if row["same"]} == {"Popularity", "EASE"}
+    # A comparison takes the first.
+    orders = read_headlines(lambda name: folder / name)
+    assert {order.recommender for order in orders.values()} == {"Popularity"}
+    assert {len(order.differences) for order in orders.values()} == {3}
 
 
 def test_what_leads_is_said_on_the_terminal(place):
