@@ -1,12 +1,13 @@
 """Compiled code is kept on disk, and never outlives the sources that it came from."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from elsa_groups.base.compiled import folder_outside
+from elsa_groups.base.compiled import CALLED_ROOMS, folder_outside
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 # A kernel that calls one in another file.
@@ -52,6 +53,15 @@ def test_a_change_in_a_kernel_that_another_file_calls_is_compiled(tmp_path):
     (room / "scores.py").write_text(scores + "# a third state\n")
     assert _run(tmp_path / "src") == "0.5 0"
     assert len(list((room.parent / "__pycache__").glob("kernels-*"))) == 1
+
+
+def test_kernels_call_nothing_that_could_change_without_their_being_compiled_again():
+    kernels = [path for path in SOURCE.rglob("*.py") if "@compiled" in path.read_text()]
+    imported = {
+        match[1] for path in kernels for match in re.finditer(r"from elsa_groups\.(\w+)", path.read_text())
+    }
+    assert len(kernels) > 20
+    assert imported <= {*CALLED_ROOMS}
 
 
 def test_a_folder_given_for_compiled_code_is_used(tmp_path):

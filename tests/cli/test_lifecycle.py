@@ -9,7 +9,10 @@ import sys
 import time
 from collections.abc import Iterator
 
+import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import Different, InputError, InputsMissing, Killed
@@ -37,6 +40,18 @@ def test_an_error_to_be_read_ends_with_its_code_and_its_message_last(capsys, err
     assert capsys.readouterr().err.splitlines() == [line]
 
 
+@pytest.mark.parametrize("kind", [MlflowException, SQLAlchemyError])
+def test_an_error_of_the_store_is_one_line_whenever_it_comes(capsys, monkeypatch, kind):
+    monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "postgresql://me:secret@host/runs")
+    with pytest.raises(SystemExit) as end:
+        refuse_if_meant_to_be_read(kind("database is locked\n[SQL: SELECT 1]"))
+    assert end.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: tracking store postgresql://")
+    assert "@host/runs: database is locked; try again, or set MLFLOW_TRACKING_URI to another" in line
+    assert "secret" not in line
+
+
 def test_any_other_error_is_left_to_be_raised(capsys):
     refuse_if_meant_to_be_read(ZeroDivisionError("a fault of the program"))
     assert capsys.readouterr().err == ""
@@ -45,7 +60,7 @@ def test_any_other_error_is_left_to_be_raised(capsys):
 @pytest.fixture
 def loggers():
     """Levels of loggers, put back in the end."""
-    known = [logging.getLogger(name) for name in (None, "elsa_groups", "torch")]
+    known = [logging.getLogger(name) for name in (None, "elsa_groups", "torch", "mlflow.store.db.utils")]
     before = [logger.level for logger in known]
     yield
     for logger, level in zip(known, before, strict=True):

@@ -263,7 +263,9 @@ class TestShortfall:
         assert str(error.value) == (
             f"random_3: of 4 groups wanted {len(kept)} were kept of 40 drawn (filters.budget=10 for each one"
             f" wanted); rejected by max_member_overlap {rejected['max_member_overlap']}. Ask for {len(kept)}"
-            " groups of it, which are there. Or set allow_partial=true, which keeps what there is."
+            " groups of it, which are there. Or set allow_partial=true, which keeps what there is; or"
+            " filters.no_duplicates.value=null filters.max_member_overlap.value=null, without which groups"
+            " may be alike."
         )
 
     def test_a_candidate_that_cannot_be_completed_ends_the_key(self):
@@ -278,6 +280,13 @@ class TestShortfall:
         assert groups.members.tolist() == [candidate("similar", (3,), g) for g in range(n_before)]
         assert groups.accounting.shortfall == 40 - n_before
         assert "could not be completed" in groups.accounting.reason
+
+    def test_where_a_candidate_cannot_be_completed_no_filter_is_in_the_way(self):
+        with pytest.raises(InputError) as error:
+            draw("similar", (3,), 9, filters_of(max_participation=2), allow_partial=False)
+        assert draw("similar", (3,), 9, filters_of(max_participation=2)).accounting.rejected[0][1] > 0
+        assert "Or set allow_partial=true" in str(error.value)
+        assert "filters." not in str(error.value)
 
     def test_a_candidate_that_cannot_be_completed_is_explained_without_drawing_it_again(self, monkeypatch):
         drawn = []

@@ -1,5 +1,6 @@
 """How many groups there can be, and when it is known that no more will be found."""
 
+from dataclasses import replace
 from itertools import combinations
 from math import inf
 
@@ -8,10 +9,10 @@ import pytest
 from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.groups import room
+from elsa_groups.groups import possible, room
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
-from elsa_groups.groups.room import Exhaustion, check_room, find_room
+from elsa_groups.groups.room import Exhaustion, check_room, find_room, find_room_among
 
 from ..one_by_one import draw_kept_groups, filters_of
 
@@ -59,6 +60,48 @@ def test_groups_need_as_many_users_as_members():
         check_room(filters_of(no_duplicates=True), kind_of((2, 1)), 2)
 
 
+LISTED = np.array([[0, 1, 2], [2, 0, 1], [0, 1, 3], [4, 1, 3]])
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"no_duplicates": True}, 3),
+        ({"distinct_first": True}, 3),
+        ({"disjoint": True}, 1),
+        ({"max_participation": 2}, 3),
+        # Five users have two groups at most of which any two share one.
+        ({"max_member_overlap": 0.34}, 3),
+        ({"no_duplicates": True, "disjoint": True}, 1),
+        ({"max_pair_similarity": 0.5}, inf),
+    ],
+)
+def test_filters_leave_room_for_so_many_of_the_groups_that_can_be_drawn(asked, expected):
+    assert find_room_among(filters_of(**asked), LISTED) == expected
+    assert find_room_among(filters_of(**asked), LISTED[:0]) == 0
+
+
+def test_where_there_can_be_fewer_than_wanted_no_more_are_drawn_than_show_most_of_them():
+    exhaustion = Exhaustion(10**6, 10_000, any_will_do=False)
+    exhaustion.room = 657
+    assert not exhaustion.found(2_627, 600)
+    assert exhaustion.found(2_628, 640) == "there can be at most 657, counted one by one"
+    assert exhaustion.found(2_000, 657)
+
+
+def test_where_any_will_do_all_that_there_can_be_are_drawn():
+    exhaustion = Exhaustion(10**6, 10_000, any_will_do=True)
+    exhaustion.room = 657
+    assert not exhaustion.found(100_000, 656)
+    assert exhaustion.found(100_001, 657)
+
+
+def test_room_for_more_than_are_wanted_ends_nothing():
+    exhaustion = Exhaustion(10**6, 100, any_will_do=False)
+    exhaustion.room = 100
+    assert not exhaustion.found(5_000, 99)
+
+
 @pytest.mark.parametrize(("share", "hopeless"), [(1.0, False), (0.8, False), (0.5, True), (0.0, True)])
 def test_the_rest_is_hopeless_where_the_last_candidates_brought_far_fewer_than_it_must(share, hopeless):
     # Half of the budget is left for half of the groups.
@@ -95,23 +138,75 @@ OPPOSING = Family("opposing", ((2, 1),), Rule.similar, Rule.divergent, Linkage.m
 LAW = {"similar": 0.7, "divergent": 0.25, "seed": 1}
 
 
-def test_exhaustion_is_an_error_that_says_how_many_there_are(unit_rows):
+def error_of(unit_rows, **asked):
     with pytest.raises(InputError) as error:
-        draw_kept_groups(vectors(unit_rows), OPPOSING, (2, 1), filters=filters_of(no_duplicates=True), **LAW)
-    text = str(error.value)
-    drawn = int(text.split(" were kept of ")[1].split(" drawn")[0].replace(",", ""))
-    # The budget is 1,500,000.
-    assert drawn <= 1 << 17
-    assert "so that the rest is not to be expected" in text
+        draw_kept_groups(vectors(unit_rows), OPPOSING, (2, 1), filters=filters_of(**asked), **LAW)
+    return str(error.value)
+
+
+def drawn_of(text):
+    return int(text.split(" were kept of ")[1].split(" drawn")[0].replace(",", ""))
+
+
+def check_as_many_as_advised(unit_rows, text, **asked):
     advised = int(text.split("Ask for ")[1].split(" groups of it")[0].replace(",", ""))
-    family = Family("opposing", ((2, 1),), Rule.similar, Rule.divergent, Linkage.mean, advised)
-    groups = draw_kept_groups(
-        vectors(unit_rows), family, (2, 1), filters=filters_of(no_duplicates=True), **LAW
-    )
+    family = replace(OPPOSING, n_groups=advised)
+    groups = draw_kept_groups(vectors(unit_rows), family, (2, 1), filters=filters_of(**asked), **LAW)
     assert len(groups.members) == advised > 0
 
 
+@pytest.mark.parametrize(
+    ("asked", "at_most", "without"),
+    [
+        ({"no_duplicates": True}, 873, ["no_duplicates"]),
+        ({"max_member_overlap": 0.9}, 873, ["max_member_overlap"]),
+        ({"no_duplicates": True, "min_pair_similarity": 0.1}, 665, ["no_duplicates"]),
+    ],
+)
+def test_where_few_users_have_fewer_groups_than_wanted_these_are_counted(asked, at_most, without, unit_rows):
+    text = error_of(unit_rows, **asked)
+    assert f"there can be at most {at_most:,}, counted one by one" in text
+    assert drawn_of(text) <= 1 << 15
+    check_as_many_as_advised(unit_rows, text, **asked)
+    named = " ".join(f"filters.{name}.value=null" for name in without)
+    assert f"Or set allow_partial=true, which keeps what there is; or {named}, without which" in text
+    left = {name: value for name, value in asked.items() if name not in without}
+    family = replace(OPPOSING, n_groups=15_000)
+    assert len(
+        draw_kept_groups(vectors(unit_rows), family, (2, 1), filters=filters_of(**left), **LAW).members
+    )
+    partial = draw_kept_groups(
+        vectors(unit_rows), OPPOSING, (2, 1), filters=filters_of(**asked), allow_partial=True, **LAW
+    )
+    assert 0 < len(partial.members) <= at_most
+
+
+def test_nothing_is_drawn_where_filters_leave_no_group_that_there_can_be(unit_rows):
+    text = error_of(unit_rows, min_pair_similarity=0.999)
+    assert "0 were kept of 0 drawn (there can be none, counted one by one)" in text
+    assert "Or set" not in text
+
+
+def test_all_there_are_is_as_many_as_were_counted(unit_rows):
+    groups = draw_kept_groups(
+        vectors(unit_rows), OPPOSING, (2, 1), filters=filters_of(no_duplicates=True),
+        allow_partial=True, **LAW,
+    )  # fmt: skip
+    assert len(groups.members) == 873
+    assert groups.accounting.candidates < 1 << 16
+
+
+def test_exhaustion_is_an_error_that_says_how_many_there_are(unit_rows, monkeypatch):
+    monkeypatch.setattr(possible, "_MOST_USERS", 0)
+    text = error_of(unit_rows, no_duplicates=True)
+    # The budget is 1,500,000.
+    assert drawn_of(text) <= 1 << 15
+    assert "so that the rest is not to be expected" in text
+    check_as_many_as_advised(unit_rows, text, no_duplicates=True)
+
+
 def test_with_allow_partial_exhaustion_leaves_what_there_is_and_the_reason(unit_rows, monkeypatch):
+    monkeypatch.setattr(possible, "_MOST_USERS", 0)
     monkeypatch.setattr(room, "LONG", 1 << 12)
     groups = draw_kept_groups(
         vectors(unit_rows), OPPOSING, (2, 1), filters=filters_of(no_duplicates=True),

@@ -23,7 +23,7 @@ KEYS = {
     "opposing_4_1": (4, 1),
     "random_3": (3,),
 }
-FIGURES = ("similarity", "recommendation_overlap", "pairs", "map")
+FIGURES = ("similarity", "recommendation_overlap", "pairs")
 COMMON = {
     "similarity_mean",
     "wrong_pair_share",

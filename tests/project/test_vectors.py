@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +11,10 @@ import pytest
 from mlflow import MlflowClient
 
 from elsa_groups import draw_groups
+from elsa_groups.base.digests import file_digest
+from elsa_groups.base.errors import InputError
 from elsa_groups.data.load import load
+from elsa_groups.tracking.vectors_parent import vectors_parent
 
 from .conftest import Store, launch
 
@@ -192,16 +196,21 @@ def test_feasibility_and_a_sweep_take_vectors(store, drawn):
     assert kinds.count("groups") == 3
 
 
-def test_a_changed_file_of_a_parent_is_refused_before_anything_is_drawn(store, drawn):
-    done, _ = drawn
-    parent = store.client.get_run(done.last_id).data.tags["elsa_groups.parent"]
-    file = files_of(store, parent) / "vectors.parquet"
-    table = pq.read_table(file)
-    pq.write_table(table.slice(1), file)
-    again = launch(store, "generate", *SMALL, f"parent={parent}")
-    assert again.code == 1
-    assert "vectors.parquet of run" in again.err
-    assert "is not the one that was logged" in again.err
+def test_a_changed_file_of_a_parent_is_refused_also_with_its_digest_in_the_record(store, data, drawn):
+    parent = store.client.get_run(drawn[0].last_id).data.tags["elsa_groups.parent"]
+    folder = files_of(store, parent)
+    mlflow.set_tracking_uri(store.uri)
+    assert vectors_parent(parent, data).run_id == parent
+    table = pq.read_table(folder / "vectors.parquet")
+    pq.write_table(table.slice(1), folder / "vectors.parquet")
+    with pytest.raises(InputError, match=r"vectors\.parquet of run .* is not the one that was logged"):
+        vectors_parent(parent, data)
+    lineage = json.loads((folder / "lineage.json").read_text())
+    lineage["artifacts"]["vectors.parquet"] = file_digest(folder / "vectors.parquet")
+    (folder / "lineage.json").write_text(json.dumps(lineage))
+    with pytest.raises(InputError, match=r"lineage\.json of run .* is not what was logged"):
+        vectors_parent(parent, data)
+    mlflow.set_tracking_uri(None)
 
 
 def test_what_cannot_be_used_is_one_error_and_leaves_no_run(store, data, vectors, items, tmp_path):

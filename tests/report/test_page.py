@@ -101,12 +101,14 @@ def test_every_number_of_the_tables_is_that_of_the_summary(page_parts):
         "within", "across", "all pairs", "random", "activity- matched", "Cliff’s delta", "mean",
         "activity- matched",
     ]  # fmt: skip
-    check_numbers(types, rows, [
+    # All pairs of a group that is one subgroup are within it.
+    within = [{"within_mean": row["similarity_mean"]} | row for row in rows]
+    check_numbers(types, within, [
         "groups", "wrong_pair_share", "within_mean", "across_mean", "similarity_mean", "similarity_random",
         "similarity_as_active", "similarity_cliffs_delta", "recommendation_overlap_at_20_mean",
         "recommendation_overlap_at_20_as_active",
     ])  # fmt: skip
-    # A group that is one subgroup has no pairs across.
+    # It has none across.
     assert [line[4] == UNDEFINED for line in types] == [True, False]
     # The interval stands beside the mean that has one.
     assert types[0][5].split()[1:] == [
@@ -237,8 +239,8 @@ def test_the_head_says_what_was_asked_and_what_came(page_parts):
     n_wrong = sum(row["wrong_pair_share"] * row["groups"] for row in rows)
     assert [line.text for line in head.all("dd")] == [
         f"5 groups of 2 types, from a mean similarity of {low['similarity_mean']:.3f} ({low['key']}) to"
-        f" {high['similarity_mean']:.3f} ({high['key']}); {n_wrong:.0f} of them hold a pair"
-        " that breaks the rule",
+        f" {high['similarity_mean']:.3f} ({high['key']}); of 5 with a rule, {n_wrong:.0f} hold"
+        " a pair that breaks it",
         "similar 3 · opposing 2+1; similar from the 0.9 quantile, divergent up to 0.95; seed 42",
         f"{n_pairs} interactions of 8 users with 8 items; groups are drawn from all users",
     ]
@@ -254,7 +256,7 @@ def test_the_head_says_which_users_and_how_many_members_the_model_knows(page_par
     asked = "(user_set=test, user_sample=6, history=inputs)"
     assert lines[2].endswith(f"groups are drawn from 6 users {asked}")
     # Four groups of three that it knows, and half of one.
-    assert lines[3] == "ELSA was trained on 90.0% of them"
+    assert lines[3] == "90.0% of the members are among the users that ELSA was trained on"
 
 
 def test_thresholds_say_whose_pairs_they_are_of_if_not_of_those_drawn_from(page_parts):

@@ -2,7 +2,7 @@
 
 numba keeps compiled code on disk until the file of a kernel changes. That a kernel in another file, which
 this one calls, has changed it does not see, and would go on drawing by the old code. So each state of the
-sources has a folder of its own.
+sources that kernels call has a folder of its own.
 """
 
 import hashlib
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CONFIG: Any = numba.config
 _WEEK = 7 * 24 * 3600
+# Where what kernels call and the constants that they hold are defined.
+CALLED_ROOMS = ("base", "data", "groups", "measures", "model", "similarity")
 
 
 class _Compilations(Listener):
@@ -71,7 +73,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 def _cache_folder() -> Path:
     """Return the folder of these sources: beside them, or in the user's cache if that is not writable."""
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    for path in sorted(path for room in CALLED_ROOMS for path in (_PACKAGE / room).rglob("*.py")):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
     name = f"kernels-{digest.hexdigest()[:16]}"
     if _CONFIG.CACHE_DIR:

@@ -23,6 +23,7 @@ from elsa_groups.base.temporary import remove_left
 from elsa_groups.cli.arguments import CONFIG_DIR, HELPING, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
+from elsa_groups.cli.readable import readable
 from elsa_groups.cli.schemas import register, settings_of
 from elsa_groups.settings.conf import DECLARED, conf_dir
 
@@ -204,13 +205,9 @@ def _leave(code: int) -> NoReturn:
 
 def refuse_if_meant_to_be_read(error: Exception) -> None:
     """Exit with an error that its user can act on; any other is left to be raised."""
-    if isinstance(error, MemoryError):
-        reason = str(error) or "an allocation failed"
-        error = InputError(
-            f"not enough memory ({reason}); ask for fewer groups or users, or use a larger machine"
-        )
-    if isinstance(error, InputError):
-        refuse(error)
+    told = readable(error)
+    if isinstance(told, InputError):
+        refuse(told)
 
 
 def refuse(error: InputError) -> NoReturn:
@@ -288,6 +285,8 @@ def quiet_libraries(ranks: Ranks, *, everything: bool) -> None:
     for name, value in _MLFLOW_SAYS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("torch").setLevel(logging.WARNING)
+    # A database's error is told in one line where it ends something.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     if everything:
         logging.getLogger().setLevel(logging.WARNING)
         logging.getLogger("elsa_groups").setLevel(logging.DEBUG)

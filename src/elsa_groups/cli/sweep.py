@@ -17,6 +17,7 @@ from elsa_groups.base.keeping import keeping
 from elsa_groups.base.words import say_numbers
 from elsa_groups.cli.commands import Command
 from elsa_groups.cli.composing import Job
+from elsa_groups.cli.readable import readable
 from elsa_groups.commands.generate.vectors import check_parent_of
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.report.text_tables import aligned, shorten
@@ -84,9 +85,10 @@ class Sweep:
                 # Runs are named after what they were asked for, of which lists show the beginning.
                 command.load().run(settings, sorted(overrides, key=lambda part: part not in swept))
         except (Exception, SystemExit) as error:
-            if not isinstance(error, (InputError, SystemExit)):
+            told = readable(error)
+            if not isinstance(told, (InputError, SystemExit)):
                 traceback.print_exc()
-            reason = _reason(error)
+            reason = _reason(told)
             print(f"job {number} of {len(self.labels)} ({label}): {reason}", file=sys.stderr, flush=True)
             report_failure(self.run_id, number, reason)
             if isinstance(error, Killed) and self.process == _this_process():

@@ -58,9 +58,9 @@ def find_variant(folder: Path) -> str:
     if not there and (unknown := _unrecognised(folder)):
         names = ", ".join(str(path) for path in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
         raise InputError(
-            f"variant: expected ml-NAME.zip or its unpacked folder in {folder}, where NAME is one of "
-            f"{', '.join(MEMBERS)}, got {names}; rename it, set path to the file of ratings or the archive, "
-            f"or set variant={DEFAULT_VARIANT} to have that downloaded"
+            f"variant: expected ml-NAME.zip, or its unpacked folder with the ratings in it, in {folder}, with"
+            f" NAME one of {', '.join(MEMBERS)}, got {names}; rename it, set path to the file of ratings or"
+            f" the archive, or set variant={DEFAULT_VARIANT} to have that downloaded"
         )
     return next(iter(there.values()), DEFAULT_VARIANT)
 

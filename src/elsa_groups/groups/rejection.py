@@ -18,7 +18,8 @@ from elsa_groups.groups.family import GroupType
 from elsa_groups.groups.filters import Filters
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.groups.kept import KEPT, KeptGroups, Members, Verdicts, number_of
-from elsa_groups.groups.room import Exhaustion, check_room
+from elsa_groups.groups.possible import list_possible
+from elsa_groups.groups.room import Exhaustion, check_room, find_room_among
 from elsa_groups.groups.sampler import Law, explain_incomplete, sample_groups
 from elsa_groups.similarity.users import Users
 
@@ -26,6 +27,8 @@ from elsa_groups.similarity.users import Users
 MOST_AT_ONCE = 1 << 16
 
 _FEWEST_AT_ONCE = 64
+# Candidates at first where all groups are wanted, then as many as before: if in vain, that is soon known.
+_FIRST = 1024
 # So many more are drawn at once than the share kept so far lets expect to be needed.
 _MARGIN = 1.1
 _PER_TASK = 1024
@@ -85,8 +88,7 @@ def draw_kept_groups(
     exhaustion = Exhaustion(tally.budget, kind.n_groups, any_will_do=allow_partial)
     reason = _fill(kept, tally, source, judge, exhaustion)
     if reason and not (allow_partial and kept.count):
-        way_out = " Or set allow_partial=true, which keeps what there is." if kept.count else ""
-        raise Unfilled(f"{kind.name}: {reason}{way_out}")
+        raise Unfilled(f"{kind.name}: {reason}{_ways_out(tally) if kept.count else ''}")
     accounting = tally.accounting(kept.n_groups - kept.count, reason)
     return Groups(kind.name, kept.members, kind.sizes, accounting, kept.numbers)
 
@@ -107,6 +109,16 @@ class _Candidacy:
             self.users, self.kind, self.law,
             first=first, n_groups=count, given=own, or_fewer=or_fewer, runtime=self.runtime,
         )  # fmt: skip
+
+    def find_room(self, filters: Filters, own: "OwnFilters") -> float:
+        """Count how many groups there can be, whatever the seed; infinite where that is not known."""
+        if not filters.on or self.given is not None:
+            return math.inf
+        possible = list_possible(self.users, self.kind, self.law.limits)
+        # Of a type that cannot be completed the sampler says at which step it starves.
+        if possible is None or not len(possible):
+            return math.inf
+        return find_room_among(filters, possible[own.judge(possible, threads=self.runtime.threads) == KEPT])
 
     def explain(self, number: int) -> str:
         """Say why the candidate of a number cannot be completed."""
@@ -156,11 +168,12 @@ class _Tally:
     """What the candidates took, and what became of them; how many there may be."""
 
     def __init__(self, filters: Filters, n_groups: int, given: Members | None) -> None:
-        self.filters, self.drawn = filters, 0
+        self.filters, self.n_groups, self.drawn = filters, n_groups, 0
         self.budget = n_groups * (filters.budget if filters.on else 1)
         self.paired = given is not None and len(given) < self.budget
         if given is not None:
             self.budget = min(self.budget, len(given))
+        self.starved = False
         self._counts: Counter[int] = Counter()
         self._parts: list[Accounting] = []
 
@@ -189,7 +202,13 @@ def _fill(
 ) -> str:
     """Draw and sift candidates until as many are kept as wanted; return why not, or nothing."""
     while kept.count < kept.n_groups:
-        count = min(_expected_need(kept, tally.drawn), MOST_AT_ONCE, tally.budget - tally.drawn)
+        # A few candidates are drawn sooner than the groups that there can be are counted.
+        if exhaustion.room is None and max(tally.drawn, kept.n_groups) > _FIRST:
+            exhaustion.room = source.find_room(tally.filters, own)
+        need = _expected_need(kept, tally.drawn)
+        if not exhaustion.any_will_do:
+            need = min(need, max(_FIRST, tally.drawn))
+        count = min(need, MOST_AT_ONCE, tally.budget - tally.drawn)
         hopeless = exhaustion.found(tally.drawn, kept.count)
         if hopeless or not count:
             return _explain_end(kept, tally, hopeless)
@@ -198,6 +217,7 @@ def _fill(
         seen = kept.sift(batch.members, tally.drawn, verdicts)
         tally.add(batch.accounting, verdicts[:seen])
         if len(batch.members) < count and kept.count < kept.n_groups:
+            tally.starved = True
             before = (
                 f" Before it {kept.count:,} of {kept.n_groups:,} groups were found." if kept.count else ""
             )
@@ -223,6 +243,21 @@ def _explain_end(kept: KeptGroups, tally: _Tally, hopeless: str) -> str:
         return f"{found}{end}{told and f'; rejected by {told}'}.{_fewer(kept, tally)}"
     why = hopeless or f"filters.budget={tally.filters.budget} for each one wanted"
     return f"{found} ({why}); rejected by {told or 'none'}.{_fewer(kept, tally)}"
+
+
+def _ways_out(tally: _Tally) -> str:
+    """Say what else would do: to take what there is, or to leave out the filters that compare groups."""
+    rejected = dict(tally.rejected)
+    comparing = [name for name, each in tally.filters.on.items() if not hasattr(each, "passes")]
+    alike = sum(rejected[name] for name in comparing)
+    passing = tally.drawn - sum(rejected.values()) + alike
+    # Twice as many as wanted are certain to be enough; all that are drawn are enough if they are as many.
+    expected = tally.budget * passing / max(tally.drawn, 1)
+    ways = ["allow_partial=true, which keeps what there is"]
+    if alike and not tally.starved and expected >= tally.n_groups * (1 if passing == tally.drawn else 2):
+        without = " ".join(f"filters.{name}.value=null" for name in comparing)
+        ways.append(f"{without}, without which groups may be alike")
+    return f" Or set {'; or '.join(ways)}."
 
 
 def _fewer(kept: KeptGroups, tally: _Tally) -> str:

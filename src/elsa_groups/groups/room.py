@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from elsa_groups.base.errors import InputError
@@ -13,10 +14,14 @@ from elsa_groups.groups.filters import Filters
 if TYPE_CHECKING:
     from elsa_groups.groups.candidates import Lookup
 
+Members = NDArray[np.int64]
+
 # Log likelihood ratio by which candidates are given up: a chance of at most e^-50 that it was wrong.
 _CERTAIN = 50.0
 # Candidates in vain after which more groups are unlikely: so many, and so many times what one took before.
 LONG, _GAPS = 1 << 18, 50
+# Candidates for each group there can be where that is fewer than wanted: most of them have occurred then.
+_ROUNDS, _FEWEST = 4, 1024
 
 
 def find_room(
@@ -58,32 +63,63 @@ def find_room(
     if shortest is not None and lookup is not None:
         n = int((lookup.lengths >= shortest).sum())
         whom = f"the {n:,} of {n_users:,} users with {shortest:,} items or more"
-    bounds: dict[str, float] = {name: math.inf for name in filters.on}
-    if "min_history" in bounds and n < size:
+    bounds = _bounds(filters, size, members=n, firsts=n, sets=math.comb(n, size))
+    if n < size and "min_history" in filters.on:
         bounds["min_history"] = 0
-    exact = {
-        "no_duplicates": math.comb(n, size),
-        "distinct_first": n,
-        "disjoint": n // size,
-        "max_participation": n * (filters.max_participation.value or 0) // size,
-        "max_member_overlap": _overlapping(n, size, filters.max_member_overlap.value or 0.0),
-    }
-    bounds |= {name: bound for name, bound in exact.items() if name in bounds}
     if not bounds:
         return math.inf, ""
     name = min(bounds, key=lambda each: bounds[each])
     return bounds[name], f"{whom}, as filters.{name} leaves room for no more"
 
 
-def _overlapping(n: int, size: int, overlap: float) -> float:
-    """Return Johnson's bound on groups of which any two share at most this part of their members."""
+def find_room_among(filters: Filters, possible: Members) -> float:
+    """Count how many groups that filters compare with each other there can be at most among those listed.
+
+    Parameters
+    ----------
+    filters : Filters
+        What is asked of groups beyond the rules of the family.
+    possible : (n, size) int64
+        All groups that can be drawn and that pass the filters which look at a group alone, the user whom a
+        group starts from first; a set of members may occur more than once.
+
+    Returns
+    -------
+    float
+        An integer; infinite if no filter is on that bounds it.
+    """
+    sets = len(np.unique(np.sort(possible, axis=1), axis=0))
+    if not sets:
+        return 0
+    firsts, members = len(np.unique(possible[:, 0])), len(np.unique(possible))
+    bounds = _bounds(filters, possible.shape[1], members=members, firsts=firsts, sets=sets)
+    return min(bounds.values(), default=math.inf)
+
+
+def _bounds(filters: Filters, size: int, *, members: int, firsts: int, sets: int) -> dict[str, float]:
+    """Return by filter how many groups it leaves room for, of so many users, first members and sets."""
+    exact: dict[str, float] = {
+        "no_duplicates": sets,
+        "distinct_first": firsts,
+        "disjoint": members // size,
+        "max_participation": members * (filters.max_participation.value or 0) // size,
+        "max_member_overlap": _overlapping(members, size, filters.max_member_overlap.value or 0.0, sets),
+    }
+    return {name: bound for name, bound in exact.items() if name in filters.on}
+
+
+def _overlapping(n: int, size: int, overlap: float, sets: int) -> float:
+    """Return Johnson's bound on groups of which any two share at most this part of their members.
+
+    Unless that is all of them, they are different sets, of which there may be fewer.
+    """
     shared = max(m for m in range(size + 1) if m / size <= overlap)
     if shared == size:
         return math.inf
     bound = 1
     for i in range(shared, -1, -1):
         bound = bound * max(n - i, 0) // (size - i)
-    return bound
+    return min(bound, sets)
 
 
 def check_room(filters: Filters, kind: GroupType, n_users: int, lookup: "Lookup | None" = None) -> None:
@@ -113,16 +149,24 @@ def check_size(kind: GroupType, n_users: int) -> None:
 
 
 class Exhaustion:
-    """Knows from counts of candidates alone when drawing more is in vain.
+    """Knows from counts alone when drawing more is in vain.
 
     The share of candidates that filters keep never rises, as the groups kept before only add reasons to
     reject. So a batch of candidates bounds what later ones can bring.
+
+    Attributes
+    ----------
+    any_will_do : bool
+        Whether fewer groups than wanted are welcome.
+    room : float, optional
+        How many groups there can be at most, infinite if that cannot be known; None before it is counted.
     """
 
     def __init__(self, budget: int, n_groups: int, *, any_will_do: bool) -> None:
         """Take the candidates allowed and the groups wanted: any of them, or only all."""
         self._budget, self._n_groups = budget, n_groups
-        self._any_will_do = any_will_do
+        self.any_will_do = any_will_do
+        self.room: float | None = None
         self._before, self._last = (0, 0), (0, 0)
 
     def found(self, drawn: int, kept: int) -> str:
@@ -135,15 +179,22 @@ class Exhaustion:
 
         Notes
         -----
-        Where all groups are wanted: the share kept in the last batch is compared with the share that the
-        rest of the budget would have to bring, by the likelihood ratio of two binomials. Where any will do:
-        nothing was kept of 262,144 candidates, and of 50 times as many as a group took before.
+        No more are drawn when all that there can be were found, nor, where more are wanted than there can be,
+        after four candidates for each of these. Otherwise, where all groups are wanted: the share kept in the
+        last batch is compared with the share that the rest of the budget would have to bring, by the
+        likelihood ratio of two binomials. Where any will do: nothing was kept of 262,144 candidates, and of
+        50 times as many as a group took before.
         """
         (drawn_before, kept_before), now = self._before, (drawn, kept)
         self._before = now
         if kept > kept_before:
             self._last = now
-        if self._any_will_do:
+        if self.room is not None and self.room < self._n_groups:
+            enough = drawn >= max(_FEWEST, _ROUNDS * self.room) and not self.any_will_do
+            if kept >= self.room or enough:
+                count = f"at most {int(self.room):,}" if self.room else "none"
+                return f"there can be {count}, counted one by one"
+        if self.any_will_do:
             vain = drawn - self._last[0]
             dry = kept and vain >= max(LONG, _GAPS * self._last[0] / kept)
             if not dry:

@@ -232,7 +232,7 @@ def _judge(
     users: Users,
     limits: Limits,
 ) -> tuple[tuple[Pair, ...], ...]:
-    """Judge every pair by the rule of its subgroups, as :func:`measure_quality` counts wrong pairs."""
+    """Judge every pair by the rule of its subgroups, as :func:`measure_quality` does."""
     firsts, seconds = np.tril_indices(len(members), -1)
     values = iter(users.similarities(members[firsts], members[seconds]).tolist())
 

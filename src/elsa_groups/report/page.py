@@ -47,6 +47,8 @@ class TypeRow:
         What is asked of its pairs, in words.
     has_rule : bool
         Whether anything is.
+    undivided : bool
+        Whether its groups are one subgroup, so that all pairs are within it.
     evidence : sequence of dict
         Its measures beside both kinds of random groups; see :func:`_evidence`.
     examples : sequence of ExampleGroup
@@ -56,6 +58,7 @@ class TypeRow:
     row: Row
     rule: str
     has_rule: bool
+    undivided: bool
     evidence: Sequence[dict[str, Any]]
     examples: Sequence[ExampleGroup]
 
@@ -126,7 +129,7 @@ def render_page(
         n_more_pictures=len(pictures) - len(shown),
         notes=notes,
         asked_users=describe_users(record["settings"]),
-        outcome=_outcome(rows),
+        outcome=_outcome(types),
         filtered=_filtered(rows),
         methods=methods,
         version=__version__,
@@ -213,12 +216,13 @@ def describe_users(settings: Mapping[str, Any]) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _rules(families: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
-    """Say the rule of each group type in words, and whether it has one."""
+def _rules(families: Mapping[str, Any]) -> dict[str, tuple[str, bool, bool]]:
+    """Say the rule of each group type in words, whether it has one, and whether its groups are undivided."""
     return {
         "_".join([name, *map(str, sizes)]): (
             _rule(sizes, **{part: family[part] for part in _RULE}),
             {family["within"], family["across"]} != {"any"},
+            len(sizes) == 1,
         )
         for name, family in families.items()
         for sizes in family["compositions"]
@@ -252,7 +256,8 @@ def _evidence(comparisons: Sequence[BaselineComparison]) -> list[dict[str, Any]]
     ]
 
 
-def _outcome(rows: Sequence[Row]) -> dict[str, Any]:
+def _outcome(types: Sequence[TypeRow]) -> dict[str, Any]:
+    rows, ruled = [type.row for type in types], [type.row for type in types if type.has_rule]
     by_similarity = sorted(rows, key=lambda row: float(row["similarity_mean"]))
     # It is known of all group types, or of none.
     shares = [row["trained_share"] for row in rows if "trained_share" in row]
@@ -260,7 +265,8 @@ def _outcome(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "trained_share": np.average(shares, weights=places) if shares else None,
         "groups": sum(row["groups"] for row in rows),
-        "wrong": sum(round(row["wrong_pair_share"] * row["groups"]) for row in rows),
+        "ruled": sum(row["groups"] for row in ruled),
+        "wrong": sum(round(row["wrong_pair_share"] * row["groups"]) for row in ruled),
         "least": by_similarity[0],
         "most": by_similarity[-1],
     }

@@ -1,6 +1,7 @@
 """Find the parent ELSA run, and check that it belongs to the data before anything is drawn from it."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -261,7 +262,7 @@ def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
         checkpoint = artifacts.download(CHECKPOINT, folder)
         digest = file_digest(checkpoint)
         if KIND in run.data.tags:
-            _check_recorded(artifacts, digest, run.data.tags.get(RECORD), folder)
+            _check_recorded(run, artifacts, digest, folder)
         encoder = read_checkpoint(checkpoint, interactions.n_items, factors)
         has_users = _check_ids(artifacts, interactions.user_ids, "users", folder)
         ordered = _check_ids(artifacts, interactions.item_ids, "items", folder)
@@ -317,7 +318,23 @@ def _check_digest(run: Run, interactions: Interactions) -> None:
         )
 
 
-def _check_recorded(artifacts: RunArtifacts, digest: str, logged: str | None, folder: Path) -> None:
+def check_logged(run: Run, lineage: Mapping[str, Any]) -> None:
+    """Refuse a record of a parent that is not the one that its run logged; older runs logged no digest.
+
+    Raises
+    ------
+    InputError
+        If the run's tag has another digest than this record.
+    """
+    logged = run.data.tags.get(RECORD)
+    if logged is not None and record_digest(lineage) != logged:
+        raise InputError(
+            f"parent: {LINEAGE} of run {run.info.run_id} is not what was logged (tag {RECORD} is {logged});"
+            " restore it, or take another parent"
+        )
+
+
+def _check_recorded(run: Run, artifacts: RunArtifacts, digest: str, folder: Path) -> None:
     """Refuse a checkpoint or a record that is not the one that its run, one of ours, logged."""
     try:
         lineage = check_lineage(_read_json(artifacts, LINEAGE, folder, dict))
@@ -325,11 +342,7 @@ def _check_recorded(artifacts: RunArtifacts, digest: str, logged: str | None, fo
         if isinstance(error, InputError):
             raise
         raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it, or train again") from error
-    if logged is not None and record_digest(lineage) != logged:
-        raise InputError(
-            f"parent: {LINEAGE} of run {artifacts.run_id} is not what was logged (tag {RECORD} is {logged});"
-            " restore it, or train again"
-        )
+    check_logged(run, lineage)
     recorded = lineage["artifacts"].get(CHECKPOINT)
     if digest != recorded:
         raise InputError(

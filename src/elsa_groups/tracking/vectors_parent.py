@@ -20,7 +20,7 @@ from elsa_groups.model.given import FILES, GivenVectors, load_given
 from elsa_groups.record.schema import LINEAGE, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import VECTORS, Parent, named_run
+from elsa_groups.tracking.parent import VECTORS, Parent, check_logged, named_run
 from elsa_groups.tracking.run import DATASET, DIGEST_LENGTH, KIND
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
 from elsa_groups.tracking.store import first_line
@@ -111,6 +111,7 @@ def vectors_parent(reference: str, interactions: Interactions) -> Parent:
                 " again"
             )
         recorded = lineage["artifacts"]
+        check_logged(run, lineage)
         _download(artifacts, recorded, folder)
         for name in [name for name in FILES if name in recorded]:
             if file_digest(folder / name) != recorded[name]:

@@ -51,6 +51,8 @@ def test_the_csv_has_a_line_for_each_run_and_key(runs, make_compared):
         assert float(line["threshold/similar"]) == 0.5 + quantile / 4
         assert line["across_mean"] == ("0.375" if line["key"] == "opposing_2_1" else "")
         assert line["ndcg"] == ""
+        # Random groups have no rule to break, though runs log that none is broken.
+        assert line["wrong_pair_share"] == ("" if line["key"] == "random_3" else "0.25")
     assert lines[-1]["ndcg"] == "0.25"
 
 
@@ -118,10 +120,10 @@ def test_other_data_and_another_model_are_told_first_with_whose_they_are(make_co
 
 def test_the_table_for_the_terminal_has_runs_with_settings_and_keys_with_numbers(runs):
     expected = """\
-run  similar.quantile  id     name
-1                 0.5  r0.5   q0.5
-2                 0.8  r0.8   q0.8
-3                0.95  r0.95  q0.95
+run  similar.quantile  id
+1                 0.5  r0.5
+2                 0.8  r0.8
+3                0.95  r0.95
 
 similarity        1      2      3
 similar_3     0.550  0.580  0.595
@@ -135,8 +137,7 @@ opposing_2_1  0.375  0.375  0.375
 break the rule      1      2      3
 similar_3       25.0%  25.0%  25.0%
 similar_5       25.0%  25.0%  25.0%
-opposing_2_1    25.0%  25.0%  25.0%
-random_3        25.0%  25.0%  25.0%"""
+opposing_2_1    25.0%  25.0%  25.0%"""
     assert comparison_table(compare_groups_runs(runs)) == expected
 
 
@@ -144,5 +145,16 @@ def test_runs_that_do_not_fit_the_terminal_are_counted(make_compared):
     text = comparison_table(
         compare_groups_runs([make_compared(f"{n:032x}", quantile=n / 20) for n in range(14)])
     )
-    assert text.endswith("4 more runs are in comparison.csv")
-    assert max(map(len, text.splitlines())) <= 100
+    assert text.endswith("7 more runs are in comparison.csv")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_settings_that_do_not_fit_the_terminal_are_counted(make_compared):
+    runs = [
+        make_compared(f"{n:032x}", quantile=n / 20, linkage=["mean", "all"][n % 2], seed=n, n_groups=10 + n)
+        for n in range(3)
+    ]
+    lines = comparison_table(compare_groups_runs(runs)).splitlines()
+    assert lines[0].split() == ["run", "seed", "n_groups", "similar.quantile", "id"]
+    assert lines[4] == "settings that differ too, in the report: 1"
+    assert max(map(len, lines)) <= 80

@@ -16,7 +16,7 @@ from elsa_groups.similarity.vector_users import VectorUsers
 
 from ..conftest import check_writing, make_result, png_size
 
-ALL = ["similarity", "recommendation_overlap", "pairs", "map"]
+ALL = ["similarity", "recommendation_overlap", "pairs"]
 KEYS = ("similar_3", "divergent_5", "opposing_2_1", "opposing_3_2", "random_3")
 
 
@@ -33,7 +33,7 @@ def _thresholds(similar=0.75, divergent=0.45):
 def _figures(unit_rows, keys=KEYS, **options):
     results = [make_result(key, **options) for key in keys]
     vectors = _users(unit_rows, options.get("n_users", 200))
-    return figures_of(VectorUsers(vectors), vectors, results, _thresholds())
+    return figures_of(VectorUsers(vectors), results, _thresholds())
 
 
 def test_figures_come_in_order_with_title_and_alt_text(unit_rows):
@@ -86,7 +86,7 @@ def test_extreme_runs_draw_without_warnings(unit_rows, tmp_path, name):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pictures = list(figures_of(VectorUsers(vectors), vectors, results, limits))
+        pictures = list(figures_of(VectorUsers(vectors), results, limits))
         for picture in pictures:
             save_png(picture.figure, tmp_path / f"{picture.name}.png")
             check_writing(picture.figure)
@@ -98,9 +98,9 @@ def test_extreme_runs_draw_without_warnings(unit_rows, tmp_path, name):
 
 def test_without_keys_there_are_still_users(unit_rows):
     vectors = _users(unit_rows)
-    names = [picture.name for picture in figures_of(VectorUsers(vectors), vectors, [], _thresholds())]
+    names = [picture.name for picture in figures_of(VectorUsers(vectors), [], _thresholds())]
 
-    assert names == ["pairs", "map"]
+    assert names == ["pairs"]
 
 
 def test_same_bytes_for_the_same_numbers_whatever_the_settings_and_threads(unit_rows, tmp_path):
@@ -109,7 +109,7 @@ def test_same_bytes_for_the_same_numbers_whatever_the_settings_and_threads(unit_
     for folder, settings, threads in (("one", {}, 1), ("other", theirs, 3)):
         (tmp_path / folder).mkdir()
         with matplotlib.rc_context(settings):
-            for picture in figures_of(VectorUsers(vectors), vectors, results, _thresholds(), threads=threads):
+            for picture in figures_of(VectorUsers(vectors), results, _thresholds(), threads=threads):
                 save_png(picture.figure, tmp_path / folder / f"{picture.name}.png")
 
     for name in ALL:
@@ -134,7 +134,7 @@ from elsa_groups.report.figures.run import figures_of
 from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 users = np.eye(4, dtype=np.float32)
-list(figures_of(VectorUsers(users), users, [], Thresholds(0.6, 0.4, "exact", 4, 6)))
+list(figures_of(VectorUsers(users), [], Thresholds(0.6, 0.4, "exact", 4, 6)))
 assert "matplotlib.pyplot" not in sys.modules
 """
     paths = "import sys; sys.path[:0] = " + repr([path for path in sys.path if path])

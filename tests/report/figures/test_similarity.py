@@ -94,8 +94,10 @@ def test_without_several_subgroups_nothing_is_said_of_pairs_across():
     results = [make_result("similar_3")]
     rows = similarity_rows(results)
 
-    assert [marks.heading for marks in rows.marks] == ["within"]
-    assert "across" not in describe_similarities(rows, **LIMITS)
+    assert [(marks.label, marks.heading) for marks in rows.marks] == [("groups", "mean")]
+    said = describe_similarities(rows, **LIMITS)
+    assert "across" not in said
+    assert "similar_3: mean 0." in said
 
 
 def test_alt_text_names_the_extreme_types(results):

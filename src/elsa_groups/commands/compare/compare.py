@@ -121,10 +121,12 @@ def _log_comparison(records: list[Record], settings: CompareSettings, *, adopt: 
             run.log_files(folder / "logged")
         run.mark_tables(SETTINGS, *([RANKS] if comparison.ranked else []))
         run.describe(describe_comparison(comparison, command))
+        page = run.place_of(PAGE)
     print(comparison_table(comparison))
     if comparison.ranked:
         print(conclusions_text(comparison.ranked, comparison.variation.settings))
     print(f"to see it: {run.how_to_see()}")
+    print(f"report: {page}")
     print(f"comparison run: {run.run_id}", flush=True)
     return run.run_id
 

@@ -30,10 +30,12 @@ from elsa_groups.similarity.limits import Limits
 _LIMITS = ("similar", "divergent")
 # In the rows: the share of groups that break their rule at the strictest thresholds of all runs.
 BROKEN_AT_STRICTEST = "wrong_pair_share_strictest"
+# What a type without a rule has none of, though older runs logged it.
+_OF_RULES = ("wrong_pair_share", BROKEN_AT_STRICTEST)
 _LABEL_LENGTH = 24
 # Settings that have a column of their own beside all metrics.
 COLUMNS_UP_TO = 4
-_TERMINAL_WIDTH = 100
+_TERMINAL_WIDTH, _KEY_LENGTH = 80, 20
 _TERMINAL_METRICS = (
     ("similarity", STATISTIC["similarity_mean"]),
     ("within", STATISTIC["within_mean"]),
@@ -75,8 +77,16 @@ class ComparedRun:
         """Both thresholds, by the names of their metrics."""
         return {f"threshold/{name}": float(self.lineage["thresholds"][name]) for name in _LIMITS}
 
+    def rules(self, key: str) -> Mapping[str, Any]:
+        """Return the names of the rules ``within`` and ``across`` of a type; empty if the record has none."""
+        families: Mapping[str, Mapping[str, Any]] = self.lineage["settings"].get("families", {})
+        return families.get(self.lineage["groups"].get(key, {}).get("family"), {})
+
     def value(self, key: str, metric: str) -> float | None:
         """Return a metric of a type, the summary's where it has one; None where it is undefined."""
+        rules = self.rules(key)
+        if metric in _OF_RULES and rules and rules["within"] == rules["across"] == "any":
+            return None
         found = self.rows.get(key, {}).get(metric, self.metrics.get(f"{key}/{metric}"))
         return None if found is None else float(found)
 
@@ -170,7 +180,7 @@ def _judge(run: ComparedRun, limits: Limits) -> ComparedRun:
     """Return a run whose rows have the share of groups that break their rule at some thresholds."""
     rows = dict(run.rows)
     for key, extremes in run.extremes.items():
-        rules = run.lineage["settings"]["families"].get(run.lineage["groups"][key]["family"])
+        rules = run.rules(key)
         if extremes and rules:
             rows[key] = {**rows[key], BROKEN_AT_STRICTEST: breaking_share(extremes, rules, limits)}
     return replace(run, rows=rows)
@@ -247,29 +257,38 @@ def settings_table(comparison: RunsComparison) -> dict[str, list[Any]]:
 
 
 def comparison_table(comparison: RunsComparison) -> str:
-    """Return the comparison as plain tables for the terminal, about 100 columns wide.
+    """Return the comparison as plain tables for the terminal, at most 80 columns wide.
 
-    First the runs with some of the settings that differ, then group types against as many runs as fit.
+    First the runs with as many of the settings that differ as fit, then group types against as many runs.
     """
-    settings = comparison.told_settings[:COLUMNS_UP_TO]
-    head = ["run", *(setting.short for setting in settings), "id", "name"]
-    lines = [
-        [str(n + 1), *(shorten(say_value(s.values[n]), 20) for s in settings), run.run_id, run.name]
-        for n, run in enumerate(comparison.runs)
-    ]
     tables = [f"{caution.title}: {caution.text}" for caution in comparison_cautions(comparison)]
-    tables.append("\n".join(aligned([head, *lines], left=(0, len(head) - 2, len(head) - 1))))
-    room = max(1, (_TERMINAL_WIDTH - 20) // 8)
-    shown = comparison.runs[:room]
+    tables.append(_runs_table(comparison))
+    shown = comparison.runs[: (_TERMINAL_WIDTH - _KEY_LENGTH) // 8]
     for title, statistic in _TERMINAL_METRICS:
         rows = [[title, *(str(n + 1) for n in range(len(shown)))]]
         for key in comparison.keys:
             values = [run.value(key, statistic.name) for run in shown]
             if any(value is not None for value in values):
                 said = ["-" if value is None else statistic.format.format(value) for value in values]
-                rows.append([shorten(key, 20), *said])
+                rows.append([shorten(key, _KEY_LENGTH), *said])
         if len(rows) > 1:
             tables.append("\n".join(aligned(rows)))
     if len(shown) < len(comparison.runs):
         tables.append(f"{len(comparison.runs) - len(shown)} more runs are in comparison.csv")
     return "\n\n".join(tables)
+
+
+def _runs_table(comparison: RunsComparison) -> str:
+    """Return a line a run: its number, the settings that differ, or else its name, and its id."""
+    ids = ["id", *(run.run_id for run in comparison.runs)]
+    columns = [["run", *(str(n + 1) for n in range(len(comparison.runs)))], ids]
+    for setting in comparison.told_settings:
+        told = [setting.short, *(shorten(say_value(value), _KEY_LENGTH) for value in setting.values)]
+        if sum(max(map(len, column)) + 2 for column in (*columns, told)) > _TERMINAL_WIDTH + 2:
+            break
+        columns.insert(-1, told)
+    if len(columns) == 2:
+        columns.insert(-1, ["name", *(shorten(run.name, 2 * _KEY_LENGTH) for run in comparison.runs)])
+    lines = "\n".join(aligned([list(row) for row in zip(*columns, strict=True)], left=(0, len(columns) - 1)))
+    left = len(comparison.told_settings) - (len(columns) - 2)
+    return lines if left <= 0 else f"{lines}\nsettings that differ too, in the report: {left}"

@@ -119,8 +119,10 @@ def draw_trend(comparison: RunsComparison, setting: Varying) -> Figure:
         for metric in metrics:
             for line in _lines(comparison, setting, metric, hollow=metric != metrics[0]):
                 draw_line(axes, line)
-                # Of several lines of a type the last one is named.
-                named[line.name, metric] = line
+                # Of several lines of a type the one that ends furthest to the right is named.
+                before = named.get((line.name, metric))
+                if before is None or line.points[-1].x >= before.points[-1].x:
+                    named[line.name, metric] = line
         axes.margins(x=0.04, y=0.12)
         _scale_values(axes, "y", metrics[0])
         tick_values(axes, [float(value) for value in setting.values], written=axes is drawn[-1])

@@ -80,7 +80,8 @@ def find_variation(lineages: Sequence[Mapping[str, Any]]) -> Variation:
             one.pop(path, None)
     differing = _varying(settings)
     own = tuple(entry for entry in differing if kind_of(f"settings.{entry.name}") == "input")
-    places = tuple(entry for entry in differing if entry not in own)
+    # What a parent was called is no difference: which run it is, is among the sources.
+    places = tuple(entry for entry in differing if entry not in own and entry.name != "parent")
     sources = _varying([flatten(_sources(lineage)) for lineage in lineages])
     around = _varying([flatten(lineage["environment"], "environment.") for lineage in lineages])
     named = (Varying(f"settings.{entry.name}", entry.values) for entry in places)

@@ -1,5 +1,6 @@
 """Settings by which groups can be drawn that could not be: each that is advised has been tried."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from elsa_groups.settings.commands import GenerateSettings, SamplingSettings
 from elsa_groups.similarity.limits import BandTarget, Limits, Target, ThresholdSettings
 from elsa_groups.similarity.thresholds import COUNTED_FOR_ADVICE, share_of_pairs
 from elsa_groups.similarity.users import Users
+
+log = logging.getLogger("elsa_groups.cli")
 
 # Groups of each type that are tried at most, and draws for one, in their order of magnitude.
 _GROUPS, _DRAWS = 1_000, 200_000_000
@@ -84,6 +87,7 @@ def advise(trial: Trial) -> str:
     if many and trial.settings.filters.on:
         # What filters keep of a few groups says little of many.
         return ""
+    log.info("not to be drawn so; trying which settings would do")
     ways = []
     sampling = unbounded = trial.settings.sampling
     if sampling.max_draws is not None:

@@ -184,7 +184,6 @@ def _draw_or_advise(
     try:
         drawn, absent = draw_keys(settings, population, limits, runtime)
     except Unfilled as error:
-        log.info("not to be drawn so; trying which settings would do")
         trial = Trial(
             settings,
             limits,

@@ -170,13 +170,13 @@ def _write_paper(folder: Path, record: dict[str, Any], rows: list[Row]) -> str:
 def _write_pictures(folder: Path, generation: Generation) -> list[Picture]:
     """Write the figures of all types together, then a histogram of each; return them."""
     drawn = generation.drawn
-    users, vectors = drawn.population.users, drawn.embeddings.vectors
+    users = drawn.population.users
     free = [kind.name for kind in generation.settings.types if not kind.has_rule]
     figures = figures_of(
-        users, vectors, drawn.results, drawn.thresholds, without_rule=free, threads=drawn.runtime.threads
+        users, drawn.results, drawn.thresholds, without_rule=free, threads=drawn.runtime.threads
     )
     histograms = histograms_of(drawn.results, drawn.thresholds)
-    with progress(label="figures", unit="figure", total=4 + len(histograms)) as bar:
+    with progress(label="figures", unit="figure", total=3 + len(histograms)) as bar:
         pictures = []
         for figure in figures:
             pictures.append(save_picture(folder / "figures", figure))

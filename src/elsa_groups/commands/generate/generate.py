@@ -159,9 +159,17 @@ def generate_child(
 
 
 def _told(rows: list[Row], settings: GenerateSettings) -> list[Row]:
-    """Return the rows of the closing table: types without a rule have none to break."""
-    free = {kind.name for kind in settings.types if not kind.has_rule}
-    return [row if row["key"] not in free else row | {"wrong_pair_share": None} for row in rows]
+    """Return the rows of the closing table.
+
+    Types without a rule have none to break, and all pairs of a group that is one subgroup are within it.
+    """
+    kinds, told = {kind.name: kind for kind in settings.types}, []
+    for row in rows:
+        kind = kinds[row["key"]]
+        own = {} if kind.has_rule else {"wrong_pair_share": None}
+        within = {"within_mean": row["similarity_mean"]} if len(kind.sizes) == 1 else {}
+        told.append(row | own | within)
+    return told
 
 
 def _evaluate(groups_run: str) -> None:

@@ -13,12 +13,12 @@ from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.vector_files import check_vector_file, copy_vectors
 from elsa_groups.model.given import ITEMS, USERS, GivenVectors, load_given
 from elsa_groups.record.code import find_code
-from elsa_groups.record.schema import LINEAGE, environment_record, vectors_lineage
+from elsa_groups.record.schema import LINEAGE, environment_record, record_digest, vectors_lineage
 from elsa_groups.settings.commands import GenerateSettings, VectorSettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.names import SimilaritySource
 from elsa_groups.tracking.parent import NEWEST, VECTORS, Parent, check_parent
-from elsa_groups.tracking.run import DATASET, KIND, dataset_input, tracked_run
+from elsa_groups.tracking.run import DATASET, KIND, RECORD, dataset_input, tracked_run
 from elsa_groups.tracking.vectors_parent import (
     FILES_DIGEST,
     download_vectors,
@@ -137,4 +137,5 @@ def _log_vectors(asked: VectorSettings, interactions: Interactions, given: Given
         )
         write_json(folder / LINEAGE, lineage, indent=2)
         run.log_file(folder / LINEAGE)
+        run.set_tags({RECORD: record_digest(lineage)})
     return run.run_id

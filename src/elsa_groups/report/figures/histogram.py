@@ -154,11 +154,11 @@ def draw_histogram(histogram: Histogram) -> Figure:
     random = f"random, mean {h.random.mean:.3f}"
     _fill(panels[0], h.edges, h.random, GREY, random)
     whole = "all pairs" if two else "this type"
-    _fill(panels[0], h.edges, h.groups, BLUE, f"{whole}, mean {h.groups.mean:.3f}")
+    _fill(panels[0], h.edges, h.groups, GREEN if two else BLUE, f"{whole}, mean {h.groups.mean:.3f}")
     if h.across is not None:
         _fill(panels[1], h.edges, h.across, ORANGE, f"across, mean {h.across.mean:.3f}")
     if h.within is not None:
-        _fill(panels[1], h.edges, h.within, GREEN, f"within, mean {h.within.mean:.3f}")
+        _fill(panels[1], h.edges, h.within, BLUE, f"within, mean {h.within.mean:.3f}")
     for axes in panels:
         axes.set_xlim(h.edges[0], h.edges[-1])
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -168,7 +168,7 @@ def draw_histogram(histogram: Histogram) -> Figure:
         _add_legend(axes, above=LINE_HEIGHT + 0.06 if axes is panels[0] else 0.0)
         mark_thresholds(axes, h.divergent, h.similar)
     label_thresholds(panels[0], h.divergent, h.similar)
-    panels[-1].set_xlabel("group similarity: mean over pairs")
+    panels[-1].set_xlabel("group similarity: mean over pairs; ▲ mean of groups")
     return figure
 
 

@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 
 # Of a row, in inches, and the longest name that is written in full beside it.
 _ROW_HEIGHT, _NAME_LETTERS = 0.29, 16
+# What a number on the axis takes of its width.
+_TICK_WIDTH = 0.5
 # Half the height of a band, and how far the second of two kinds of marks lies below the first.
 _HALF_BAND, _STEP = 0.36, 0.3
 
@@ -158,7 +160,8 @@ def draw_rows(title: str, rows: Rows, x: str, *, thresholds: tuple[float, float]
     axes.set_yticks(range(len(names)), names)
     handles = [_draw_band(axes, rows.random), *_draw_marks(axes, rows.marks)]
     axes.margins(x=0.04)
-    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    ticks = int(axes.get_position().width * size_of(axes)[0] / _TICK_WIDTH)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], min_n_ticks=min(max(2, ticks), 3)))
     if thresholds:
         mark_thresholds(axes, *thresholds)
         label_thresholds(axes, *thresholds)
@@ -187,7 +190,7 @@ def _draw_marks(axes: Axes, kinds: Sequence[Marks]) -> list[Artist]:
         rows = np.arange(len(step)) + (number - (len(kinds) - 1) / 2) * step
         axes.hlines(rows, marks.spread.low, marks.spread.high, color=marks.color, linewidth=1.3)
         (line,) = axes.plot(
-            marks.spread.mean, rows, marker=marks.marker, markersize=5.5, linestyle="none",
+            marks.spread.mean, rows, marker=marks.marker, markersize=4.5, linestyle="none",
             markeredgecolor=marks.color, markerfacecolor="white" if marks.hollow else marks.color,
             markeredgewidth=1.3, label=marks.label, zorder=3,
         )  # fmt: skip

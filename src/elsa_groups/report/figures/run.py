@@ -4,9 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from elsa_groups.base.files import write_json
 from elsa_groups.measures.statistics import Result
@@ -16,7 +14,6 @@ from elsa_groups.report.figures.histogram import (
     describe_histogram,
     draw_histogram,
 )
-from elsa_groups.report.figures.map import choose_examples, describe_map, draw_map, map_users
 from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
 from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps, overlap_rows
 from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
@@ -55,7 +52,6 @@ class RunFigure:
 
 def figures_of(
     users: Users,
-    vectors: NDArray[np.float32],
     results: Sequence[Result],
     thresholds: Thresholds,
     *,
@@ -64,15 +60,13 @@ def figures_of(
 ) -> Iterator[RunFigure]:
     """Yield the figures of a run in the order in which to look at them.
 
-    ``similarity``, ``recommendation_overlap`` where something recommends, ``pairs``, ``map``; without group
-    types only the last two.
+    ``similarity``, ``recommendation_overlap`` where something recommends, ``pairs``; without group types
+    only the last one.
 
     Parameters
     ----------
     users : Users
         What users are compared by, whose numbers members of groups are.
-    vectors : (n_users, dim) float32
-        Their embeddings, for the map.
     results : sequence of Result
         The groups of every type.
     thresholds : Thresholds
@@ -84,7 +78,7 @@ def figures_of(
 
     Notes
     -----
-    Cost: ``n_users * dim**2`` multiply-adds for the map, and a million dot products for the pairs.
+    Cost: a million similarities for the pairs.
     """
     limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
     if results:
@@ -96,8 +90,6 @@ def figures_of(
             yield RunFigure.of("recommendation_overlap", draw_overlaps(rows), describe_overlaps(rows))
     pairs = count_pairs(users, thresholds.limits, threads=threads)
     yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
-    places, examples = map_users(vectors), choose_examples(results)
-    yield RunFigure.of("map", draw_map(places, examples), describe_map(places, examples))
 
 
 def histograms_of(results: Sequence[Result], thresholds: Thresholds) -> list[Histogram]:

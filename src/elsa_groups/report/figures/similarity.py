@@ -19,9 +19,11 @@ def similarity_rows(results: Sequence[Result], *, without_rule: Collection[str] 
     """
     shares = [f"{(result.quality.wrong_pairs > 0).mean():.1%}" for result in results]
     keys = [result.groups.key for result in results]
+    within, across = (Spread.of(values) for values in zip(*map(_sides, results), strict=True))
+    label, heading = ("within subgroups", "within") if across.is_there else ("groups", "mean")
     marks = (
-        Marks("within subgroups", "within", Spread.of([_within(r) for r in results]), BLUE),
-        Marks("across", "across", Spread.of([r.quality.across for r in results]), ORANGE, "D", hollow=True),
+        Marks(label, heading, within, BLUE),
+        Marks("across", "across", across, ORANGE, "D", hollow=True),
     )
     return Rows(
         names=tuple(keys),
@@ -30,28 +32,30 @@ def similarity_rows(results: Sequence[Result], *, without_rule: Collection[str] 
         notes=tuple(
             "no rule" if key in without_rule else share for key, share in zip(keys, shares, strict=True)
         ),
-        heading="break\nthe rule",
+        heading="a pair\nbreaks rule",
     )
 
 
-def _within(result: Result) -> Floats:
+def _sides(result: Result) -> tuple[Floats, Floats]:
     quality = result.quality
-    return quality.similarity if len(result.groups.sizes) == 1 else quality.within
+    within = quality.similarity if len(result.groups.sizes) == 1 else quality.within
+    return within, quality.across
 
 
 def draw_similarities(rows: Rows, *, similar: float, divergent: float) -> Figure:
     """Draw the rows, and both thresholds through all of them."""
     x = (
         "mean over the pairs of a group\nmark: mean; line and band: 5 to 95% of groups\n"
-        "one pair on the wrong side breaks the rule"
+        "one pair on the wrong side, and the group breaks its rule"
     )
     return draw_rows(TITLE, rows, x, thresholds=(divergent, similar))
 
 
 def describe_similarities(rows: Rows, *, similar: float, divergent: float) -> str:
     """Say in words and numbers what :func:`draw_similarities` shows."""
+    across = len(rows.marks) > 1
     said = [
-        f"mean {marks.heading} {say_range(_defined(rows.names, marks.spread))}"
+        f"{'mean ' if across else ''}{marks.heading} {say_range(_defined(rows.names, marks.spread))}"
         for marks in rows.marks
     ]  # fmt: skip
     return (

@@ -15,8 +15,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
@@ -29,8 +27,6 @@ Floats = NDArray[np.float64]
 # Okabe and Ito's colours, which people with any colour vision can tell apart; greys for the background.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 INK, GREY, BAND, GRID = "#202124", "#A9AFB5", "#DDE1E5", "#ECEEF0"
-# Of cells, from the faintest to the fullest.
-GREYS = ("#F2F3F4", "#7D848B")
 # Inches and pixels: letters of 8.5 points are still 10 pixels high on a screen of 390.
 WIDTH, DPI = 4.0, 250
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.0, 9.0, 8.5
@@ -182,36 +178,6 @@ def add_figure_legend(figure: Figure, handles: Sequence[Artist], columns: int = 
     )  # fmt: skip
 
 
-def color_cells(
-    axes: Axes,
-    x_edges: Floats,
-    y_edges: Floats,
-    values: Floats,
-    *,
-    colors: tuple[str, str],
-    limits: tuple[float, float],
-) -> QuadMesh:
-    """Colour the cells of a table by their values, on a logarithmic scale; those of 0 stay empty.
-
-    Parameters
-    ----------
-    axes : Axes
-        Where to draw.
-    x_edges, y_edges : (n_columns + 1,) and (n_rows + 1,) float64
-        Where cells end.
-    values : (n_rows, n_columns) float64 >= 0
-        Of the cells.
-    colors : (str, str)
-        The faintest and the fullest colour.
-    limits : (float, float)
-        Values that have these colours; values beyond have them, too.
-    """
-    return axes.pcolormesh(
-        x_edges, y_edges, np.ma.masked_equal(values, 0.0), norm=LogNorm(*limits),
-        cmap=LinearSegmentedColormap.from_list("cells", colors), rasterized=True,
-    )  # fmt: skip
-
-
 def mark_thresholds(axes: Axes, divergent: float, similar: float) -> None:
     """Draw the divergent threshold as a dotted vertical line and the similar one as a dashed line."""
     axes.axvline(divergent, color=INK, linestyle=DOTTED, linewidth=1.2)
@@ -246,20 +212,22 @@ def write_lines(axes: Axes, x: float, text: str, *, align: str = "center") -> No
 def label_thresholds(axes: Axes, divergent: float, similar: float) -> None:
     """Name both thresholds above their lines, in two lines each where one would not do.
 
-    Labels that would meet or stick out of the panel are pushed apart and back.
+    Labels that would meet or stick out, of the figure on the left and of the panel on the right, are pushed
+    apart and back.
     """
     low, high = axes.get_xlim()
-    panel = axes.get_position().width * WIDTH
+    panel, left = (share * WIDTH for share in (axes.get_position().width, axes.get_position().x0))
     texts = say_thresholds(divergent, similar)
     if sum(map(text_width, texts)) > 0.9 * panel:
         texts = (texts[0].replace(" ≤", "\n≤"), texts[1].replace(" ≥", "\n≥"))
     width = (max(map(text_width, texts)) + 0.06) / panel
     at = (np.array([divergent, similar]) - low) / (high - low)
     half = width / 2
-    centres = at.clip(half, 1 - half)
+    least = half - (left - EDGE) / panel
+    centres = at.clip(least, 1 - half)
     if abs(centres[1] - centres[0]) < width:
         apart = half if at[0] <= at[1] else -half
-        centres = centres.mean().clip(2 * half, 1 - 2 * half) + np.array([-apart, apart])
+        centres = centres.mean().clip(least + half, 1 - 2 * half) + np.array([-apart, apart])
     for centre, text in zip(centres, texts, strict=True):
         write_lines(axes, float(centre), text)
 
