@@ -21,8 +21,7 @@ from elsa_groups.base.threads import available_threads
 from elsa_groups.groups.family import GroupType, Linkage
 from elsa_groups.groups.sampler import Law, sample_groups
 from elsa_groups.model.embeddings import embed_users
-from elsa_groups.similarity.limits import Method
-from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Method, Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 
 VERSION = "0.0.3"

@@ -15,8 +15,8 @@ from elsa_groups.model.embeddings import embed_users
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.model.training import train
 from elsa_groups.model.vectors import unit_rows
-from elsa_groups.similarity.limits import Method, Target, ThresholdSettings
-from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
+from elsa_groups.similarity.limits import Method, Target, Thresholds, ThresholdSettings
+from elsa_groups.similarity.thresholds import find_thresholds
 from elsa_groups.similarity.users import Users
 
 Vectors = NDArray[np.float32]

@@ -161,3 +161,23 @@ def test_peers_get_groups_where_each_member_agrees_with_each_other():
 
     assert [kind.name for kind in KINDS] == ["similar", "divergent"]
     assert {kind.linkage for kind in KINDS} == {Linkage.all}
+
+
+def test_two_seeds_contradict_where_they_tell_a_pair_both_ways():
+    pytest.importorskip("grouprec")
+    from benchmarks.conclusions import agree
+
+    from elsa_groups.commands.evaluate.leaders import Order, PairedDifference
+    from elsa_groups.commands.evaluate.measures import HEADLINES
+
+    def order(leader: str, mean: float) -> Order:
+        apart = PairedDifference("ADD", "LMS", mean, mean - 0.1, mean + 0.1, 0.05)
+        return Order("random_3", "EASE", HEADLINES[0], 75, {leader: 0.3, "other": 0.1}, (apart,))
+
+    same, near, unlike = order("ADD", 0.2), order("ADD", 0.15), order("LMS", -0.2)
+    assert agree(same, near).is_same
+    assert agree(same, near).within == 1.0
+    found = agree(same, unlike)
+    assert (found.contradicts, found.leader_denied, found.within) == (True, True, 0.0)
+    # Told by one alone, with the higher mean still its: nothing is contradicted.
+    assert agree(same, order("ADD", 0.05)).is_same

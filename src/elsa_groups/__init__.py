@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elsa_groups.library import draw_groups
-    from elsa_groups.tracking.load import find_groups, load_groups
+    from elsa_groups.published import load_groups
+    from elsa_groups.tracking.load import find_groups
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "draw_groups", "find_groups", "load_groups"]
@@ -16,8 +17,12 @@ def __getattr__(name: str) -> Any:
         from elsa_groups.library import draw_groups
 
         return draw_groups
-    if name in ("find_groups", "load_groups"):
-        from elsa_groups.tracking import load
+    if name == "load_groups":
+        from elsa_groups.published import load_groups
 
-        return getattr(load, name)
+        return load_groups
+    if name == "find_groups":
+        from elsa_groups.tracking.load import find_groups
+
+        return find_groups
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

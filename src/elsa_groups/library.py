@@ -22,9 +22,9 @@ from elsa_groups.report.tables import summary_row
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.conf import usual_drawing
 from elsa_groups.settings.recorded import read_settings
+from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.names import SimilaritySource
 from elsa_groups.similarity.sources import make_users
-from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.similarity.users import Users
 from elsa_groups.similarity.vector_users import VectorUsers
 
@@ -207,7 +207,8 @@ def _population(users: Any, source: str, histories: Any, items: Any) -> Populati
     if items is not None:
         encoder = _items(items, known.shape[1], embeddings.vectors.shape[1])
     everyone = np.arange(known.shape[0])
-    lookup, chosen = Lookup(known[embeddings.rows]), Chosen(everyone, everyone)
+    lookup = Lookup(known[embeddings.rows], everybody=known)
+    chosen = Chosen(everyone, everyone)
     return Population(
         embeddings, compared, compared, embeddings.vectors, known, None, chosen, encoder, lookup
     )

@@ -217,7 +217,7 @@ def test_a_mistyped_choice_is_refused_with_the_nearest() -> None:
         ),
         ("filters.max_participation.value=0", "filters.max_participation.value: expected at least 1, got 0"),
         ("filters.min_history.value=1.5", "filters.min_history.value=1.5: Value '1.5'"),
-        ("filters.min_common_items.scope=quarter", "expected one of [history, targets, half]"),
+        ("filters.min_common_items.scope=quarter", "expected one of [history, targets, half, sagea]"),
         ("filters.budget=0", "filters.budget: expected at least 1, got 0"),
         ("filters.no_duplicate.value=true", "the nearest is filters.no_duplicates.value"),
         ("filters=distnct", "filters: no distnct; the nearest is distinct"),

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.philox import stream_key
+from elsa_groups.data.sagea import sagea_half
 from elsa_groups.groups import rejection
 from elsa_groups.groups.candidates import Lookup, half_of_catalogue
 from elsa_groups.groups.family import Family, Linkage, Rule
@@ -49,7 +50,8 @@ def lookup():
     # Somebody has fewer recommendations than others.
     top[3, 2:] = -1
     top[5, 4:] = -1
-    return Lookup(csr_array(listened.astype(np.float32)), csr_array(held_out.astype(np.float32)), top)
+    histories, targets = (csr_array(part.astype(np.float32)) for part in (listened, held_out))
+    return Lookup(histories, targets, top, csr_array((rng.random((40, N_ITEMS)) < 0.2).astype(np.float32)))
 
 
 @cache
@@ -74,7 +76,11 @@ def similarity(u, v):
 def items_of(user, scope):
     matrix = lookup().targets if scope == "targets" else lookup().histories
     items = set(np.flatnonzero(matrix.toarray()[user]).tolist())
-    return items & set(np.flatnonzero(half_of_catalogue(N_ITEMS, LAW["seed"]))) if scope == "half" else items
+    halves = {
+        "half": half_of_catalogue(N_ITEMS, LAW["seed"]),
+        "sagea": sagea_half(lookup().everybody),
+    }
+    return items & set(np.flatnonzero(halves[scope])) if scope in halves else items
 
 
 @cache
@@ -134,7 +140,7 @@ filters = st.builds(
     min_pair_similarity=st.none() | st.floats(0.0, 0.7),
     max_pair_similarity=st.none() | st.floats(0.5, 1.0),
     min_common_items=st.none() | st.integers(1, 12),
-    common_items_scope=st.sampled_from(["history", "targets", "half"]),
+    common_items_scope=st.sampled_from(["history", "targets", "half", "sagea"]),
     max_recommendation_overlap=st.none() | share,
     no_duplicates=st.booleans(),
     distinct_first=st.booleans(),
@@ -193,6 +199,7 @@ class TestByDefinition:
             {"min_common_items": 6},
             {"min_common_items": 11, "common_items_scope": "targets"},
             {"min_common_items": 3, "common_items_scope": "half"},
+            {"min_common_items": 5, "common_items_scope": "sagea"},
             {"max_recommendation_overlap": 0.5},
             {"no_duplicates": True},
             {"distinct_first": True},

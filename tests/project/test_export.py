@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from elsa_groups import load_groups
+from elsa_groups.base.checksums import write_sums
+from elsa_groups.base.errors import InputError
+from elsa_groups.commands.export.publication import write_publication
+from elsa_groups.tracking.load import open_record
 
 from .conftest import ROOT, Launch, Store
 from .test_reproduce import BRIEF, FEW, launch
@@ -164,3 +170,129 @@ def test_grouprec_reads_the_export_and_aggregates_for_its_groups(place, monkeypa
     page = (ROOT / "docs" / "exports.md").read_text()
     (snippet,) = re.findall(r"```python\n(.*?)```", page, re.S)
     assert "ndcg" in by_grouprec("-c", snippet)
+
+
+@pytest.fixture(scope="module")
+def published(place, tmp_path_factory) -> Path:
+    """The folder to be published, of the run's groups."""
+    out = tmp_path_factory.mktemp("published") / "out"
+    done = launch(
+        place.store, "export", f"groups_run_id={place.run_id}", f"out_dir={out}", "formats=[zenodo]"
+    )
+    assert done.code == 0, done.err
+    return out / "zenodo"
+
+
+def test_published_groups_are_those_of_the_run(place, published):
+    recorded = load_groups(place.run_id, tracking_uri=place.store.uri)
+    groups = load_groups(published)
+    assert [*groups] == [*recorded]
+    assert (groups.digest, groups.lineage) == (recorded.digest, recorded.lineage)
+    assert groups.thresholds.similar == recorded.thresholds["similar"]
+    assert groups.n_users == 18
+    for key, group in groups.items():
+        assert group.members.tobytes() == recorded[key].members.tobytes()
+        assert group.user_ids.tolist() == recorded[key].user_ids.tolist()
+        assert (group.family, group.sizes) == (recorded[key].family, recorded[key].sizes)
+    assert [*load_groups(str(published), keys=["similar_2"])] == ["similar_2"]
+
+
+def test_published_measures_are_those_of_the_run(place, published, tmp_path):
+    groups = load_groups(published)
+    for key, group in groups.items():
+        table = pq.read_table(place.store.artifact(place.run_id, f"groups/{key}_measures.parquet", tmp_path))
+        for name, values in group.measures.items():
+            assert values.tolist() == table[name].to_pylist()
+        assert {of.measure for of in group.evidence} == {*group.measures}
+        assert group.summary["similarity_mean"] == pytest.approx(group.measures["similarity"].mean())
+    rows = pq.read_table(place.store.artifact(place.run_id, "evidence.parquet", tmp_path)).to_pylist()
+    assert len(rows) == sum(len(group.evidence) for group in groups.values())
+    (row,) = [
+        r for r in rows if (r["key"], r["measure"], r["baseline"]) == ("similar_2", "jaccard", "random")
+    ]
+    (of,) = [e for e in groups["similar_2"].evidence if (e.measure, e.baseline) == ("jaccard", "random")]
+    assert (of.mean, of.random_mean, of.interval.low) == (row["mean"], row["random_mean"], row["low"])
+
+
+def test_what_is_published_again_is_the_same_and_sha256sum_agrees(place, published, tmp_path):
+    again = launch(
+        place.store,
+        "export",
+        f"groups_run_id={place.run_id}",
+        "out_dir=again",
+        "formats=[zenodo]",
+        cwd=tmp_path,
+    )
+    assert again.code == 0, again.err
+    names = sorted(path.name for path in published.iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "again" / "zenodo").iterdir())
+    for name in names:
+        assert (published / name).read_bytes() == (tmp_path / "again" / "zenodo" / name).read_bytes()
+    checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=published, capture_output=True, text=True)
+    assert checked.returncode == 0
+    assert checked.stdout.count(": OK\n") == len(names) - 1
+    assert {"README.md", "references.bib", "lineage.json", "methods.md", "similar_2.npy"} < {*names}
+
+
+def test_a_published_folder_says_what_it_is_and_needs_neither_mlflow_nor_hydra(published):
+    readme = (published / "README.md").read_text()
+    assert readme.startswith("# Groups of users of Demo\n\n24 groups of 2 types")
+    assert "| opposing 2+1 | 12 | 3 |" in readme
+    _, ours = re.findall(r"```python\n(.*?)```", readme, re.S)
+    told = "import sys; print(sorted({'mlflow', 'hydra', 'omegaconf', 'torch'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ours}\n{told}"], cwd=published, capture_output=True, text=True, timeout=300,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_places_on_this_machine_are_warned_of(place, tmp_path, monkeypatch, caplog):
+    record = open_record(place.run_id, tracking_uri=place.store.uri)
+    record.lineage["data"]["source"]["uri"] = "/home/somebody/listens.tsv"
+    write_publication(tmp_path, record)
+    assert "lineage.json names places on this machine, such as /home/somebody/listens.tsv" in caplog.text
+
+
+def change(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["similar_2.npy", "similar_2.parquet", "summary.json", "evidence.parquet", "lineage.json", "README.md"],
+)
+def test_a_published_file_that_was_changed_or_is_missing_is_refused_by_name(published, tmp_path, name):
+    folder = Path(shutil.copytree(published, tmp_path / "copy"))
+    change(folder / name)
+    with pytest.raises(InputError, match=rf"{name}: expected SHA-256 \w+, as SHA256SUMS lists it, got"):
+        load_groups(folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=rf"copy: {name} is missing, which SHA256SUMS lists"):
+        load_groups(folder)
+
+
+def test_a_changed_file_with_a_new_checksum_is_not_what_the_record_has(published, tmp_path):
+    folder = Path(shutil.copytree(published, tmp_path / "copy"))
+    members = np.load(folder / "similar_2.npy")
+    np.save(folder / "similar_2.npy", members[:, ::-1])
+    write_sums(folder)
+    with pytest.raises(InputError, match=r"similar_2\.npy: recorded digest \w+, found"):
+        load_groups(folder)
+    (folder / "lineage.json").unlink()
+    write_sums(folder)
+    with pytest.raises(InputError, match=r"has no lineage\.json among its checksums"):
+        load_groups(folder)
+
+
+def test_no_such_folder_or_types_are_refused(published, tmp_path):
+    with pytest.raises(InputError, match=r"keys: .* has no similar_9; it has similar_2, opposing_2_1"):
+        load_groups(published, keys="similar_9")
+    for nothing in (tmp_path, f"{tmp_path}/nowhere"):
+        with pytest.raises(
+            InputError, match=r"SHA256SUMS: expected a list of checksums, got an error \(No such"
+        ):
+            load_groups(nothing)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elsa_groups import load_groups
 from elsa_groups.cli.arguments import hydra_arguments
 from elsa_groups.cli.commands import COMMANDS
 from elsa_groups.cli.composing import compose_jobs
-from elsa_groups.tracking.load import load_groups
 
 from .conftest import ROOT, Store, launch
 
@@ -334,31 +333,6 @@ def test_make_run_works_in_a_fresh_clone_with_a_clean_home_and_so_does_reproduce
     differences = {name for of in content["differences"].values() for name in of}
     assert differences <= {"environment.code.dirty", "code.diff"}
     assert store.running() == []
-
-
-@pytest.mark.slow
-def test_the_wheel_carries_configuration_template_and_schema(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(tmp_path),
-        str(ROOT),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("elsa_groups-*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    packed = {f"elsa_groups/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
-    package = (ROOT / "src" / "elsa_groups").rglob("*")
-    packed |= {
-        path.relative_to(ROOT / "src").as_posix() for path in package if path.suffix in (".json", ".jinja")
-    }
-    assert "elsa_groups/report/page.html.jinja" in packed
-    assert packed <= names
 
 
 def documented_commands() -> list[list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from elsa_groups import load_groups
 from elsa_groups.base.digests import array_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.commands.recorded import load_again, settings_again
@@ -20,7 +21,7 @@ from elsa_groups.commands.reproduce.reproduce import judge
 from elsa_groups.commands.reproduce.verdict import Reproduction
 from elsa_groups.record.code import find_code
 from elsa_groups.record.schema import check_lineage
-from elsa_groups.tracking.load import load_groups, open_record
+from elsa_groups.tracking.load import open_record
 from elsa_groups.tracking.witness import find_contradictions
 
 from ..launches import leave_undrawn

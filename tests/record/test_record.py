@@ -25,7 +25,7 @@ from elsa_groups.record.schema import (
     parent_lineage,
     thresholds_record,
 )
-from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Thresholds
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

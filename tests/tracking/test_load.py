@@ -28,7 +28,7 @@ from elsa_groups.record.schema import (
     thresholds_record,
 )
 from elsa_groups.report.tables import members_table, write_parquet
-from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
 # The name of a family may itself end in a number.

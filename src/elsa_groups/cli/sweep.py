@@ -108,7 +108,7 @@ def _reason(error: BaseException) -> str:
 
 
 def run_sweep(jobs: list[Job], command: Command, launch: Callable[[Sweep], None]) -> None:
-    """Find the parents, run the jobs, say what became of them and compare those that succeeded.
+    """Find the parents, run the jobs, say what became of them and compare their complete runs.
 
     Parameters
     ----------
@@ -170,8 +170,11 @@ def _say_failed(ends: list[JobEnd]) -> list[str]:
 
 
 def _compare(run: RunHandle, ends: list[JobEnd], *, comparable: bool) -> list[str]:
-    """Compare the runs of jobs that succeeded, if several did; return why that failed, if it did."""
-    finished = [end.run_id for end in ends if end.run_id and end.finished]
+    """Compare the jobs' runs that are complete, if several are; return why that failed, if it did.
+
+    Groups whose evaluation failed are complete.
+    """
+    finished = [end.run_id for end in ends if end.run_id and end.status == "FINISHED"]
     if not comparable or len(finished) < 2:
         return []
     # What compares takes seconds to import, and jobs in other processes import this module, too.

@@ -14,7 +14,9 @@ from elsa_groups.base.files import write_json, write_yaml
 from elsa_groups.base.stages import stage
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
+from elsa_groups.data.sagea import split_as_sagea
 from elsa_groups.data.split import Split, check_split, split_users
+from elsa_groups.data.user_sets import Splitting
 from elsa_groups.model.elsa import save_checkpoint
 from elsa_groups.model.training import EpochReport, Trained, find_device, train
 from elsa_groups.record.code import Code, find_code
@@ -94,7 +96,8 @@ def train_parent(
     ratios = {"val_ratio": settings.val_ratio, "test_ratio": settings.test_ratio}
     # Refused before there is a run.
     check_split(interactions.n_users, **ratios)
-    split = split_users(interactions.n_users, **ratios, seed=settings.seed)
+    draw = split_as_sagea if settings.split == Splitting.sagea else split_users
+    split = draw(interactions.n_users, **ratios, seed=settings.seed)
     find_device(settings.device)
     code = find_code()
     with tracked_run(f"ELSA {interactions.dataset} d={settings.model.factors}", adopt=adopt) as run:

@@ -1,4 +1,4 @@
-"""Names of the sets of users that a parent's split makes."""
+"""Names of the sets of users that a parent's split makes, and of the ways to make it."""
 
 from enum import StrEnum
 
@@ -10,3 +10,10 @@ class UserSet(StrEnum):
     train = "train"
     val = "val"
     test = "test"
+
+
+class Splitting(StrEnum):
+    """How users are drawn for each part: here, or as SAGEA's code draws them."""
+
+    random = "random"
+    sagea = "sagea"

@@ -11,6 +11,7 @@ from elsa_groups.base.compiled import compiled
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.philox import philox, stream_key
 from elsa_groups.base.sorted_lists import count_shared
+from elsa_groups.data.sagea import sagea_half
 from elsa_groups.groups.common_items import count_common_items
 from elsa_groups.groups.filters import CommonItemsScope, Filters
 from elsa_groups.similarity.scores import Kernel, reference_similarity
@@ -31,11 +32,14 @@ class Lookup:
         Interactions held out of the histories.
     top_items : NDArray of int, shape (n_users, k), optional
         The items that are recommended to each user, negative where there are fewer.
+    everybody : csr_array, shape (n_all, n_items), optional
+        Whole histories of all users of the data, by which SAGEA numbers items.
     """
 
     histories: csr_array
     targets: csr_array | None = None
     top_items: NDArray[np.integer] | None = None
+    everybody: csr_array | None = None
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -53,12 +57,18 @@ class Lookup:
         return replace(self, **{name: None if part is None else part[rows] for name, part in parts.items()})
 
 
+# What is looked up for common items, by scope.
+_COUNTED_IN = {
+    CommonItemsScope.targets: ("targets", "held-out targets"),
+    CommonItemsScope.sagea: ("everybody", "whole histories"),
+}
+
+
 def check_lookup(filters: Filters, lookup: Lookup | None) -> None:
     """Refuse filters that look up what there is not."""
-    targets = filters.min_common_items.scope == CommonItemsScope.targets
     needs = {
         "min_history": ("histories", "histories"),
-        "min_common_items": ("targets", "held-out targets") if targets else ("histories",) * 2,
+        "min_common_items": _COUNTED_IN.get(filters.min_common_items.scope, ("histories", "histories")),
         "max_recommendation_overlap": ("top_items", "recommended items"),
     }
     for name in filters.on:
@@ -159,6 +169,8 @@ class Filtered:
             items = self.lookup.targets
         elif scope == CommonItemsScope.half:
             items = items[:, np.flatnonzero(half_of_catalogue(items.shape[1], self.seed))]
+        elif scope == CommonItemsScope.sagea:
+            items = items[:, np.flatnonzero(sagea_half(self.lookup.everybody))]
         return items if items.has_sorted_indices else items.sorted_indices()
 
 

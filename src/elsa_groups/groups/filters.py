@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 class CommonItemsScope(StrEnum):
     """Where common items are counted.
 
-    In histories, in the interactions held out of them, or in the part of histories that lies within a random
-    half of the catalogue.
+    In histories, in the interactions held out of them, or in the part of histories that lies within half of
+    the catalogue: a random half, or the one that SAGEA's evaluation takes as targets.
     """
 
     history = "history"
     targets = "targets"
     half = "half"
+    sagea = "sagea"
 
 
 def _asked(value: float | None) -> float:

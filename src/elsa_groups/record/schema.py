@@ -7,15 +7,12 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elsa_groups import __version__
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.record.code import Code
-
-if TYPE_CHECKING:
-    # Whoever only reads a record needs none of what thresholds are found with.
-    from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Thresholds
 
 LINEAGE = "lineage.json"
 # Beside it: the settings, the thresholds, and what of the code is in no commit.
@@ -217,7 +214,7 @@ def data_record(interactions: Interactions) -> dict[str, Any]:
     }
 
 
-def thresholds_record(thresholds: "Thresholds", targets: dict[str, Any]) -> dict[str, Any]:
+def thresholds_record(thresholds: Thresholds, targets: dict[str, Any]) -> dict[str, Any]:
     """Describe the thresholds: what was asked, what came, and how it was obtained."""
     band = thresholds.band or (None, None)
     return {

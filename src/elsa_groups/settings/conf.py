@@ -15,7 +15,7 @@ DECLARED = (
 )
 
 # Settings by which one training on the same data differs from another.
-OF_TRAINING = ("model", "val_ratio", "test_ratio")
+OF_TRAINING = ("model", "val_ratio", "test_ratio", "split")
 
 
 def conf_dir() -> Path:

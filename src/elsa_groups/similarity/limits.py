@@ -1,6 +1,6 @@
 """Where thresholds are wanted, and what they are: light, as start-up checks settings by it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -28,6 +28,43 @@ class Limits(NamedTuple):
     similar: float
     divergent: float
     band: Band | None = None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Thresholds on similarity, and how they were obtained.
+
+    Attributes
+    ----------
+    similar : float in [0, 1]
+        Similar from here up.
+    divergent : float in [0, 1]
+        Divergent from here down.
+    method : str
+        ``exact``, ``sampled`` or, where both are given, ``value``.
+    n_users : int
+        Users whose pairs were looked at.
+    pairs : int
+        Pairs looked at: all of them, or the sample's.
+    intervals : dict
+        For sampled quantiles: 95% distribution-free interval of each by name, those of the band being
+        ``band_low`` and ``band_high``.
+    band : (float, float) or None
+        Lowest and highest similarity by the rule band, where it was asked for.
+    """
+
+    similar: float
+    divergent: float
+    method: str
+    n_users: int
+    pairs: int
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    band: Band | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The thresholds alone."""
+        return Limits(self.similar, self.divergent, self.band)
 
 
 @dataclass(frozen=True)

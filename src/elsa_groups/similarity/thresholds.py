@@ -2,13 +2,13 @@
 
 import logging
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.runtime import ALONE, Runtime
-from elsa_groups.similarity.limits import Band, Limits, Method, ThresholdSettings, check_targets
+from elsa_groups.similarity.limits import Method, Thresholds, ThresholdSettings, check_targets
 from elsa_groups.similarity.quantiles import confidence_interval, sorted_quantile
 from elsa_groups.similarity.sampling import sample_similarities
 from elsa_groups.similarity.tiles import n_pairs
@@ -18,43 +18,6 @@ log = logging.getLogger(__name__)
 
 # Multiply-adds up to which advice counts all pairs, in seconds.
 COUNTED_FOR_ADVICE = 1e12
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Thresholds on similarity, and how they were obtained.
-
-    Attributes
-    ----------
-    similar : float in [0, 1]
-        Similar from here up.
-    divergent : float in [0, 1]
-        Divergent from here down.
-    method : str
-        ``exact``, ``sampled`` or, where both are given, ``value``.
-    n_users : int
-        Users whose pairs were looked at.
-    pairs : int
-        Pairs looked at: all of them, or the sample's.
-    intervals : dict
-        For sampled quantiles: 95% distribution-free interval of each by name, those of the band being
-        ``band_low`` and ``band_high``.
-    band : (float, float) or None
-        Lowest and highest similarity by the rule band, where it was asked for.
-    """
-
-    similar: float
-    divergent: float
-    method: str
-    n_users: int
-    pairs: int
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    band: Band | None = None
-
-    @property
-    def limits(self) -> Limits:
-        """The thresholds alone."""
-        return Limits(self.similar, self.divergent, self.band)
 
 
 def find_thresholds(

@@ -12,7 +12,8 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import Absent, InputError
-from elsa_groups.tracking.load import Record, RecordedFiles, load_groups, open_record, read_members
+from elsa_groups.record.group_files import read_members
+from elsa_groups.tracking.load import Record, RecordedFiles, load_groups_run, open_record
 from elsa_groups.tracking.run import KIND, PARENT
 from elsa_groups.tracking.search import existing_run, runs_newest_first
 from elsa_groups.tracking.store import first_line, without_password
@@ -117,7 +118,7 @@ def _rows_of_users(
 
 
 def _numbered_ids(records: Sequence[Record], keys: Sequence[str], _: Path) -> dict[str, list[Members | None]]:
-    runs = [load_groups(record.run_id) for record in records]
+    runs = [load_groups_run(record.run_id) for record in records]
     everybody = np.unique(np.concatenate([run[key].user_ids.ravel() for run in runs for key in run]))
     return {
         key: [np.searchsorted(everybody, run[key].user_ids) if key in run else None for run in runs]

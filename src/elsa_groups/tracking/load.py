@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from alembic.util import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
-from elsa_groups.base.digests import array_digest, file_digest
+from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
-from elsa_groups.base.files import read_array, read_json
+from elsa_groups.base.files import read_json
 from elsa_groups.base.temporary import temporary_folder
+from elsa_groups.record.group_files import UserGroups, read_type
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import (
@@ -43,43 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A row has five numbers and an id; an array of ids takes four bytes a character for each of them.
-_LONGEST_ID = 1024
-_WIDEST_ROW = 64 + 4 * _LONGEST_ID
-# What a file may say beside its rows.
-_LARGEST_PIECE = 1 << 20
-
 _EXPECTED = "the id of a groups run, as elsa_groups.find_groups() lists them"
-
-
-@dataclass(frozen=True, eq=False)
-class UserGroups:
-    """The groups of one type.
-
-    Attributes
-    ----------
-    key : str
-        ``<family>_<sizes>``.
-    family : str
-        Name of the family.
-    sizes : tuple of int
-        Subgroup sizes; they add up to ``size``.
-    members : NDArray[np.int64], shape (n_groups, size)
-        Rows of the parent's users.json, subgroup after subgroup, in the order they joined.
-    user_ids : NDArray[np.str_], shape (n_groups, size)
-        Ids of the same users.
-    """
-
-    key: str
-    family: str
-    sizes: tuple[int, ...]
-    members: NDArray[np.int64]
-    user_ids: NDArray[np.str_]
-
-    @property
-    def subgroups(self) -> tuple[NDArray[np.str_], ...]:
-        """User ids of each subgroup, shape (n_groups, its size)."""
-        return tuple(np.split(self.user_ids, np.cumsum(self.sizes)[:-1], axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +127,7 @@ class FoundGroups:
     started: datetime
 
 
-def load_groups(
+def load_groups_run(
     run_id: str,
     *,
     keys: Iterable[str] | None = None,
@@ -202,7 +163,7 @@ def load_groups(
         record.check_store()
     with temporary_folder() as folder:
         files = RecordedFiles(record.artifacts, folder, record.lineage)
-        return GroupsRun(run_id, files.lineage, {key: _load(key, files) for key in _wanted(keys, files)})
+        return GroupsRun(run_id, files.lineage, {key: read_type(key, files) for key in _wanted(keys, files)})
 
 
 @dataclass(frozen=True)
@@ -400,92 +361,6 @@ def _wanted(keys: Iterable[str] | None, files: RecordedFiles) -> list[str]:
             f"keys: run {files.artifacts.run_id} has no {', '.join(absent)}; it has {', '.join(there)}"
         )
     return wanted
-
-
-def _load(key: str, files: RecordedFiles) -> UserGroups:
-    """Read the rows of a type and the ids beside them, and see that they tell of the same groups."""
-    group = files.lineage["groups"][key]
-    sizes = tuple(group["sizes"])
-    if key != (named := "_".join([group["family"], *map(str, sizes)])):
-        raise InputError(
-            f"groups: the record of run {files.artifacts.run_id} has {named} as {key}; restore it"
-        )
-    members = read_members(f"groups/{key}.npy", group["sha256"], files)
-    name = f"groups/{key}.parquet"
-    n_groups, size = members.shape
-    expected = {
-        "group": np.repeat(np.arange(n_groups), size),
-        "position": np.tile(np.arange(size), n_groups),
-        "subgroup": np.tile(np.repeat(np.arange(len(sizes)), sizes), n_groups),
-        "user_index": members.ravel(),
-    }
-    try:
-        path = files.read(name)
-        table = read_columns(path, [*expected, "user_id"], members.size)
-        different = [column for column in expected if not np.array_equal(table[column], expected[column])]
-        user_ids = ids_of(table)
-    except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise files.refusal(f"{name}: expected a table of groups, got {first_line(error)}") from error
-    if different:
-        raise files.refusal(f"{name}: its column {different[0]} is not that of groups/{key}.npy")
-    return UserGroups(key, group["family"], sizes, members, user_ids.reshape(members.shape))
-
-
-def read_columns(path: Path, columns: list[str], n_rows: int) -> pa.Table:
-    """Return columns of a parquet file, unless it says that they take more than their rows could.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    columns : list of str
-        Which.
-    n_rows : int
-        Rows that it must have.
-
-    Raises
-    ------
-    ValueError, pyarrow.ArrowException, KeyError
-        If it has others, or is none.
-    """
-    metadata = pq.read_metadata(path)
-    if metadata.num_rows != n_rows:
-        raise ValueError(f"{metadata.num_rows:,} rows instead of {n_rows:,}")
-    if metadata.num_row_groups > 1 + n_rows:
-        raise ValueError(f"{metadata.num_row_groups:,} pieces of {n_rows:,} rows")
-    # A few compressed bytes can say gigabytes.
-    pieces = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    unpacked = sum(
-        piece.column(place).total_uncompressed_size for piece in pieces for place in range(piece.num_columns)
-    )
-    if unpacked > (most := _LARGEST_PIECE + n_rows * _WIDEST_ROW):
-        raise ValueError(f"{unpacked:,} bytes, of at most {most:,} for its rows")
-    return pq.read_table(path, columns=columns)
-
-
-def ids_of(table: pa.Table) -> NDArray[np.str_]:
-    """Return the ids of a table's users, row by row."""
-    ids = table["user_id"].combine_chunks()
-    distinct = ids.dictionary.to_pylist()
-    if any(not isinstance(user, str) or len(user) > _LONGEST_ID for user in distinct):
-        raise ValueError(f"an id that is no text of at most {_LONGEST_ID} characters")
-    named: NDArray[np.str_] = np.array(distinct, np.str_)[ids.indices.to_numpy()]
-    return named
-
-
-def read_members(name: str, recorded: str, files: RecordedFiles) -> NDArray[np.int64]:
-    """Return the rows of users in an array of groups, its bytes and its values checked against the record."""
-    path = files.read(name)
-    try:
-        members: NDArray[np.int64] = read_array(path)
-    except ValueError as error:
-        raise files.refusal(str(error)) from error
-    if members.dtype != np.int64 or members.ndim != 2:
-        raise files.refusal(f"{name}: expected rows of int64, got {members.dtype} {members.shape}")
-    files.check(f"members in {name}", recorded, array_digest(members))
-    return members
 
 
 def _found(run: Run) -> FoundGroups:

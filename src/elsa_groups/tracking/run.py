@@ -269,16 +269,17 @@ def tracked_run(
     introduce(client, experiment_id, launched=launched.run_id if launched else None)
     adopted = adopt and launched is not None and launched.experiment_id == experiment_id
     run_id = launched.run_id if launched and adopted else None
+    ours = {PROCESS: this_process()} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {})
     try:
         if run_id is None:
-            run_id = str(client.create_run(experiment_id, tags=resolve_tags()).info.run_id)
+            # At once, so that whoever finds the run knows what to do with it if this process is gone.
+            run_id = str(client.create_run(experiment_id, tags=resolve_tags() | ours).info.run_id)
         if adopt and launched and not adopted:
             client.set_tag(launched.run_id, WRITTEN, run_id)
         handle = RunHandle(run_id, experiment_id)
         if adopt and launched and launched.given_name:
             name = launched.given_name
-        ours = {MLFLOW_RUN_NAME: name, PROCESS: this_process()}
-        handle.set_tags(ours | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {}))
+        handle.set_tags(ours | {MLFLOW_RUN_NAME: name})
         # Those of a sweep's jobs are written while its own is.
         mlflow.start_run(run_id=run_id, nested=True)
         yield handle

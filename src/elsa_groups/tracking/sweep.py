@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.environment_variables import MLFLOW_RUN_CONTEXT
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from elsa_groups.tracking.run import JOB, SWEEP
 from elsa_groups.tracking.search import runs_newest_first
@@ -29,7 +30,7 @@ class JobEnd:
     Attributes
     ----------
     run_id : str or None
-        Its run; None if it did not come to that.
+        Its run, as the groups run of a job that also evaluates; None if it did not come to that.
     status : str
         Of its run, as MLflow calls it.
     error : str or None
@@ -84,18 +85,48 @@ def end_jobs(sweep_id: str, n_jobs: int, status: str) -> list[JobEnd]:
     """
     client = MlflowClient()
     jobs = runs_newest_first(client, f"tags.`{SWEEP}` = '{sweep_id}'")
-    runs = {int(run.data.tags[JOB]): run for run in jobs}
+    runs: dict[int, list[Run]] = {number: [] for number in range(1, n_jobs + 1)}
+    for run in jobs:
+        runs[int(run.data.tags[JOB])].append(run)
     reasons = client.get_run(sweep_id).data.tags
     return [
-        _end_job(client, runs.get(number), reasons.get(f"{_ERROR}.{number}"), status)
-        for number in range(1, n_jobs + 1)
+        _end_job(client, of_job, reasons.get(f"{_ERROR}.{number}"), status) for number, of_job in runs.items()
     ]
 
 
-def _end_job(client: MlflowClient, run: Run | None, reason: str | None, status: str) -> JobEnd:
-    if run is None:
+def _end_job(client: MlflowClient, runs: list[Run], reason: str | None, status: str) -> JobEnd:
+    """End what a job has left RUNNING, and say what became of it.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        Client of the store.
+    runs : list of Run
+        Those of the job, the newest first: one, or groups and their evaluation below them; or both again
+        where a batch system began the job anew.
+    reason : str or None
+        Why it failed, if it said so.
+    status : str
+        What a run that is RUNNING ends as.
+    """
+    if not runs:
         return JobEnd(None, "FAILED" if reason else "not begun", reason)
-    if run.info.status == "RUNNING":
-        client.set_terminated(run.info.run_id, status)
-        return JobEnd(run.info.run_id, status, reason or "its process was killed")
-    return JobEnd(run.info.run_id, run.info.status, reason)
+    ends = {run.info.run_id: _ended(client, run, status) for run in runs}
+    above = {run.info.run_id: run.data.tags.get(MLFLOW_PARENT_RUN_ID) for run in runs}
+    result = next(run for run in runs if above[run.info.run_id] not in ends)
+    told = [
+        f"evaluation run {run_id} ended {end}"
+        for run_id, end in ends.items()
+        if above[run_id] == result.info.run_id and end != "FINISHED"
+    ]
+    if reason or result.info.status == "RUNNING":
+        told.append(reason or "its process was killed")
+    return JobEnd(result.info.run_id, ends[result.info.run_id], ": ".join(told) or None)
+
+
+def _ended(client: MlflowClient, run: Run, status: str) -> str:
+    """End a run that is RUNNING as a status; return what each run ended as."""
+    if run.info.status != "RUNNING":
+        return str(run.info.status)
+    client.set_terminated(run.info.run_id, status)
+    return status

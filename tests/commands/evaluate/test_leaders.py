@@ -1,5 +1,7 @@
 """Which aggregator is said to lead, and from which others it is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,9 +29,8 @@ def values_of(rng, n_groups, means, spread=0.1):
 def made(seed=1, means=(0.3, 0.3, 0.1), name="similar_3"):
     rng = np.random.default_rng(seed)
     halves = tuple(values_of(rng, 30, means) for _ in range(25))
-    return Values(
-        name, (name,), {"parent": values_of(rng, 75, means), "EASE": values_of(rng, 75, means)}, halves
-    )
+    of_groups = {"parent": values_of(rng, 75, means), "EASE": values_of(rng, 75, means)}
+    return Values(name, (name,), of_groups, {"parent": halves})
 
 
 def headline(of, recommender="parent"):
@@ -51,7 +52,7 @@ def test_a_difference_has_the_interval_of_its_pairs():
     of = made()
     order = headline(of)
     apart = of.of_groups["parent"][:, 0, 0] - of.of_groups["parent"][:, 2, 0]
-    means = np.array([(half[:, 0, 0] - half[:, 2, 0]).mean() for half in of.of_halves])
+    means = np.array([(half[:, 0, 0] - half[:, 2, 0]).mean() for half in of.of_halves["parent"]])
     expected = find_interval(apart, means, 30, 0.5, least=-np.inf)
     found = order.to_leader()["LMS"]
     assert (found.mean, found.low, found.high) == pytest.approx((apart.mean(), expected.low, expected.high))
@@ -93,6 +94,8 @@ def test_other_recommenders_and_runs_without_halves_have_no_intervals():
     assert headline(made(), "EASE").differences == ()
     assert "no interval says" in say_leader(headline(made(), "EASE"))
     of = made()
+    both = headline(replace(of, of_halves={**of.of_halves, "EASE": of.of_halves["parent"]}), "EASE")
+    assert any(each.is_told for each in both.differences)
     alone = headline(Values(of.name, of.keys, of.of_groups))
     assert not any(each.is_told for each in alone.differences)
 
@@ -105,7 +108,7 @@ def test_families_of_several_sizes_are_pooled_group_by_group():
     both = pooled[0]
     assert both.keys == ("similar_3", "similar_5")
     assert len(both.of_groups["EASE"]) == 150
-    assert [len(half) for half in both.of_halves] == [60] * 25
+    assert [len(half) for half in both.of_halves["parent"]] == [60] * 25
 
 
 @pytest.mark.parametrize(

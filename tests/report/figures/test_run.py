@@ -11,7 +11,7 @@ import pytest
 
 from elsa_groups.report.figures.run import figures_of
 from elsa_groups.report.figures.style import save_png
-from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 
 from ..conftest import check_writing, make_result, png_size
@@ -131,7 +131,7 @@ def test_drawing_needs_no_pyplot():
     code = """
 import numpy as np
 from elsa_groups.report.figures.run import figures_of
-from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 users = np.eye(4, dtype=np.float32)
 list(figures_of(VectorUsers(users), [], Thresholds(0.6, 0.4, "exact", 4, 6)))

@@ -17,7 +17,7 @@ from elsa_groups.commands.evaluate.measuring import Material, Members, measure_g
 from elsa_groups.commands.evaluate.scorers import Backend, Floats, find_aggregators, find_backends
 from elsa_groups.commands.evaluate.tables import TABLE, closing_text, describe_evaluation, metrics_of_orders
 from elsa_groups.measures.jackknife import share_of_half
-from elsa_groups.settings.commands import EvaluateSettings
+from elsa_groups.settings.commands import EvaluateSettings, IntervalsOf
 from elsa_groups.settings.plain import as_params
 from elsa_groups.tracking.evaluations import EVALUATION_RECORD
 from elsa_groups.tracking.run import (
@@ -103,7 +103,7 @@ def _log(run: RunHandle, evaluation: Evaluation) -> None:
 def _measure_all(
     settings: EvaluateSettings, inputs: EvaluationInputs, material: Material, backends: Mapping[str, Backend]
 ) -> tuple[list[Values], dict[str, str]]:
-    """Measure the groups of every type, and those from halves of the users by the first recommender."""
+    """Measure the groups of every type, and those from halves of the users by those that get intervals."""
     members = {key: group.members[: settings.n_groups] for key, group in inputs.groups.items()}
     with stage("lists and measures", "groups") as done:
         found: dict[str, dict[str, Floats]] = {key: {} for key in members}
@@ -113,13 +113,13 @@ def _measure_all(
         done.count = sum(map(len, members.values()))
     halves, missing = draw_halves(settings, inputs)
     with stage("intervals", "groups") as done:
-        first = next(iter(backends.values()))
-        types = []
-        for key in progress(members, label="groups of halves", unit="type"):
-            parts = halves.get(key, [])
-            done.count += sum(map(len, parts))
-            types.append(Values(key, (key,), found[key], tuple(_measure_parts(material, first, parts))))
-    return types, missing
+        asked = [*backends] if settings.intervals == IntervalsOf.all else [*backends][:1]
+        of_halves: dict[str, dict[str, tuple[Floats, ...]]] = {key: {} for key in members}
+        tasks = [(key, name) for key in halves for name in asked]
+        for key, name in progress(tasks, label="groups of halves", unit="type"):
+            of_halves[key][name] = tuple(_measure_parts(material, backends[name], halves[key]))
+        done.count = sum(len(half) for parts in halves.values() for half in parts)
+    return [Values(key, (key,), found[key], of_halves[key]) for key in members], missing
 
 
 def _measure_parts(material: Material, backend: Backend, parts: list[Members]) -> list[Floats]:

@@ -22,7 +22,7 @@ from elsa_groups.commands.recorded import settings_again
 from elsa_groups.commands.reproduce.regenerate import choose_again
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.settings.commands import EvaluateSettings, EvidenceSettings, GenerateSettings
-from elsa_groups.tracking.load import GroupsRun, Record, load_groups, open_record
+from elsa_groups.tracking.load import GroupsRun, Record, load_groups_run, open_record
 from elsa_groups.tracking.parent import Parent
 from elsa_groups.tracking.recorded_parent import recorded_parent
 
@@ -60,7 +60,7 @@ class EvaluationInputs:
 def gather_inputs(settings: EvaluateSettings) -> EvaluationInputs:
     """Read the groups, the data and the parent, and hold out what lists are judged by."""
     record = open_record(settings.groups_run_id)
-    groups = load_groups(settings.groups_run_id, check_store=settings.check_store)
+    groups = load_groups_run(settings.groups_run_id, check_store=settings.check_store)
     places = {"data_dir": settings.data_dir, "path": settings.path}
     asked = settings_again(record.lineage, **places)
     interactions = recorded_data(groups, asked, **places)

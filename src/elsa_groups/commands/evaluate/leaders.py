@@ -26,14 +26,14 @@ class Values:
         Types that it is made of.
     of_groups : mapping of str to (n_groups, n_aggregators, n_measures) float64
         By recommender.
-    of_halves : tuple of (m, n_aggregators, n_measures) float64
-        Of groups from each half of the users, by the first recommender; empty where there are none.
+    of_halves : mapping of str to tuple of (m, n_aggregators, n_measures) float64
+        Of groups from each half of the users, by recommender; those without intervals are not in it.
     """
 
     name: str
     keys: tuple[str, ...]
     of_groups: Mapping[str, Floats]
-    of_halves: tuple[Floats, ...] = field(default=(), repr=False)
+    of_halves: Mapping[str, tuple[Floats, ...]] = field(default_factory=dict, repr=False)
 
 
 def pool_families(types: Sequence[Values], families: Mapping[str, str]) -> list[Values]:
@@ -60,10 +60,14 @@ def _pool(name: str, parts: Sequence[Values]) -> Values:
         recommender: np.concatenate([of.of_groups[recommender] for of in parts])
         for recommender in parts[0].of_groups
     }
-    halves = zip(*(of.of_halves for of in parts), strict=False) if all(of.of_halves for of in parts) else ()
-    return Values(
-        name, tuple(of.name for of in parts), groups, tuple(np.concatenate(half) for half in halves)
-    )
+    halves = {
+        recommender: tuple(
+            np.concatenate(half) for half in zip(*(of.of_halves[recommender] for of in parts), strict=False)
+        )
+        for recommender in parts[0].of_halves
+        if all(of.of_halves.get(recommender) for of in parts)
+    }
+    return Values(name, tuple(of.name for of in parts), groups, halves)
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ def find_orders(of: Values, aggregators: Sequence[str], share: float) -> Iterato
         Of the users in a half.
     """
     for number, (recommender, values) in enumerate(of.of_groups.items()):
-        halves = () if number else of.of_halves
+        halves = of.of_halves.get(recommender, ())
         for place, measured in enumerate(MEASURED):
             known = _known(values[:, :, place])
             if not len(known):
@@ -163,7 +167,7 @@ def find_orders(of: Values, aggregators: Sequence[str], share: float) -> Iterato
             means = dict(zip(aggregators, known.mean(axis=0).tolist(), strict=True))
             ordered = dict(sorted(means.items(), key=lambda item: -item[1]))
             of_halves = [_known(half[:, :, place]) for half in halves]
-            differences = _differences(aggregators, known, of_halves, share) if not number else ()
+            differences = _differences(aggregators, known, of_halves, share) if halves or not number else ()
             yield Order(of.name, recommender, measured, len(known), ordered, tuple(differences))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from elsa_groups.commands.evaluate.leaders import Order
 from elsa_groups.commands.evaluate.measures import COUPLED, DECOUPLED
-from elsa_groups.commands.evaluate.tables import headlines, leaders_rows
+from elsa_groups.commands.evaluate.tables import headlines, leaders_rows, sentences
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.page import open_template
 from elsa_groups.report.pictures import Picture, fitting
@@ -41,7 +41,14 @@ def render_evaluation(
         pictures=shown,
         n_more_pictures=len(pictures) - len(shown),
         first=orders[0].recommender,
+        others=_of_others(orders),
     )
+
+
+def _of_others(orders: Sequence[Order]) -> dict[str, dict[str, dict[str, str]]]:
+    """Say which aggregators lead by every recommender but the first, where that one has intervals."""
+    told = dict.fromkeys(order.recommender for order in orders if order.differences)
+    return {name: sentences(orders, name) for name in told if name != orders[0].recommender}
 
 
 def _by_name(rows: Sequence[Row]) -> dict[str, list[Row]]:

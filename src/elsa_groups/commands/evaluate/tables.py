@@ -26,12 +26,13 @@ def index_orders(orders: Sequence[Order]) -> Found:
     return {(order.name, order.recommender, order.measured): order for order in orders}
 
 
-def headlines(orders: Sequence[Order], protocol: str = COUPLED) -> list[Order]:
-    """Return the orders by mean nDCG@20 of the first recommender, of every type and family."""
+def headlines(
+    orders: Sequence[Order], protocol: str = COUPLED, recommender: str | None = None
+) -> list[Order]:
+    """Return the orders by mean nDCG@20 of a recommender, mostly the first, of every type and family."""
     (measured,) = (each for each in HEADLINES if each.protocol == protocol)
-    return [
-        order for order in orders if order.measured == measured and order.recommender == orders[0].recommender
-    ]
+    whose = recommender or orders[0].recommender
+    return [order for order in orders if order.measured == measured and order.recommender == whose]
 
 
 def leaders_rows(orders: Sequence[Order]) -> list[Row]:
@@ -78,10 +79,10 @@ def metrics_of_orders(orders: Sequence[Order], types: Sequence[str]) -> dict[str
     }
 
 
-def sentences(orders: Sequence[Order]) -> dict[str, dict[str, str]]:
-    """Say by protocol, for every type and family, which aggregator leads by the first recommender."""
+def sentences(orders: Sequence[Order], recommender: str | None = None) -> dict[str, dict[str, str]]:
+    """Say by protocol, for every type and family, which leads by a recommender, mostly the first."""
     return {
-        protocol: {order.name: say_leader(order) for order in headlines(orders, protocol)}
+        protocol: {order.name: say_leader(order) for order in headlines(orders, protocol, recommender)}
         for protocol in (COUPLED, DECOUPLED)
     }
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +16,12 @@ from elsa_groups.base.files import write_json
 from elsa_groups.base.temporary import make_folder, remove_left
 from elsa_groups.commands.export.folders import write_agree, write_groupim, write_grouprec
 from elsa_groups.commands.export.plain import Counts, Exported, write_notebook, write_sagea
+from elsa_groups.commands.export.publication import write_publication
 from elsa_groups.commands.recorded import load_again, settings_again
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import hold_out
 from elsa_groups.settings.commands import ExportSettings, Format, GenerateSettings, History
-from elsa_groups.tracking.load import GroupsRun, load_groups, open_record
+from elsa_groups.tracking.load import GroupsRun, load_groups_run, open_record
 from elsa_groups.tracking.recorded_parent import recorded_checkpoint
 from elsa_groups.tracking.run import EXPORTS, KIND, launched_run
 
@@ -41,13 +42,19 @@ def run(settings: ExportSettings, _: list[str]) -> None:
     _tag_launched(settings.groups_run_id)
     out_dir = find_out_dir(settings.out_dir)
     check_out_dir(out_dir)
-    groups = load_groups(settings.groups_run_id, check_store=settings.check_store)
-    exported = gather(groups, settings)
-    if Format.sagea in settings.formats:
-        exported = replace(exported, encoder=_item_vectors(settings, exported))
+    groups = load_groups_run(settings.groups_run_id, check_store=settings.check_store)
+    asked = settings_again(groups.lineage, data_dir=settings.data_dir, path=settings.path)
+    formats = list(dict.fromkeys(settings.formats))
+    # What is published has no histories, and so needs no data.
+    with_histories = [name for name in formats if name != Format.zenodo]
+    exported = _with_vectors(gather(groups, settings), settings) if with_histories else None
     with new_folder(out_dir) as folder:
-        counts = write_formats(folder, list(dict.fromkeys(settings.formats)), exported)
-        _write_summary(folder / SUMMARY, groups, exported, counts)
+        counts = write_formats(folder, with_histories, exported) if exported else {}
+        if Format.zenodo in formats:
+            place = folder / Format.zenodo
+            place.mkdir()
+            counts[str(Format.zenodo)] = write_publication(place, open_record(settings.groups_run_id))
+        _write_summary(folder / SUMMARY, groups, settings, asked, counts)
     for name, numbers in counts.items():
         print(f"{name}: {', '.join(f'{what} {number:,}' for what, number in numbers.items())}")
     print(f"exported to: {out_dir}", flush=True)
@@ -119,6 +126,13 @@ def exported_of(
     )
 
 
+def _with_vectors(exported: Exported, settings: ExportSettings) -> Exported:
+    """Return what is exported with the item vectors of the parent, where a format has them."""
+    if Format.sagea not in settings.formats:
+        return exported
+    return replace(exported, encoder=_item_vectors(settings, exported))
+
+
 def _item_vectors(settings: ExportSettings, exported: Exported) -> NDArray[np.float32] | None:
     """Return the item vectors that the groups were drawn by; None, with a warning, where they are gone."""
     try:
@@ -168,16 +182,22 @@ def write_formats(folder: Path, formats: Sequence[Format], exported: Exported) -
     return counts
 
 
-def _write_summary(path: Path, groups: GroupsRun, exported: Exported, counts: dict[str, Counts]) -> None:
+def _write_summary(
+    path: Path,
+    groups: GroupsRun,
+    settings: ExportSettings,
+    asked: GenerateSettings,
+    counts: Mapping[str, Counts],
+) -> None:
     content = {
         "groups_run_id": groups.run_id,
         "groups_digest": groups.digest,
         "data_digest": groups.lineage["data"]["digest"],
-        "dataset": exported.dataset,
-        "user_set": exported.user_set,
+        "dataset": asked.dataset.name,
+        "user_set": asked.user_set_name,
         "history": groups.settings.get("history", "full"),
-        "seed": exported.seed,
-        "min_members": "all" if exported.min_members is None else exported.min_members,
+        "seed": asked.seed,
+        "min_members": min_members_of(settings.group_items.min_members, groups) or "all",
         "written": counts,
     }
     write_json(path, content, indent=2)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.files import write_array, write_json
+from elsa_groups.data.sagea import items_by_first_appearance
 
 Counts = dict[str, int]
 
@@ -24,12 +25,13 @@ reads the same data with the same filter. Its scripts look for it as an artifact
 with the params model, dataset, items and factors.
 
 SAGEA splits users by a permutation of its own (numpy, seed 42): most of the test users here are
-training users there. So compare by models trained on the split of these groups, or draw the groups
-from SAGEA's test users (user_file=...).
+training users there, unless the parent was trained with split=sagea. Otherwise compare by models
+trained on the split of these groups.
 
 SAGEA evaluates on half of the catalogue, always the same (a mask of seed 42 over its order of
 items), and its filter counts common items in that half. The filter here
-(filters.min_common_items.scope=half) draws another half by the seed of the run.
+(filters.min_common_items.scope=half) draws another half by the seed of the run; scope=sagea takes
+SAGEA's own.
 """
 
 
@@ -136,7 +138,7 @@ def _write_sagea_checkpoint(folder: Path, exported: Exported, encoder: NDArray[n
     SAGEA numbers items as they first appear, users and the items of each sorted; a checkpoint in sorted
     order loads there as well, and scores items by the vectors of others.
     """
-    order = items_by_first_appearance(exported)
+    order = items_by_first_appearance(csr_array(exported.train + exported.test))
     vectors = torch.nn.Parameter(torch.from_numpy(np.ascontiguousarray(encoder[order])))
     state = {
         "model_state_dict": {"encoder": vectors.detach()},
@@ -144,15 +146,6 @@ def _write_sagea_checkpoint(folder: Path, exported: Exported, encoder: NDArray[n
     }
     torch.save(state, folder / "checkpoint.ckpt")
     write_json(folder / "items.json", [exported.item_ids[column] for column in order])
-
-
-def items_by_first_appearance(exported: Exported) -> NDArray[np.int64]:
-    """Return all columns in the order in which sorted users, and the items of each, name them."""
-    whole = csr_array(exported.train + exported.test)
-    whole.sort_indices()
-    columns, first = np.unique(whole.indices, return_index=True)
-    there = columns[np.argsort(first)]
-    return np.concatenate([there, np.setdiff1d(np.arange(whole.shape[1]), there)]).astype(np.int64)
 
 
 def _counts(exported: Exported) -> Counts:

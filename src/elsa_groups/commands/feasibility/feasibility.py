@@ -23,8 +23,8 @@ from elsa_groups.record.schema import thresholds_record
 from elsa_groups.report.tables import mlflow_table
 from elsa_groups.settings.commands import FeasibilitySettings
 from elsa_groups.settings.plain import as_params, plain
+from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.sampling import sample_similarities
-from elsa_groups.similarity.thresholds import Thresholds
 from elsa_groups.tracking.run import KIND, RunHandle, dataset_input, tracked_run, writing_folder
 
 log = logging.getLogger("elsa_groups.cli")

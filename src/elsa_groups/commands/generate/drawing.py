@@ -29,8 +29,8 @@ from elsa_groups.measures.statistics import Result
 from elsa_groups.model.embeddings import Embeddings
 from elsa_groups.model.training import find_device
 from elsa_groups.settings.commands import GenerateSettings, History
-from elsa_groups.similarity.limits import Limits
-from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
+from elsa_groups.similarity.limits import Limits, Thresholds
+from elsa_groups.similarity.thresholds import find_thresholds
 
 log = logging.getLogger("elsa_groups.cli")
 

@@ -7,7 +7,7 @@ from elsa_groups.commands.generate.population import Population
 from elsa_groups.groups.family import GroupType
 from elsa_groups.groups.groups import Groups
 from elsa_groups.settings.commands import GenerateSettings
-from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Thresholds
 
 
 @dataclass(frozen=True)

@@ -147,13 +147,15 @@ def generate_child(
         report = run.place_of(REPORT)
     ranks.wait()
     print(closing_table(_told(rows, settings), CLOSING_COLUMNS))
-    if settings.evaluate:
-        _evaluate(run.run_id)
     print(f"to see it: {run.how_to_see()}")
     print(f"beside other groups runs: {run.beside_others()}")
     print(f"report: {report}")
     print(f"parent run: {parent.run_id}")
     print(f"groups run: {run.run_id}", flush=True)
+    if settings.evaluate:
+        _evaluate(run.run_id)
+        # Whoever reads the last line finds the groups there, evaluated or not.
+        print(f"groups run: {run.run_id}", flush=True)
 
 
 def _told(rows: list[Row], settings: GenerateSettings) -> list[Row]:
@@ -171,11 +173,17 @@ def _told(rows: list[Row], settings: GenerateSettings) -> list[Row]:
 
 
 def _evaluate(groups_run: str) -> None:
-    """Evaluate the groups that were drawn, in a child run of theirs."""
+    """Evaluate the groups that were drawn, in a child run; if that fails, say that they are there."""
     # It draws groups again by this package, and needs what is not installed everywhere.
     from elsa_groups.commands.evaluate.evaluate import evaluate_groups
 
-    evaluate_groups(EvaluateSettings(groups_run_id=groups_run), adopt=False)
+    try:
+        evaluate_groups(EvaluateSettings(groups_run_id=groups_run), adopt=False)
+    except InputError as error:
+        raise InputError(
+            f"evaluation: {error}; groups run {groups_run} is complete, `evaluate groups_run_id={groups_run}`"
+            " evaluates it again"
+        ) from error
 
 
 def _write_and_log(run: RunHandle, folder: Path, generation: Generation, started: float) -> list[Row]:

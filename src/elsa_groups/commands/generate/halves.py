@@ -17,8 +17,8 @@ from elsa_groups.groups.groups import first_subgroups
 from elsa_groups.groups.rejection import draw_kept_groups
 from elsa_groups.groups.sampler import Law, Members
 from elsa_groups.measures.jackknife import random_halves, share_of_half
-from elsa_groups.similarity.limits import Method
-from elsa_groups.similarity.thresholds import Thresholds, find_thresholds
+from elsa_groups.similarity.limits import Method, Thresholds
+from elsa_groups.similarity.thresholds import find_thresholds
 
 log = logging.getLogger("elsa_groups.cli")
 

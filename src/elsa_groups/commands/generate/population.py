@@ -243,7 +243,7 @@ def embed_population(
         _, compared = _compare_by(by, histories, others, chosen.compared, own.vectors)
     centred = by.center == Center.mean
     uncentred = own.vectors[np.isin(own.rows, embeddings.rows)] if centred else embeddings.vectors
-    lookup = _look_up(histories, targets, embeddings.rows)
+    lookup = replace(_look_up(histories, targets, embeddings.rows), everybody=interactions.matrix)
     return Population(embeddings, users, compared, uncentred, histories, targets, chosen, encoder, lookup)
 
 

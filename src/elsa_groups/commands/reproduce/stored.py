@@ -16,8 +16,9 @@ from elsa_groups.base.nested import flatten
 from elsa_groups.commands.generate.files import PAPER, REPORT
 from elsa_groups.commands.reproduce.differences import Difference, compare_copy, compare_files, compare_ids
 from elsa_groups.data.interactions import Interactions, order_digest
+from elsa_groups.record.group_files import ids_of, read_columns
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
-from elsa_groups.tracking.load import Record, ids_of, read_columns
+from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import CHECKPOINT
 from elsa_groups.tracking.recorded_parent import is_recorded, read_ids
 

@@ -19,7 +19,7 @@ from elsa_groups.report.figures.recommendation_overlap import describe_overlaps,
 from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
 from elsa_groups.report.figures.style import save_png, save_svg
 from elsa_groups.report.pictures import Picture
-from elsa_groups.similarity.thresholds import Thresholds
+from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.users import Users
 
 

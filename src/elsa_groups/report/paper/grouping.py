@@ -22,6 +22,7 @@ _SCOPES = {
     "history": "their histories",
     "targets": "what is held out of their histories",
     "half": "a random half of the catalogue",
+    "sagea": "the half of the catalogue that SAGEA's code evaluates on",
 }
 # What a filter asks of the groups that are kept, in the order in which they reject.
 FILTERS = {

@@ -1,0 +1,252 @@
+"""Groups as one folder to be published: groups, user ids, record, what it all is, and checksums."""
+
+import logging
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from elsa_groups.base.checksums import SUMS, write_sums
+from elsa_groups.base.errors import InputError
+from elsa_groups.base.files import read_json
+from elsa_groups.base.nested import flatten
+from elsa_groups.base.temporary import temporary_folder
+from elsa_groups.base.words import in_markdown
+from elsa_groups.commands.export.plain import Counts
+from elsa_groups.commands.generate.files import PAPER, SUMMARY_TABLE, USER_FILE
+from elsa_groups.record.group_files import published_name
+from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
+from elsa_groups.report.paper.references import write_bibliography
+from elsa_groups.report.paper.types import type_names
+from elsa_groups.report.tables import Row
+from elsa_groups.settings.plain import plain
+from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.tracking.load import Record, RecordedFiles
+
+log = logging.getLogger("elsa_groups.cli")
+
+README, REFERENCES = "README.md", "references.bib"
+# Files of a run that are published besides its groups, with what they are; what a run lacks is left out.
+_FILES = {
+    f"{PAPER}/methods.md": "how the groups were drawn: a paragraph for a paper, with pandoc's citations",
+    f"{PAPER}/groups.tex": "the table above with confidence intervals, for the LaTeX package booktabs",
+    SUMMARY_TABLE: "one row a group type: counts, similarity, what breaks a rule, overlaps, intervals",
+    "evidence.parquet": "every measure of every type beside random groups, with 95% confidence intervals",
+    THRESHOLDS: "the similarity from which users are similar, that up to which they are divergent, and how"
+    " both were found",
+    CONFIG: "every setting that the groups were drawn with",
+    USER_FILE: "the list of users that was given, whom groups were drawn from",
+    CODE_DIFF: "how the program differed from the commit that the record names",
+}
+_OF_TYPE = {
+    "{key}.parquet": "one row a member: group, position, subgroup, user_index, user_id",
+    "{key}.npy": "the same groups, one row a group: `user_index` of its members, int64, for NumPy",
+    "{key}_measures.parquet": "one row a group: what was measured of it",
+}
+# What its makers say of each data set; a hint, as only their own words count.
+_LICENCES = {
+    "LastFM1k": "The data set LastFM-1K is for non-commercial use, with the permission of Last.fm.",
+    "EchoNest": "The Taste Profile data set is for research, not for commercial use.",
+    "MovieLens": "The MovieLens data sets are for non-commercial use; the README of each archive says how"
+    " they may be passed on.",
+    "Demo": "The data are generated: nobody has rights in them.",
+}
+_COLUMNS = (
+    "type",
+    "groups",
+    "users a group",
+    "mean similarity",
+    "of random groups",
+    "groups that break the rule",
+)
+
+
+def write_publication(folder: Path, record: Record) -> Counts:
+    """Write the groups of a run, and what is to be known of them, to a folder without folders.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    record : Record
+        The run.
+
+    Returns
+    -------
+    dict
+        Number of types, of groups and of files.
+
+    Raises
+    ------
+    InputError
+        If a file is not the one that the run logged.
+    """
+    lineage = record.lineage
+    with temporary_folder() as place:
+        files = RecordedFiles(record.artifacts, place, lineage)
+        for path in _paths(lineage):
+            shutil.copyfile(files.read(path), folder / published_name(path))
+        shutil.copyfile(record.artifacts.download(LINEAGE, place), folder / LINEAGE)
+    settings = plain(recorded_settings(lineage["settings"]))
+    said = {
+        README: describe_publication(lineage | {"settings": settings}, _rows(folder)),
+        REFERENCES: write_bibliography(lineage | {"settings": settings}),
+    }
+    for name, text in said.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    write_sums(folder)
+    if places := sorted({*_local_paths(lineage)}):
+        log.warning(
+            "zenodo: %s names places on this machine, such as %s; may they be public?", LINEAGE, places[0]
+        )
+    groups = [group["shape"][0] for group in lineage["groups"].values()]
+    return {"keys": len(groups), "groups": sum(groups), "files": len([*folder.iterdir()])}
+
+
+def _paths(lineage: Mapping[str, Any]) -> list[str]:
+    """Return the files of a run that are published; groups and their ids must be there."""
+    there = lineage["artifacts"]
+    of_types = [f"groups/{name.format(key=key)}" for key in lineage["groups"] for name in _OF_TYPE]
+    needed = [SUMMARY_TABLE, *(path for path in of_types if not path.endswith("_measures.parquet"))]
+    if absent := [path for path in needed if path not in there]:
+        raise InputError(f"zenodo: the record of run {lineage['run_id']} lists no {absent[0]}; restore it")
+    return [path for path in (*of_types, *_FILES) if path in there]
+
+
+def _rows(folder: Path) -> list[Row]:
+    """Return the rows of the summary."""
+    try:
+        table = read_json(folder / published_name(SUMMARY_TABLE))
+        return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"zenodo: {SUMMARY_TABLE}: expected a table, got {error}; draw the groups again"
+        ) from error
+
+
+def _local_paths(lineage: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the absolute paths that a record has of the machine that wrote it."""
+    for value in (lineage["data"]["source"]["uri"], *flatten(lineage["settings"]).values()):
+        if isinstance(value, str) and re.match(r"(file:)?/|[A-Za-z]:\\|~", value):
+            yield value
+
+
+def describe_publication(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """Return the README of a published folder, the same for the same arguments.
+
+    Parameters
+    ----------
+    record : mapping
+        The lineage record, with every setting.
+    rows : sequence of mapping
+        Its summary, one row a type.
+    """
+    sections = (
+        _say_what_it_is(record),
+        _table(record, rows),
+        _say_how_to_read(next(iter(record["groups"]))),
+        _say_files(record),
+        _say_ids(record),
+        _say_licence(record),
+        _say_citation(),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _say_what_it_is(record: Mapping[str, Any]) -> str:
+    groups, users, dataset = record["groups"], record["users"], in_markdown(record["data"]["dataset"])
+    n_groups = sum(group["shape"][0] for group in groups.values())
+    limits = record["thresholds"]
+    return (
+        f"# Groups of users of {dataset}\n\n"
+        f"{n_groups:,} groups of {len(groups)} types, to compare group recommenders on. They are synthetic: a"
+        f" program chose their members among {users['n_users']:,} users of {dataset} by how similar their"
+        " tastes are. Nobody knows whether any of them ever met.\n\n"
+        f"Two users are called similar if their similarity is at least {limits['similar']:.4f}, and divergent"
+        f" if it is at most {limits['divergent']:.4f}. `methods.md` has the whole method, `{LINEAGE}` the"
+        " record: data, model, settings and code, with digests."
+    )
+
+
+def _table(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    names = {key: in_markdown(name) for key, name in type_names(record["settings"]["families"]).items()}
+    lines = [f"| {' | '.join(_COLUMNS)} |", f"|{'---|' * len(_COLUMNS)}"]
+    for row in rows:
+        key = row["key"]
+        rule = record["settings"]["families"][record["groups"][key]["family"]]
+        broken = (
+            "no rule" if {rule["within"], rule["across"]} == {"any"} else f"{row['wrong_pair_share']:.1%}"
+        )
+        size = record["groups"][key]["shape"][1]
+        mean, random = f"{row['similarity_mean']:.3f}", f"{row['similarity_random']:.3f}"
+        lines.append(f"| {names[key]} | {row['groups']:,} | {size} | {mean} | {random} | {broken} |")
+    return "\n".join(lines)
+
+
+def _say_how_to_read(key: str) -> str:
+    return (
+        "## Reading them\n\n"
+        "```python\n"
+        "import pandas as pd\n\n"
+        f'members = pd.read_parquet("{key}.parquet")  # one row a member\n'
+        'print(members.groupby("group")["user_id"].agg(list))\n'
+        "```\n\n"
+        "With the program that drew them, which also checks every file:\n\n"
+        "```python\n"
+        "from elsa_groups import load_groups\n\n"
+        'groups = load_groups(".")  # this folder\n'
+        f'print(groups["{key}"].user_ids, groups["{key}"].measures["similarity"])\n'
+        "```\n\n"
+        f"`sha256sum -c {SUMS}` says whether every file is as it was written."
+    )
+
+
+def _say_files(record: Mapping[str, Any]) -> str:
+    there = record["artifacts"]
+    told = {name.format(key="TYPE"): text for name, text in _OF_TYPE.items()}
+    told |= {published_name(path): text for path, text in _FILES.items() if path in there}
+    told |= {
+        LINEAGE: "the record",
+        REFERENCES: "BibTeX of the data and of all that was used",
+        SUMS: "checksums",
+    }
+    rows = [f"| `{name}` | {text} |" for name, text in told.items()]
+    return "\n".join(["## Files", "", "| file | content |", "|---|---|", *rows])
+
+
+def _say_ids(record: Mapping[str, Any]) -> str:
+    data, asked = record["data"], record["data"]["filter"]
+    users, items = asked["min_user_interactions"], asked["min_item_interactions"]
+    who = f"{data['n_users']:,} users"
+    if users or items:
+        who += (
+            f" who remain if users with fewer than {users} items are left out, and then items of fewer than"
+            f" {items} of these users"
+        )
+    return (
+        "## Users\n\n"
+        "`user_id` is the user's id in the data set itself. `user_index` is its place, from 0, among the"
+        f" sorted ids of the {who}.\n\n"
+        "Histories of users are not in this folder. They are in the data set, which its makers give out."
+    )
+
+
+def _say_licence(record: Mapping[str, Any]) -> str:
+    known = _LICENCES.get(record["data"]["dataset"])
+    hint = (
+        "Whether ids of these users may be published is for the licence of the data to say."
+        if known is None
+        else f"{known} If the file held other data in the same form, what their makers say counts instead."
+    )
+    return (
+        f"## Licence\n\n{hint}\n\nThe groups have the licence that their archive, or a file LICENSE beside"
+        " this one, names. Who publishes them chooses it: CC BY 4.0, for example, if nothing is against it."
+    )
+
+
+def _say_citation() -> str:
+    return (
+        "## Citing\n\n"
+        f"`{REFERENCES}` has the data set and then all that was used. Cite the data set and these groups."
+    )
