@@ -12,7 +12,7 @@ from elsa_groups.commands.generate.vectors import check_parent_of, find_vectors_
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.commands.train import train_parent
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.groups.users import rows_of_ids
+from elsa_groups.groups.chosen_users import rows_of_ids
 from elsa_groups.settings.commands import GenerateSettings, MainSettings, TrainSettings, part_of
 from elsa_groups.settings.conf import OF_TRAINING, usual_training
 from elsa_groups.settings.plain import plain

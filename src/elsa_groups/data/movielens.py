@@ -10,10 +10,10 @@ import polars as pl
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.data.archive import find_given, find_raw
+from elsa_groups.data.movielens_variants import MEMBERS, TITLES, find_variant, published
 from elsa_groups.data.pairs import Pairs, Reading, source_of
 from elsa_groups.data.text import Text, collect_rows, find_named, look_at, scan_rows, shown
 from elsa_groups.data.titles import read_titles
-from elsa_groups.data.variants import MEMBERS, TITLES, find_variant, published
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ one in float32, decides only where its error bound leaves no doubt.
 import numpy as np
 
 from elsa_groups.base.compiled import compiled
+from elsa_groups.base.cpu_prefetch import prefetch_row
 from elsa_groups.base.philox import ZERO, almost_uniform_below, block, uniform_below
-from elsa_groups.base.prefetch import prefetch_row
 from elsa_groups.groups.family import Linkage
 from elsa_groups.similarity.scores import coarse_dot, fast_dot, reference_similarity
 

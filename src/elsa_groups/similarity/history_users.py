@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from elsa_groups.base.runtime import Runtime
-from elsa_groups.similarity.counting import cost_of_counting, count_sides, order_statistics
 from elsa_groups.similarity.histories import BinaryHistories, binary_histories, similarities_of_counts
+from elsa_groups.similarity.history_pairs import cost_of_counting, count_sides, order_statistics
 from elsa_groups.similarity.quantiles import around, interpolate
 from elsa_groups.similarity.scores import Coarse, Fast, reference_similarities
 from elsa_groups.similarity.tiles import n_pairs

@@ -62,7 +62,7 @@ def find_thresholds(
     ``vectors @ vectors.T`` of the upper triangle alone; memory: 12 bytes for each pair inside, 1 in 1,000 at
     20,000 users and 1 in 3,000 at 500,000, never N x N. Ranks keep the pairs of their own tiles and exchange
     counts and the few values that are evaluated again. Of histories all pairs are counted, in three sweeps
-    (:func:`~elsa_groups.similarity.counting.order_statistics`). Sampled: 8 bytes a pair.
+    (:func:`~elsa_groups.similarity.history_pairs.order_statistics`). Sampled: 8 bytes a pair.
     """
     check_targets(asked, needs_band)
     _check_users(users)

@@ -149,7 +149,7 @@ class RunHandle:
         import mlflow.pytorch
         import torch
 
-        from elsa_groups.model.scorer import ELSA
+        from elsa_groups.model.logged_model import ELSA
 
         model = ELSA(torch.from_numpy(encoder))
         example = np.zeros((2, len(encoder)), np.float32)

@@ -8,7 +8,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.compare import compare
 from elsa_groups.commands.compare.comparison import compare_groups_runs
-from elsa_groups.commands.compare.variation import find_variation
+from elsa_groups.commands.compare.differing_settings import find_variation
 from elsa_groups.settings.commands import CompareSettings
 from elsa_groups.settings.plain import plain
 from elsa_groups.tracking import compared

@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from elsa_groups.commands.compare.comparison import compare_groups_runs
+from elsa_groups.commands.compare.differing_settings import Varying
 from elsa_groups.commands.compare.orders import (
     conclusions_text,
     find_taus,
@@ -19,7 +20,6 @@ from elsa_groups.commands.compare.orders import (
     say_conclusions,
 )
 from elsa_groups.commands.compare.ranks import describe_ranks, rank_figures
-from elsa_groups.commands.compare.variation import Varying
 from elsa_groups.commands.evaluate.leaders import Order, PairedDifference
 from elsa_groups.commands.evaluate.measures import HEADLINES
 from elsa_groups.commands.evaluate.reading import read_headlines

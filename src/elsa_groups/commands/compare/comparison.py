@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.base.words import as_cell, say_numbers
-from elsa_groups.commands.compare.orders import RankedRuns, rank_runs
-from elsa_groups.commands.compare.strictest import breaking_share, limits_of, strictest_limits
-from elsa_groups.commands.compare.variation import (
+from elsa_groups.commands.compare.differing_settings import (
     Variation,
     Varying,
     find_variation,
     order_of_runs,
     say_value,
 )
+from elsa_groups.commands.compare.orders import RankedRuns, rank_runs
+from elsa_groups.commands.compare.strictest import breaking_share, limits_of, strictest_limits
 from elsa_groups.commands.evaluate.leaders import Order
 from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.cautions import Caution

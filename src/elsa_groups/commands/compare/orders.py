@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
 from elsa_groups.base.words import say_numbers
-from elsa_groups.commands.compare.variation import Varying, say_value
+from elsa_groups.commands.compare.differing_settings import Varying, say_value
 from elsa_groups.commands.evaluate.leaders import Order
 from elsa_groups.report.tables import Row
 

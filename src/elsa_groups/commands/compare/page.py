@@ -12,9 +12,9 @@ from elsa_groups.commands.compare.comparison import (
     comparison_cautions,
     explain_counts,
 )
+from elsa_groups.commands.compare.differing_settings import say_value
 from elsa_groups.commands.compare.orders import find_taus, say_conclusions
 from elsa_groups.commands.compare.ranks import RANKS_FIGURE
-from elsa_groups.commands.compare.variation import say_value
 from elsa_groups.measures.statistics import STATISTIC, columns_of
 from elsa_groups.report.page import open_template
 from elsa_groups.report.pictures import Picture, fitting

@@ -14,9 +14,9 @@ from elsa_groups.commands.compare.comparison import (
     RunsComparison,
     explain_counts,
 )
+from elsa_groups.commands.compare.differing_settings import Varying, say_value
 from elsa_groups.commands.compare.lines import Line, Point, draw_line, name_ends, names_width, tick_values
 from elsa_groups.commands.compare.looks import dot_legend, looks_of, marker_legend, markers_of
-from elsa_groups.commands.compare.variation import Varying, say_value
 from elsa_groups.measures.statistics import STATISTIC
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (

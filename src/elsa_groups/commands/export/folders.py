@@ -21,7 +21,7 @@ from elsa_groups.commands.export.group_histories import (
     split_export_users,
     split_groups,
 )
-from elsa_groups.commands.export.items import draw_negatives
+from elsa_groups.commands.export.negatives import draw_negatives
 from elsa_groups.commands.export.plain import Counts, Exported, write_members
 
 log = logging.getLogger("elsa_groups.cli")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from elsa_groups.base.philox import stream_key
-from elsa_groups.commands.export.items import split_by_draws
+from elsa_groups.commands.export.negatives import split_by_draws
 from elsa_groups.commands.export.plain import Exported
 from elsa_groups.data.split import Split
 from elsa_groups.groups.common_items import items_in_common

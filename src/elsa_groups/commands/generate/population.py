@@ -15,7 +15,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import Split, hold_out
 from elsa_groups.groups.candidates import Lookup
-from elsa_groups.groups.users import rows_of_ids, rows_of_set, sample_rows
+from elsa_groups.groups.chosen_users import rows_of_ids, rows_of_set, sample_rows
 from elsa_groups.model.embeddings import Embeddings, centre_users, embed_users
 from elsa_groups.model.recommendations import top_items
 from elsa_groups.settings.commands import Center, GenerateSettings, History, SimilaritySettings

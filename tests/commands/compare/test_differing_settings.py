@@ -2,7 +2,7 @@
 
 import pytest
 
-from elsa_groups.commands.compare.variation import ABSENT, Varying, find_variation, order_of_runs
+from elsa_groups.commands.compare.differing_settings import ABSENT, Varying, find_variation, order_of_runs
 
 
 def varying(entries) -> dict:

@@ -9,7 +9,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.base.philox import block, stream_key
 from elsa_groups.data.split import Split
 from elsa_groups.data.user_sets import UserSet
-from elsa_groups.groups.users import rows_of_ids, rows_of_set, sample_rows
+from elsa_groups.groups.chosen_users import rows_of_ids, rows_of_set, sample_rows
 
 SPLIT = Split(train=np.array([0, 2, 3, 6]), val=np.array([5]), test=np.array([1, 4]))
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from elsa_groups.base.compiled import compiled
 from elsa_groups.base.philox import ZERO, block, stream_key, uniform_below
 from elsa_groups.data.split import Split
-from elsa_groups.groups.users import order_by_draws
+from elsa_groups.groups.chosen_users import order_by_draws
 
 
 def split_by_draws(n: int, *, key: np.uint64, val_ratio: float = 0.1, test_ratio: float = 0.2) -> Split:

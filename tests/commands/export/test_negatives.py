@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from elsa_groups.base.philox import stream_key
-from elsa_groups.commands.export.items import draw_negatives, split_by_draws
+from elsa_groups.commands.export.negatives import draw_negatives, split_by_draws
 from elsa_groups.groups import common_items as module
 from elsa_groups.groups.common_items import items_in_common
 
