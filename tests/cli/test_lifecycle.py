@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from sqlalchemy.exc import SQLAlchemyError
 
 from elsa_groups.base.distributed import ONE
@@ -52,8 +53,15 @@ def test_an_error_of_the_store_is_one_line_whenever_it_comes(capsys, monkeypatch
     assert "secret" not in line
 
 
-def test_any_other_error_is_left_to_be_raised(capsys):
-    refuse_if_meant_to_be_read(ZeroDivisionError("a fault of the program"))
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("a fault of the program"),
+        MlflowException("Invalid metric name", error_code=INVALID_PARAMETER_VALUE),
+    ],
+)
+def test_any_other_error_is_left_to_be_raised(capsys, error):
+    refuse_if_meant_to_be_read(error)
     assert capsys.readouterr().err == ""
 
 

@@ -1,6 +1,10 @@
 """Errors of libraries as what their user is meant to read."""
 
+import logging
+
 from elsa_groups.base.errors import InputError
+
+log = logging.getLogger("elsa_groups.cli")
 
 
 def readable(error: BaseException) -> BaseException:
@@ -23,10 +27,13 @@ def readable(error: BaseException) -> BaseException:
             f"not enough memory ({reason}); ask for fewer groups or users, or use a larger machine"
         )
     # Seconds of imports, which an error of our own does not wait for; one of the store has had them already.
-    if type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy"):
+    # What MLflow calls a wrong value, it was given by the program.
+    ours = type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy")
+    if ours or getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE":
         return error
     from elsa_groups.tracking.store import first_line, store_uri
 
+    log.debug("the tracking store failed", exc_info=error)
     return InputError(
         f"tracking store {store_uri()}: {first_line(error)}; try again, or set MLFLOW_TRACKING_URI to another"
         " store"

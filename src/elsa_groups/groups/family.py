@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 from elsa_groups.similarity.limits import Band, Limits
 
@@ -99,6 +100,11 @@ class Family:
     def types(self) -> "tuple[GroupType, ...]":
         """The types of group that the family has, one for each composition."""
         return tuple(GroupType(self, sizes) for sizes in self.compositions)
+
+
+def has_rule(family: Mapping[str, Any]) -> bool:
+    """Whether a family asks anything of pairs, by the rules that settings and records name."""
+    return {family.get("within"), family.get("across")} != {Rule.any.name}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from elsa_groups import __version__
+from elsa_groups.groups.family import has_rule
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.registry import MEASURES
 from elsa_groups.report.cautions import Caution, signed
@@ -221,7 +222,7 @@ def _rules(families: Mapping[str, Any]) -> dict[str, tuple[str, bool, bool]]:
     return {
         "_".join([name, *map(str, sizes)]): (
             _rule(sizes, **{part: family[part] for part in _RULE}),
-            {family["within"], family["across"]} != {"any"},
+            has_rule(family),
             len(sizes) == 1,
         )
         for name, family in families.items()

@@ -350,7 +350,7 @@ class EvaluateSettings:
     groups_of_half : int
         So many groups of each type from each half.
     intervals : IntervalsOf
-        Whether all recommenders have intervals or the first alone, which takes a fifth of the time with five.
+        Whether all recommenders have intervals or the first alone, which takes less time.
     """
 
     groups_run_id: str

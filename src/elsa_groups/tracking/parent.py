@@ -36,6 +36,8 @@ NEWEST = "newest"
 ELSA, VECTORS = "elsa", "vectors"
 CHECKPOINT = "checkpoint.ckpt"
 _FILTER = ("min_user_interactions", "min_item_interactions")
+# Settings of training that runs may be older than, and what was done then.
+_BEFORE = {"conf.split": "random"}
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,10 @@ def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> s
     wanted = {f"conf.dataset.{name}": getattr(interactions, name) for name in _FILTER} | {
         f"conf.{name}": value for name, value in settings.items()
     }
+    logged = _BEFORE | run.data.params
     for name, value in wanted.items():
-        if run.data.params.get(name) != param_text(value):
-            return f"{name} is {run.data.params.get(name)}, wanted {value}"
+        if logged.get(name) != param_text(value):
+            return f"{name} is {logged.get(name)}, wanted {value}"
     return None
 
 

@@ -21,6 +21,7 @@ from elsa_groups.commands.compare.differing_settings import (
 from elsa_groups.commands.compare.orders import RankedRuns, rank_runs
 from elsa_groups.commands.compare.strictest import breaking_share, limits_of, strictest_limits
 from elsa_groups.commands.evaluate.leaders import Order
+from elsa_groups.groups.family import has_rule
 from elsa_groups.measures.statistics import METRICS, STATISTIC
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.tables import Row, mlflow_table
@@ -84,8 +85,7 @@ class ComparedRun:
 
     def value(self, key: str, metric: str) -> float | None:
         """Return a metric of a type, the summary's where it has one; None where it is undefined."""
-        rules = self.rules(key)
-        if metric in _OF_RULES and rules and rules["within"] == rules["across"] == "any":
+        if metric in _OF_RULES and not has_rule(self.rules(key)):
             return None
         found = self.rows.get(key, {}).get(metric, self.metrics.get(f"{key}/{metric}"))
         return None if found is None else float(found)
@@ -284,11 +284,10 @@ def _runs_table(comparison: RunsComparison) -> str:
     columns = [["run", *(str(n + 1) for n in range(len(comparison.runs)))], ids]
     for setting in comparison.told_settings:
         told = [setting.short, *(shorten(say_value(value), _KEY_LENGTH) for value in setting.values)]
-        if sum(max(map(len, column)) + 2 for column in (*columns, told)) > _TERMINAL_WIDTH + 2:
-            break
-        columns.insert(-1, told)
+        if sum(max(map(len, column)) + 2 for column in (*columns, told)) <= _TERMINAL_WIDTH + 2:
+            columns.insert(-1, told)
+    left = len(comparison.told_settings) - (len(columns) - 2)
     if len(columns) == 2:
         columns.insert(-1, ["name", *(shorten(run.name, 2 * _KEY_LENGTH) for run in comparison.runs)])
     lines = "\n".join(aligned([list(row) for row in zip(*columns, strict=True)], left=(0, len(columns) - 1)))
-    left = len(comparison.told_settings) - (len(columns) - 2)
-    return lines if left <= 0 else f"{lines}\nsettings that differ too, in the report: {left}"
+    return lines if not left else f"{lines}\nsettings that differ too, in the report: {left}"

@@ -7,6 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 
 from elsa_groups.commands.compare.comparison import RunsComparison
+from elsa_groups.groups.family import has_rule
 from elsa_groups.report.figures.style import BLUE, DASHED, DOTTED, GREEN, GREY, INK, ORANGE
 from elsa_groups.report.text_tables import shorten
 
@@ -42,7 +43,7 @@ def looks_of(comparison: RunsComparison) -> dict[str, Look]:
 
 def _asks_nothing(comparison: RunsComparison, family: str) -> bool:
     rules = [run.lineage["settings"].get("families", {}).get(family) for run in comparison.runs]
-    return all(rule is None or rule.get("within") == rule.get("across") == "any" for rule in rules)
+    return all(rule is None or not has_rule(rule) for rule in rules)
 
 
 def markers_of(others: dict[str, list[int]]) -> dict[str, str]:

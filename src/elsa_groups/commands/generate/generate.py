@@ -180,9 +180,10 @@ def _evaluate(groups_run: str) -> None:
     try:
         evaluate_groups(EvaluateSettings(groups_run_id=groups_run), adopt=False)
     except InputError as error:
-        raise InputError(
-            f"evaluation: {error}; groups run {groups_run} is complete, `evaluate groups_run_id={groups_run}`"
-            " evaluates it again"
+        # Of the same class, which has the exit code.
+        raise type(error)(
+            f"evaluation: {error}; groups run {groups_run} is complete, and `mlflow run . -e evaluate -P"
+            f" groups_run_id={groups_run}` evaluates it"
         ) from error
 
 

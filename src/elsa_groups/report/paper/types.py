@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from elsa_groups.groups.family import has_rule
+
 
 def type_names(families: Mapping[str, Any]) -> dict[str, str]:
     """Return what each type is called in a text: its family with the sizes of its subgroups.
@@ -19,9 +21,7 @@ def type_names(families: Mapping[str, Any]) -> dict[str, str]:
 
 def ruled_families(families: Mapping[str, Any]) -> dict[str, Any]:
     """Return the families that ask for anything of a pair of members: those that are not random groups."""
-    return {
-        name: family for name, family in families.items() if {family["within"], family["across"]} != {"any"}
-    }
+    return {name: family for name, family in families.items() if has_rule(family)}
 
 
 def say_sizes(sizes: Sequence[int]) -> str:
