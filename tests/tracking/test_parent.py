@@ -64,7 +64,7 @@ def test_newest_skips_runs_trained_with_other_settings_than_asked_for(log_parent
     log_parent({"conf.model.learning_rate": 0.5})
     assert find_newest(interactions, {"model.learning_rate": 0.02}).info.run_id == wide
     # No run says by which split it was trained: all were older than the setting.
-    assert find_newest(interactions, {"split": "random"}).info.run_id == wide
+    assert find_newest(interactions, {"model.learning_rate": 0.02, "split": "random"}).info.run_id == wide
     assert find_newest(interactions, {"split": "sagea"}) is None
 
 
