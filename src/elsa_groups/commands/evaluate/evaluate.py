@@ -10,7 +10,7 @@ import numpy as np
 
 from elsa_groups.base.progress import progress
 from elsa_groups.base.stages import stage
-from elsa_groups.commands.evaluate.files import Evaluation, write_files
+from elsa_groups.commands.evaluate.files import PAGE, Evaluation, write_files
 from elsa_groups.commands.evaluate.inputs import EvaluationInputs, draw_halves, gather_inputs
 from elsa_groups.commands.evaluate.leaders import Order, Values, find_orders, pool_families
 from elsa_groups.commands.evaluate.measuring import Material, Members, measure_groups
@@ -72,8 +72,10 @@ def evaluate_groups(settings: EvaluateSettings, *, adopt: bool) -> str:
         )
         _log(run, evaluation)
         run.log_metrics({"seconds/total": time.perf_counter() - started, "memory/peak_mib": _peak_memory()})
+        page = run.place_of(PAGE)
     print(closing_text(evaluation.orders))
     print(f"to see it: {run.how_to_see()}")
+    print(f"report: {page}")
     print(f"evaluation run: {run.run_id}", flush=True)
     return run.run_id
 
