@@ -25,7 +25,8 @@ def readable(error: BaseException) -> BaseException:
     # Seconds of imports, which an error of our own does not wait for; one of the store has had them already.
     if type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy"):
         return error
-    from elsa_groups.tracking.store import first_line, store_uri
+    from elsa_groups.base.words import first_line
+    from elsa_groups.tracking.store import store_uri
 
     return InputError(
         f"tracking store {store_uri()}: {first_line(error)}; try again, or set MLFLOW_TRACKING_URI to another"
