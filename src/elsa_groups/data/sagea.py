@@ -1,4 +1,4 @@
-"""Whom SAGEA's code trains on, and the half of the catalogue that its filter takes (kostejnv/GRS-fairness)."""
+"""Whom SAGEA's code trains on, and in which items its filter counts (kostejnv/GRS-fairness)."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -112,7 +112,7 @@ class _Candidacy:
 
     def find_room(self, filters: Filters, own: "OwnFilters") -> float:
         """Count how many groups there can be, whatever the seed; infinite where that is not known."""
-        # Halves of the users are drawn from to see how numbers vary: listing takes longer than it saves there.
+        # Of halves of the users, which are many, listing would take longer than it saves.
         if not filters.on or self.given is not None or self.law.stream != WANTED:
             return math.inf
         possible = list_possible(self.users, self.kind, self.law.limits)
