@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SUMMARY, EVIDENCE = "groups/summary.json", "evidence.parquet"
 _INTERVAL = ("low", "high", "standard_error", "effective_groups")
 _COMPARED = ("mean", "random_mean", "percentile", "cliffs_delta", "ratio")
+_EXPECTED = "groups: expected a folder or the id of a groups run"
 _RUN_ID = re.compile("[0-9a-f]{32}")
 # Every measure beside two kinds of random groups, and measures of later versions.
 _MOST_EVIDENCE = 1_000
@@ -142,9 +143,7 @@ def load_groups(
     except Absent as error:
         if _RUN_ID.fullmatch(where):
             raise
-        raise Absent(
-            f"groups: expected a folder or the id of a groups run, got {where!r} ({error})"
-        ) from error
+        raise Absent(f"{_EXPECTED}, got {where!r} ({error})") from error
 
 
 def _is_folder(where: str) -> bool:
@@ -187,6 +186,8 @@ def read_published(folder: Path, keys: Iterable[str] | None = None) -> Published
     InputError
         If it is none, a file of it is missing or was changed, or it has no such types.
     """
+    if not folder.is_dir():
+        raise InputError(f"{_EXPECTED}, got {str(folder)!r}, which is no folder")
     if LINEAGE not in check_sums(folder):
         raise InputError(f"groups: {folder} has no {LINEAGE} among its checksums; expected a zenodo export")
     files = PublishedFiles(folder, _read_record(folder / LINEAGE))
