@@ -371,13 +371,20 @@ def test_a_record_without_users_is_refused_and_one_without_a_band_is_read(forged
 
 
 @pytest.mark.parametrize(
-    "path", ["groups/similar_2.parquet", "groups/similar_2_measures.parquet", "evidence.parquet"]
+    ("path", "column"),
+    [
+        ("groups/similar_2.parquet", "user_id"),
+        ("groups/similar_2_measures.parquet", "similarity"),
+        ("evidence.parquet", "mean"),
+    ],
 )
-def test_a_damaged_page_of_a_table_is_an_error_of_one_line(forged, path):
+def test_a_damaged_page_of_a_table_is_an_error_of_one_line(forged, path, column):
     file = forged / Path(path).name
-    content = bytearray(file.read_bytes())
-    # Where the first page says what it is, after four bytes that say what the file is.
-    content[4:24] = b"\xff" * 20
+    content, pieces = bytearray(file.read_bytes()), pq.read_metadata(file).row_group(0)
+    (piece,) = [p for p in map(pieces.column, range(pieces.num_columns)) if p.path_in_schema == column]
+    # A page says there what it is.
+    start = piece.dictionary_page_offset or piece.data_page_offset
+    content[start : start + 20] = b"\xff" * 20
     file.write_bytes(content)
     forge(forged, lambda lineage: lineage["artifacts"].update({path: file_digest(file)}))
     with pytest.raises(OSError, match="thrift"):
@@ -399,8 +406,8 @@ def test_no_array_is_made_of_sizes_that_are_not_those_of_the_groups(forged, size
             np.lib.format.write_array_header_1_0(
                 file, {"descr": "<i8", "fortran_order": False, "shape": header}
             )
-    shutil.copy(array, forged / f"{key}.npy")
-    shutil.copy(forged / "similar_2.parquet", forged / f"{key}.parquet")
+    for end in ("npy", "parquet"):
+        (forged / f"{key}.{end}").write_bytes((forged / f"similar_2.{end}").read_bytes())
     members = np.load(array)
 
     def change(lineage: dict[str, Any]) -> None:
