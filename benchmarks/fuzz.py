@@ -5,8 +5,8 @@ damages up to four files of the groups run and of its parent at once, again and 
 :mod:`benchmarks.damage` has it, and loads and reproduces the groups. What it looks for: a traceback, a call
 that does not end in two minutes or takes more than some gigabytes, groups that load although their files are
 other ones, the verdict *identical* although they are, and ``strict=true`` that passes anything of the run.
-The same groups as a published folder are damaged too, with every checksum renewed, as a forger would; of these
-only a traceback, a hang and memory count.
+The same groups as a published folder are damaged too, with every checksum renewed, as a forger would; of
+these only a traceback, a hang and memory count.
 """
 
 import argparse
