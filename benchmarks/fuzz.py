@@ -5,6 +5,8 @@ damages up to four files of the groups run and of its parent at once, again and 
 :mod:`benchmarks.damage` has it, and loads and reproduces the groups. What it looks for: a traceback, a call
 that does not end in two minutes or takes more than some gigabytes, groups that load although their files are
 other ones, the verdict *identical* although they are, and ``strict=true`` that passes anything of the run.
+The same groups as a published folder are damaged too, with every checksum renewed, as a forger would; of
+these only a traceback, a hang and memory count.
 """
 
 import argparse
@@ -34,12 +36,17 @@ from mlflow import MlflowClient
 
 from benchmarks.damage import changes_of
 from elsa_groups import load_groups
+from elsa_groups.base.checksums import write_sums
+from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.cli.composing import compose_settings
+from elsa_groups.commands.export.publication import write_publication
 from elsa_groups.commands.generate import files
 from elsa_groups.commands.main import run as run_main
 from elsa_groups.commands.reproduce import run as run_reproduce
+from elsa_groups.record.group_files import published_name
 from elsa_groups.report.figures import run as figures
+from elsa_groups.tracking.load import open_record
 
 _FEW = (
     *("dataset=Demo", "n_groups=5", "evidence.halves=2", "baseline.n_groups=5", "model.epochs=1"),
@@ -103,6 +110,40 @@ def make_target() -> Target:
     folders = tuple(Path(client.get_run(run_id).info.artifact_uri) for run_id in ids)
     whole = _files_in(folders[0])
     return Target(run.info.run_id, folders, whole, json.loads(whole["lineage.json"]))
+
+
+def publish(run_id: str, folder: Path) -> Target:
+    """Write the groups to a folder to be published."""
+    folder.mkdir()
+    write_publication(folder, open_record(run_id))
+    whole = _files_in(folder)
+    return Target(run_id, (folder, folder), whole, json.loads(whole["lineage.json"]))
+
+
+def renew_digests(folder: Path) -> None:
+    """Give the record, if it can still be read, and the list of checksums the digests that files have now."""
+    record = _content((folder / "lineage.json").read_bytes())
+    if isinstance(record, dict) and isinstance(record.get("artifacts"), dict):
+        for path in record["artifacts"]:
+            file = folder / published_name(path)
+            if file.is_file():
+                record["artifacts"][path] = file_digest(file)
+        (folder / "lineage.json").write_text(json.dumps(record))
+    write_sums(folder)
+
+
+@contextlib.contextmanager
+def forged(published: Target, dice: random.Random) -> Iterator[list[str]]:
+    """Damage a published folder and renew its checksums; restore it in the end."""
+    folder = published.folders[0]
+    try:
+        with damaged(published, dice) as done:
+            if (folder / "lineage.json").exists():
+                renew_digests(folder)
+            yield done
+    finally:
+        for name, content in published.whole.items():
+            (folder / name).write_bytes(content)
 
 
 @contextlib.contextmanager
@@ -181,6 +222,7 @@ def fuzz(minutes: float, seed: int) -> int:
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name), undrawn():
         mlflow.set_tracking_uri(f"sqlite:///{name}/mlflow.db")
         target = make_target()
+        published = publish(target.run_id, Path(name) / "published")
         again = [f"groups_run_id={target.run_id}"]
         calls: dict[str, Callable[[], Any]] = {
             "load": lambda: load_groups(target.run_id),
@@ -198,18 +240,25 @@ def fuzz(minutes: float, seed: int) -> int:
                 changed = target.changed()
                 tries.update(done)
                 for what in ("load", dice.choice(("reproduce", "reproduce strict"))):
-                    error, said = quietly(calls[what])
-                    ends[f"{what}: {type(error).__name__ if error else 'no error'}"] += 1
-                    fault = _fault(what, error, changed)
-                    if fault is None and "Traceback" in said:
-                        fault = said
-                    if fault is not None:
-                        faults += 1
-                        print(f"FAULT {what} after {'; '.join(done)}: {fault}", flush=True)
+                    faults += _try(what, calls[what], changed, ends, done)
+            with forged(published, dice) as done:
+                faults += _try("load folder", lambda: load_groups(published.folders[0]), set(), ends, done)
             _forget_verdicts(Path(name), target.run_id)
     _tell(tries, ends)
     print(f"faults: {faults}")
     return faults
+
+
+def _try(what: str, call: Callable[[], Any], changed: set[str], ends: Counter[str], done: list[str]) -> bool:
+    """Call, count how it ended, and print what is wrong with that; return whether anything is."""
+    error, said = quietly(call)
+    ends[f"{what}: {type(error).__name__ if error else 'no error'}"] += 1
+    fault = _fault(what, error, changed)
+    if fault is None and "Traceback" in said:
+        fault = said
+    if fault is not None:
+        print(f"FAULT {what} after {'; '.join(done)}: {fault}", flush=True)
+    return fault is not None
 
 
 def _tell(tries: Counter[str], ends: Counter[str]) -> None:

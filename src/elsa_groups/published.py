@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from elsa_groups.base.checksums import check_sums
+from elsa_groups.base.checksums import check_sums, is_plain_file
 from elsa_groups.base.digests import file_digest
-from elsa_groups.base.errors import InputError
+from elsa_groups.base.errors import Absent, InputError
 from elsa_groups.base.files import read_json
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.jackknife import Interval
 from elsa_groups.measures.registry import MEASURES
-from elsa_groups.record.group_files import UserGroups, published_name, read_columns, read_type
+from elsa_groups.record.group_files import NO_TABLE, UserGroups, published_name, read_columns, read_type
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.similarity.limits import Thresholds
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 SUMMARY, EVIDENCE = "groups/summary.json", "evidence.parquet"
 _INTERVAL = ("low", "high", "standard_error", "effective_groups")
 _COMPARED = ("mean", "random_mean", "percentile", "cliffs_delta", "ratio")
+_EXPECTED = "groups: expected a folder or the id of a groups run"
 _RUN_ID = re.compile("[0-9a-f]{32}")
 # Every measure beside two kinds of random groups, and measures of later versions.
 _MOST_EVIDENCE = 1_000
@@ -98,7 +98,7 @@ def load_groups(
     keys: Iterable[str] | None = None,
     tracking_uri: str | None = None,
     check_store: bool = True,
-) -> "GroupsRun | PublishedGroups": ...
+) -> "GroupsRun | Any": ...
 
 
 def load_groups(
@@ -114,7 +114,7 @@ def load_groups(
     ----------
     where : Path or str
         The folder (``export formats=[zenodo]``), for which neither MLflow nor Hydra is imported; or the id of
-        a groups run. Text is a folder if there is one of that name.
+        a groups run. Text is a folder if it has a ``/``, or if there is a folder of that name.
     keys : iterable of str, optional
         Which types to load; by default all.
     tracking_uri : str, optional
@@ -125,7 +125,8 @@ def load_groups(
     Returns
     -------
     GroupsRun or PublishedGroups
-        Groups by type, in the order they were drawn.
+        Groups by type, in the order they were drawn. A type checker knows what a path is, and takes text for
+        a run; give a folder as a path where it matters.
 
     Raises
     ------
@@ -137,11 +138,18 @@ def load_groups(
     # Takes seconds to import, and needs a store.
     from elsa_groups.tracking.load import load_groups_run
 
-    return load_groups_run(where, keys=keys, tracking_uri=tracking_uri, check_store=check_store)
+    try:
+        return load_groups_run(where, keys=keys, tracking_uri=tracking_uri, check_store=check_store)
+    except Absent as error:
+        if _RUN_ID.fullmatch(where):
+            raise
+        raise Absent(f"{_EXPECTED}, got {where!r} ({error})") from error
 
 
 def _is_folder(where: str) -> bool:
     """Whether text is a folder's; what MLflow calls a run never is, as runs may be kept in such folders."""
+    if {os.sep, os.altsep or os.sep}.intersection(where):
+        return True
     return _RUN_ID.fullmatch(where) is None and os.path.isdir(where)
 
 
@@ -155,7 +163,7 @@ class PublishedFiles:
     def read(self, path: str) -> Path:
         """Return where a file is whose bytes are those of the record, by its path in the run."""
         place = self.folder / published_name(path)
-        if not place.is_file():
+        if not is_plain_file(place):
             raise InputError(f"groups: {place} is missing, which {LINEAGE} lists; get the folder anew")
         self.check(place.name, self.lineage["artifacts"].get(path), file_digest(place))
         return place
@@ -178,6 +186,8 @@ def read_published(folder: Path, keys: Iterable[str] | None = None) -> Published
     InputError
         If it is none, a file of it is missing or was changed, or it has no such types.
     """
+    if not folder.is_dir():
+        raise InputError(f"{_EXPECTED}, got {str(folder)!r}, which is no folder")
     if LINEAGE not in check_sums(folder):
         raise InputError(f"groups: {folder} has no {LINEAGE} among its checksums; expected a zenodo export")
     files = PublishedFiles(folder, _read_record(folder / LINEAGE))
@@ -195,8 +205,8 @@ def read_published(folder: Path, keys: Iterable[str] | None = None) -> Published
         )
         for key in wanted
     }
-    n_users = int(files.lineage["users"]["n_users"])
-    return PublishedGroups(_thresholds(files.lineage["thresholds"]), n_users, files.lineage, groups)
+    thresholds, n_users = _thresholds(files.lineage["thresholds"]), int(files.lineage["users"]["n_users"])
+    return PublishedGroups(thresholds, n_users, files.lineage, groups)
 
 
 def _read_record(path: Path) -> dict[str, Any]:
@@ -206,11 +216,13 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise InputError(f"groups: {path}: {error}; read it with the elsa-groups that wrote it") from error
     if lineage["kind"] != "groups":
         raise InputError(f"groups: {path}: expected the record of groups, got one of {lineage['kind']}")
+    if "users" not in lineage:
+        raise InputError(f"groups: {path}: expected users, of whom groups were drawn, got none; get it anew")
     return lineage
 
 
 def _thresholds(record: Mapping[str, Any]) -> Thresholds:
-    band = record["band_low"], record["band_high"]
+    band = record.get("band_low"), record.get("band_high")
     return Thresholds(
         similar=record["similar"],
         divergent=record["divergent"],
@@ -246,7 +258,7 @@ def _read_measures(key: str, files: PublishedFiles) -> dict[str, NDArray[np.floa
         names = [each.name for each in asked if each.name in there]
         table = read_columns(path, names, group["shape"][0])
         values = {each: table[each].to_numpy().astype(np.float64) for each in names}
-    except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+    except NO_TABLE as error:
         raise files.refusal(f"{path.name}: expected a table of measures") from error
     return {each: of for each, of in values.items() if not np.isnan(of).all()}
 
@@ -262,7 +274,7 @@ def _read_evidence(files: PublishedFiles) -> list[tuple[str, BaselineComparison]
             raise ValueError(f"{n_rows:,} rows")
         columns = ["key", "measure", "baseline", *_COMPARED, *_INTERVAL]
         return [(row["key"], _comparison(row)) for row in read_columns(path, columns, n_rows).to_pylist()]
-    except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+    except NO_TABLE as error:
         raise files.refusal(f"{path.name}: expected a table of evidence") from error
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.groups import possible, room
+from elsa_groups.groups import possible, rejection, room
 from elsa_groups.groups.candidates import Lookup
 from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
 from elsa_groups.groups.room import Exhaustion, check_room, find_room, find_room_among
@@ -160,7 +160,6 @@ def check_as_many_as_advised(unit_rows, text, **asked):
     [
         ({"no_duplicates": True}, 873, ["no_duplicates"]),
         ({"max_member_overlap": 0.9}, 873, ["max_member_overlap"]),
-        ({"no_duplicates": True, "min_pair_similarity": 0.1}, 665, ["no_duplicates"]),
     ],
 )
 def test_where_few_users_have_fewer_groups_than_wanted_these_are_counted(asked, at_most, without, unit_rows):
@@ -179,6 +178,31 @@ def test_where_few_users_have_fewer_groups_than_wanted_these_are_counted(asked, 
         vectors(unit_rows), OPPOSING, (2, 1), filters=filters_of(**asked), allow_partial=True, **LAW
     )
     assert 0 < len(partial.members) <= at_most
+
+
+def test_filters_that_compare_groups_are_not_blamed_alone_where_others_reject_too(unit_rows):
+    asked = {"no_duplicates": True, "min_pair_similarity": 0.1}
+    text = error_of(unit_rows, **asked)
+    assert "there can be at most 665, counted one by one" in text
+    check_as_many_as_advised(unit_rows, text, **asked)
+    assert text.endswith(" Or set allow_partial=true, which keeps what there is.")
+
+
+def test_of_halves_of_the_users_no_groups_are_listed(unit_rows, monkeypatch):
+    listed = []
+
+    def list_possible(*asked):
+        listed.append(asked)
+        return possible.list_possible(*asked)
+
+    monkeypatch.setattr(rejection, "list_possible", list_possible)
+    options = {"filters": filters_of(no_duplicates=True), "allow_partial": True, **LAW}
+    family = replace(OPPOSING, n_groups=1_500)
+    for stream, times in (("groups", 1), ("half 0", 1)):
+        groups = draw_kept_groups(vectors(unit_rows), family, (2, 1), stream=stream, **options)
+        assert len(listed) == times
+        # All that there are, listed or not.
+        assert len(groups.members) == 873
 
 
 def test_nothing_is_drawn_where_filters_leave_no_group_that_there_can_be(unit_rows):

@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,9 +17,10 @@ import pytest
 
 from elsa_groups import load_groups
 from elsa_groups.base.checksums import write_sums
+from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.commands.export.publication import write_publication
-from elsa_groups.tracking.load import open_record
+from elsa_groups.tracking.load import Record, open_record
 
 from .conftest import ROOT, Launch, Store
 from .test_reproduce import BRIEF, FEW, launch
@@ -248,11 +251,66 @@ def test_a_published_folder_says_what_it_is_and_needs_neither_mlflow_nor_hydra(p
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_places_on_this_machine_are_warned_of(place, tmp_path, monkeypatch, caplog):
+@dataclass(frozen=True)
+class CopiedFiles:
+    """The files of a run in a folder, where they may be changed."""
+
+    folder: Path
+    run_id: str
+
+    def download(self, path: str, to: Path) -> Path:
+        return self.folder / path
+
+
+@pytest.fixture
+def copied(place, tmp_path) -> Record:
+    """The run's record, and its files in a folder of their own."""
     record = open_record(place.run_id, tracking_uri=place.store.uri)
-    record.lineage["data"]["source"]["uri"] = "/home/somebody/listens.tsv"
-    write_publication(tmp_path, record)
-    assert "lineage.json names places on this machine, such as /home/somebody/listens.tsv" in caplog.text
+    record.artifacts.download("", tmp_path / "run")
+    (tmp_path / "out").mkdir()
+    return replace(record, artifacts=CopiedFiles(tmp_path / "run", place.run_id))
+
+
+def put(record: Record, path: str, text: str) -> None:
+    (record.artifacts.folder / path).write_text(text)
+    record.lineage["artifacts"][path] = file_digest(record.artifacts.folder / path)
+
+
+def test_every_file_that_names_places_on_this_machine_is_warned_of(copied, tmp_path, caplog):
+    for name in [name for name in copied.lineage["artifacts"] if name in ("config.yaml", "code.diff")]:
+        del copied.lineage["artifacts"][name]
+    copied.lineage["data"]["source"]["uri"] = "C:/Users/somebody/listens.tsv"
+    write_publication(tmp_path / "out", copied)
+    said = "places on this machine are named in lineage.json (such as C:/Users/somebody/listens.tsv); may"
+    assert said in caplog.text
+
+    copied.lineage["settings"]["data_dir"] = "/srv/data"
+    put(copied, "config.yaml", "data_dir: /srv/data\n")
+    put(copied, "code.diff", "-where = 'src/home/x'\n+where = '/home/somebody/data'\n")
+    write_publication(tmp_path / "out", copied)
+    assert "config.yaml (such as /srv/data), code.diff (such as /home/somebody/data); may" in caplog.text
+
+
+def test_the_text_of_the_run_is_published_as_it_is_and_only_where_it_has_one(copied, tmp_path):
+    put(copied, "paper/references.bib", "@misc{mine}\n")
+    write_publication(tmp_path / "out", copied)
+    assert (tmp_path / "out" / "references.bib").read_text() == "@misc{mine}\n"
+    assert "`methods.md` has the whole method." in (tmp_path / "out" / "README.md").read_text()
+
+    for name in ("paper/references.bib", "paper/methods.md"):
+        del copied.lineage["artifacts"][name]
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    write_publication(tmp_path / "out", copied)
+    assert (tmp_path / "out" / "references.bib").read_text().count("@") > 3
+    assert "methods.md" not in (tmp_path / "out" / "README.md").read_text()
+    assert not (tmp_path / "out" / "methods.md").exists()
+
+
+def test_a_record_that_does_not_say_who_could_be_drawn_is_not_published(copied, tmp_path):
+    del copied.lineage["users"]
+    with pytest.raises(InputError, match=r"zenodo: the record of run \w+ does not say of whom"):
+        write_publication(tmp_path / "out", copied)
 
 
 def change(path: Path) -> None:
@@ -288,11 +346,98 @@ def test_a_changed_file_with_a_new_checksum_is_not_what_the_record_has(published
         load_groups(folder)
 
 
+def forge(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the record of a folder as somebody would who knows of checksums."""
+    lineage = json.loads((folder / "lineage.json").read_text())
+    change(lineage)
+    (folder / "lineage.json").write_text(json.dumps(lineage))
+    write_sums(folder)
+
+
+@pytest.fixture
+def forged(published, tmp_path) -> Path:
+    """A folder to be changed."""
+    return Path(shutil.copytree(published, tmp_path / "copy"))
+
+
+def test_a_record_without_users_is_refused_and_one_without_a_band_is_read(forged):
+    forge(forged, lambda lineage: [lineage["thresholds"].pop(name) for name in ("band_low", "band_high")])
+    assert load_groups(forged).thresholds.band is None
+    forge(forged, lambda lineage: lineage.pop("users"))
+    with pytest.raises(
+        InputError, match=r"lineage\.json: expected users, of whom groups were drawn, got none"
+    ):
+        load_groups(forged)
+
+
+@pytest.mark.parametrize(
+    ("path", "column"),
+    [
+        ("groups/similar_2.parquet", "user_id"),
+        ("groups/similar_2_measures.parquet", "similarity"),
+        ("evidence.parquet", "mean"),
+    ],
+)
+def test_a_damaged_page_of_a_table_is_an_error_of_one_line(forged, path, column):
+    file = forged / Path(path).name
+    content, pieces = bytearray(file.read_bytes()), pq.read_metadata(file).row_group(0)
+    (piece,) = [p for p in map(pieces.column, range(pieces.num_columns)) if p.path_in_schema == column]
+    # A page says there what it is.
+    start = piece.dictionary_page_offset or piece.data_page_offset
+    content[start : start + 20] = b"\xff" * 20
+    file.write_bytes(content)
+    forge(forged, lambda lineage: lineage["artifacts"].update({path: file_digest(file)}))
+    with pytest.raises(OSError, match="thrift"):
+        pq.read_table(file)
+    with pytest.raises(InputError, match=rf"{file.stem}\.parquet: expected a table of") as error:
+        load_groups(forged)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "header"),
+    [([10**12], None), ([], (2**47, 0)), ([2], (2**47, 0)), ([3], None)],
+    ids=["more than memory", "of nobody", "nobody instead of two", "three instead of two"],
+)
+def test_no_array_is_made_of_sizes_that_are_not_those_of_the_groups(forged, sizes, header):
+    array, key = forged / "similar_2.npy", "_".join(["similar", *map(str, sizes)])
+    if header is not None:
+        with array.open("wb") as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "<i8", "fortran_order": False, "shape": header}
+            )
+    for end in ("npy", "parquet"):
+        (forged / f"{key}.{end}").write_bytes((forged / f"similar_2.{end}").read_bytes())
+    members = np.load(array)
+
+    def change(lineage: dict[str, Any]) -> None:
+        shape, digest = list(members.shape), array_digest(members)
+        group = lineage["groups"]["similar_2"] | {"sizes": sizes, "shape": shape, "sha256": digest}
+        lineage["groups"] = {key: group}
+        for end in ("npy", "parquet"):
+            lineage["artifacts"][f"groups/{key}.{end}"] = file_digest(forged / f"{key}.{end}")
+
+    forge(forged, change)
+    with pytest.raises(InputError, match=rf"groups/{key}\.npy: expected groups of {sum(sizes)} and shape"):
+        load_groups(forged)
+
+
 def test_no_such_folder_or_types_are_refused(published, tmp_path):
     with pytest.raises(InputError, match=r"keys: .* has no similar_9; it has similar_2, opposing_2_1"):
         load_groups(published, keys="similar_9")
-    for nothing in (tmp_path, f"{tmp_path}/nowhere"):
-        with pytest.raises(
-            InputError, match=r"SHA256SUMS: expected a list of checksums, got an error \(No such"
-        ):
+    with pytest.raises(InputError, match=r"SHA256SUMS: expected a list of checksums, got an error \(No such"):
+        load_groups(tmp_path)
+
+
+def test_text_with_a_separator_is_a_folder_and_other_text_a_folder_or_a_run(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = "groups: expected a folder or the id of a groups run, got"
+    for nothing in ("groups/zenod", f"{tmp_path}/nowhere", Path("zenod")):
+        with pytest.raises(InputError, match=rf"{expected} '{nothing}', which is no folder"):
             load_groups(nothing)
+    with pytest.raises(InputError, match=rf"{expected} 'zenod' \(groups: no run 'zenod' in "):
+        load_groups("zenod", tracking_uri=place.store.uri)
+    with pytest.raises(InputError, match=r"groups: no run '0{32}' in "):
+        load_groups("0" * 32, tracking_uri=place.store.uri)
+    # No store was made in passing.
+    assert not [*tmp_path.iterdir()]

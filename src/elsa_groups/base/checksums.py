@@ -1,5 +1,6 @@
 """The checksums of a folder's files, as ``sha256sum -c`` reads them."""
 
+import os
 import re
 from pathlib import Path
 
@@ -28,18 +29,23 @@ def check_sums(folder: Path) -> frozenset[str]:
     Raises
     ------
     InputError
-        If a file is missing or has other bytes, which is named, or if the list is none.
+        If a file is missing, is a link or has other bytes, which is named, or if the list is none.
     """
     sums = read_sums(folder / SUMS)
     for name, expected in sums.items():
-        if not (folder / name).is_file():
-            raise InputError(f"{folder}: {name} is missing, which {SUMS} lists; get the folder anew")
+        if not is_plain_file(folder / name):
+            raise InputError(f"{folder}: {name:.80} is missing, which {SUMS} lists; get the folder anew")
         if (found := file_digest(folder / name)) != expected:
             raise InputError(
                 f"{folder / name}: expected SHA-256 {expected}, as {SUMS} lists it, got {found}; the file was"
                 " changed, get it anew"
             )
     return frozenset(sums)
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether a path is a file itself: no link, which may lead out of its folder, and no device or pipe."""
+    return os.path.isfile(path) and not os.path.islink(path)
 
 
 def read_sums(path: Path) -> dict[str, str]:
@@ -51,14 +57,17 @@ def read_sums(path: Path) -> dict[str, str]:
         If it is not there or is no such list.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise InputError(
-                f"{path}: expected a list of checksums, got a file of more than {_LARGEST:,} bytes"
-            )
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # A pipe would be waited for, and a device may never end.
+        if path.exists() and not is_plain_file(path):
+            raise InputError(f"{path}: expected a list of checksums, got a link or no file; get it anew")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        lines = content.decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "no text"
         raise InputError(f"{path}: expected a list of checksums, got an error ({reason})") from error
+    if len(content) > _LARGEST:
+        raise InputError(f"{path}: expected a list of checksums, got a file of more than {_LARGEST:,} bytes")
     found = [_LINE.fullmatch(line) for line in lines]
     for number, (line, match) in enumerate(zip(lines, found, strict=True), start=1):
         if match is None or match[2] in (".", ".."):

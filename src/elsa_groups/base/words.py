@@ -24,6 +24,21 @@ def in_markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|!~()&])", r"\\\1", " ".join(text.split()))
 
 
+def without_password(text: str) -> str:
+    """Hide who logs in, and with what, in the addresses of a text.
+
+    >>> without_password("no answer from http://ann:secret@host:5000/")
+    'no answer from http://***@host:5000/'
+    """
+    # Up to the last one: a password may hold the sign, too.
+    return re.sub(r"//[^\s\"'<>]*@", "//***@", text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, without the passwords of addresses."""
+    return without_password((str(error) or type(error).__name__).splitlines()[0])
+
+
 def as_cell(text: str) -> str:
     """Return a text of anybody's for a cell of CSV: what a spreadsheet takes for a formula is quoted.
 

@@ -31,7 +31,8 @@ def readable(error: BaseException) -> BaseException:
     ours = type(error).__module__.partition(".")[0] not in ("mlflow", "sqlalchemy")
     if ours or getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE":
         return error
-    from elsa_groups.tracking.store import first_line, store_uri
+    from elsa_groups.base.words import first_line
+    from elsa_groups.tracking.store import store_uri
 
     log.debug("the tracking store failed", exc_info=error)
     return InputError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from elsa_groups.base.errors import InputError, Killed
 from elsa_groups.base.keeping import keeping
-from elsa_groups.base.words import say_numbers
+from elsa_groups.base.words import first_line, say_numbers
 from elsa_groups.cli.commands import Command
 from elsa_groups.cli.composing import Job
 from elsa_groups.cli.readable import readable
@@ -32,7 +32,7 @@ from elsa_groups.tracking.run import (
     RunHandle,
     tracked_run,
 )
-from elsa_groups.tracking.store import check_store, first_line
+from elsa_groups.tracking.store import check_store
 from elsa_groups.tracking.sweep import JobEnd, end_jobs, job_runs, report_failure
 
 log = logging.getLogger("elsa_groups.cli")

@@ -1,4 +1,4 @@
-"""Whom SAGEA's code trains on, and the half of the catalogue that it evaluates on (kostejnv/GRS-fairness)."""
+"""Whom SAGEA's code trains on, and in which items its filter counts (kostejnv/GRS-fairness)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ def split_as_sagea(n_users: int, *, val_ratio: float, test_ratio: float, seed: i
     val_ratio, test_ratio : float
         Shares of users in (0, 1), rounded down.
     seed : int
-        As SAGEA's ``--seed``, which is 42 unless it is told another.
+        As SAGEA's ``--seed``: its users are those of 42, unless it is started with another.
 
     Raises
     ------
@@ -60,7 +60,10 @@ def items_by_first_appearance(histories: csr_array) -> NDArray[np.int64]:
 
 
 def sagea_half(histories: csr_array) -> NDArray[np.bool_]:
-    """Mark the half of the catalogue whose items are targets in SAGEA's evaluation: the same in every run.
+    """Mark the half of the catalogue in which SAGEA's filter counts common items: the same in every run.
+
+    Its evaluation takes the half of its own ``--seed`` as targets, which is the same one if that is 42, as it
+    is unless it is told another.
 
     Parameters
     ----------

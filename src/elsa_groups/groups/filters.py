@@ -24,7 +24,7 @@ class CommonItemsScope(StrEnum):
     """Where common items are counted.
 
     In histories, in the interactions held out of them, or in the part of histories that lies within half of
-    the catalogue: a random half, or the one that SAGEA's evaluation takes as targets.
+    the catalogue: a random half, or the one in which SAGEA's filter counts them.
     """
 
     history = "history"

@@ -20,7 +20,7 @@ from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.groups.kept import KEPT, KeptGroups, Members, Verdicts, number_of
 from elsa_groups.groups.possible import list_possible
 from elsa_groups.groups.room import Exhaustion, check_room, find_room_among
-from elsa_groups.groups.sampler import Law, explain_incomplete, sample_groups
+from elsa_groups.groups.sampler import WANTED, Law, explain_incomplete, sample_groups
 from elsa_groups.similarity.users import Users
 
 # Candidates in memory at a time.
@@ -112,7 +112,8 @@ class _Candidacy:
 
     def find_room(self, filters: Filters, own: "OwnFilters") -> float:
         """Count how many groups there can be, whatever the seed; infinite where that is not known."""
-        if not filters.on or self.given is not None:
+        # Of halves of the users, which are many, listing would take longer than it saves.
+        if not filters.on or self.given is not None or self.law.stream != WANTED:
             return math.inf
         possible = list_possible(self.users, self.kind, self.law.limits)
         # Of a type that cannot be completed the sampler says at which step it starves.
@@ -250,11 +251,10 @@ def _ways_out(tally: _Tally) -> str:
     rejected = dict(tally.rejected)
     comparing = [name for name, each in tally.filters.on.items() if not hasattr(each, "passes")]
     alike = sum(rejected[name] for name in comparing)
-    passing = tally.drawn - sum(rejected.values()) + alike
-    # Twice as many as wanted are certain to be enough; all that are drawn are enough if they are as many.
-    expected = tally.budget * passing / max(tally.drawn, 1)
+    # Where others reject candidates too, nobody knows whether enough of those to come would pass.
+    only_alike = 0 < alike == sum(rejected.values())
     ways = ["allow_partial=true, which keeps what there is"]
-    if alike and not tally.starved and expected >= tally.n_groups * (1 if passing == tally.drawn else 2):
+    if only_alike and not tally.starved and tally.budget >= tally.n_groups:
         without = " ".join(f"filters.{name}.value=null" for name in comparing)
         ways.append(f"{without}, without which groups may be alike")
     return f" Or set {'; or '.join(ways)}."

@@ -34,6 +34,9 @@ from elsa_groups.similarity.users import Users
 
 Members = NDArray[np.int64]
 
+# The draws of the groups that were asked for.
+WANTED = "groups"
+
 # Of `next_to_join`: whoever is drawn, not one of those who qualify.
 _ANYBODY = np.int64(-1)
 # So often a stop is noticed.
@@ -62,14 +65,15 @@ class Law:
     max_restarts : int
         Dropped attempts after which the group is given up.
     stream : str
-        Independent streams of draws: ``groups``, ``baseline``.
+        Independent streams of draws: ``groups``, those that were asked for, ``baseline``, and one for each
+        half of the users.
     """
 
     limits: Limits
     seed: int
     max_draws: int | None = 1000
     max_restarts: int = 10_000
-    stream: str = "groups"
+    stream: str = WANTED
 
 
 class _Scores(NamedTuple):

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from elsa_groups.base.digests import array_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_array
+from elsa_groups.base.words import first_line
 
 # A row has five numbers and an id; an array of ids takes four bytes a character for each of them.
 _LONGEST_ID = 1024
 _WIDEST_ROW = 64 + 4 * _LONGEST_ID
 # What a file may say beside its rows.
 _LARGEST_PIECE = 1 << 20
+# What may be raised where a table is read that is none, or damaged: pyarrow has errors of its own, and those
+# of files.
+NO_TABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class CheckedFiles(Protocol):
@@ -97,7 +101,14 @@ def read_type(key: str, files: CheckedFiles) -> UserGroups:
         run_id = files.lineage["run_id"]
         raise InputError(f"groups: the record of run {run_id} has {named} as {key}; restore it")
     members = read_members(f"groups/{key}.npy", group["sha256"], files)
+    # Before anything is made of these numbers, which nobody but the record vouches for.
+    if members.shape != tuple(group["shape"]) or not sum(sizes) == members.shape[1] >= 1:
+        raise files.refusal(
+            f"groups/{key}.npy: expected groups of {sum(sizes)} and shape {tuple(group['shape'])}, as the"
+            f" record has them, got {members.shape}"
+        )
     name = f"groups/{key}.parquet"
+    path = files.read(name)
     n_groups, size = members.shape
     expected = {
         "group": np.repeat(np.arange(n_groups), size),
@@ -106,14 +117,11 @@ def read_type(key: str, files: CheckedFiles) -> UserGroups:
         "user_index": members.ravel(),
     }
     try:
-        path = files.read(name)
         table = read_columns(path, [*expected, "user_id"], members.size)
         different = [column for column in expected if not np.array_equal(table[column], expected[column])]
         user_ids = ids_of(table)
-    except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise files.refusal(f"{name}: expected a table of groups, got {_in_one_line(error)}") from error
+    except NO_TABLE as error:
+        raise files.refusal(f"{name}: expected a table of groups, got {first_line(error)}") from error
     if different:
         raise files.refusal(f"{name}: its column {different[0]} is not that of groups/{key}.npy")
     return UserGroups(key, group["family"], sizes, members, user_ids.reshape(members.shape))
@@ -133,7 +141,7 @@ def read_columns(path: Path, columns: list[str], n_rows: int) -> pa.Table:
 
     Raises
     ------
-    ValueError, pyarrow.ArrowException, KeyError
+    NO_TABLE
         If it has others, or is none.
     """
     metadata = pq.read_metadata(path)
@@ -172,7 +180,3 @@ def read_members(name: str, recorded: str, files: CheckedFiles) -> NDArray[np.in
         raise files.refusal(f"{name}: expected rows of int64, got {members.dtype} {members.shape}")
     files.check(f"members in {name}", recorded, array_digest(members))
     return members
-
-
-def _in_one_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

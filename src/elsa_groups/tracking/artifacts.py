@@ -10,7 +10,8 @@ from mlflow.entities import Run
 from sqlalchemy.engine import make_url
 
 from elsa_groups.base.errors import Absent, InputError
-from elsa_groups.tracking.store import artifact_repository, first_line, local_path, without_password
+from elsa_groups.base.words import first_line, without_password
+from elsa_groups.tracking.store import artifact_repository, local_path
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import Absent, InputError
+from elsa_groups.base.words import first_line, without_password
 from elsa_groups.record.group_files import read_members
 from elsa_groups.tracking.load import Record, RecordedFiles, load_groups_run, open_record
 from elsa_groups.tracking.run import KIND, PARENT
 from elsa_groups.tracking.search import existing_run, runs_newest_first
-from elsa_groups.tracking.store import first_line, without_password
 
 log = logging.getLogger(__name__)
 

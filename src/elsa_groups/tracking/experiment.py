@@ -10,7 +10,8 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from elsa_groups.tracking.store import first_line, store_uri
+from elsa_groups.base.words import first_line
+from elsa_groups.tracking.store import store_uri
 
 log = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json
 from elsa_groups.base.temporary import temporary_folder
+from elsa_groups.base.words import first_line, without_password
 from elsa_groups.record.group_files import UserGroups, read_type
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
@@ -32,7 +33,6 @@ from elsa_groups.tracking.run import (
     WRITTEN,
 )
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
-from elsa_groups.tracking.store import first_line, without_password
 from elsa_groups.tracking.witness import Contradiction, find_contradictions
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from elsa_groups.base.processes import is_gone
-from elsa_groups.tracking.store import first_line
+from elsa_groups.base.words import first_line
 
 log = logging.getLogger(__name__)
 

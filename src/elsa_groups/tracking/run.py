@@ -35,15 +35,10 @@ from numpy.typing import NDArray
 from elsa_groups.base.errors import InputError, Killed, NotLogged
 from elsa_groups.base.processes import this_process
 from elsa_groups.base.temporary import temporary_folder
+from elsa_groups.base.words import first_line
 from elsa_groups.tracking.experiment import introduce, view_address
 from elsa_groups.tracking.orphans import PROCESS, end_orphans
-from elsa_groups.tracking.store import (
-    check_artifact_place,
-    first_line,
-    local_path,
-    named_experiment,
-    store_uri,
-)
+from elsa_groups.tracking.store import check_artifact_place, local_path, named_experiment, store_uri
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.store.entities import PagedList
 
 from elsa_groups.base.errors import Absent, InputError
+from elsa_groups.base.words import first_line, without_password
 from elsa_groups.record.schema import LINEAGE
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.store import first_line, without_password
 
 _NO_SUCH_RUN = {ErrorCode.Name(code) for code in (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST)}
 

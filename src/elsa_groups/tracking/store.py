@@ -27,6 +27,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.stages import said_if_slow
+from elsa_groups.base.words import first_line, without_password
 
 log = logging.getLogger(__name__)
 
@@ -235,18 +236,3 @@ def local_path(uri: str) -> Path | None:
 def store_uri() -> str:
     """Return where MLflow logs to, as it may be shown."""
     return without_password(mlflow.get_tracking_uri())
-
-
-def without_password(text: str) -> str:
-    """Hide who logs in, and with what, in the addresses of a text.
-
-    >>> without_password("no answer from http://ann:secret@host:5000/")
-    'no answer from http://***@host:5000/'
-    """
-    # Up to the last one: a password may hold the sign, too.
-    return re.sub(r"//[^\s\"'<>]*@", "//***@", text)
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says first, without the passwords of addresses."""
-    return without_password((str(error) or type(error).__name__).splitlines()[0])

@@ -13,9 +13,9 @@ from mlflow.environment_variables import MLFLOW_RUN_CONTEXT
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from elsa_groups.base.words import first_line
 from elsa_groups.tracking.run import JOB, SWEEP
 from elsa_groups.tracking.search import runs_newest_first
-from elsa_groups.tracking.store import first_line
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError, InputsMissing
 from elsa_groups.base.files import read_json
 from elsa_groups.base.temporary import temporary_folder
+from elsa_groups.base.words import first_line
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.vector_files import IDS
 from elsa_groups.model.given import FILES, GivenVectors, load_given
@@ -23,7 +24,6 @@ from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import VECTORS, Parent, check_logged, named_run
 from elsa_groups.tracking.run import DATASET, DIGEST_LENGTH, KIND
 from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
-from elsa_groups.tracking.store import first_line
 
 # Tag by which a run is found again: what its files are.
 FILES_DIGEST = "elsa_groups.vectors"

@@ -85,7 +85,7 @@ def ids_of(path: Path) -> list[str]:
 
 
 def test_the_notebooks_arrays_are_read_back(tmp_path):
-    assert write_notebook(tmp_path, SMALL) == {"keys": 2, "groups": 3}
+    assert write_notebook(tmp_path, SMALL) == {"group_types": 2, "groups": 3}
     for key, members in SMALL.groups.items():
         again = np.load(tmp_path / "groups" / f"{key}.npy", allow_pickle=False)
         assert again.dtype == np.int64

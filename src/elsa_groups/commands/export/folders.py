@@ -164,7 +164,7 @@ def write_grouprec(folder: Path, exported: Exported) -> Counts:
     write_members(folder / "groups", exported)
     _write_ids(folder, exported, everyone, histories.items)
     return {
-        "keys": len(exported.groups),
+        "group_types": len(exported.groups),
         "groups": sum(map(len, exported.groups.values())),
         "train": histories.train.nnz,
         "test": histories.test.nnz,

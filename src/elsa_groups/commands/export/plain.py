@@ -24,14 +24,15 @@ items in SAGEA: as they first appear, users and the items of each user sorted. I
 reads the same data with the same filter. Its scripts look for it as an artifact of an MLflow run
 with the params model, dataset, items and factors.
 
-SAGEA splits users by a permutation of its own (numpy, seed 42): most of the test users here are
-training users there, unless the parent was trained with split=sagea. Otherwise compare by models
-trained on the split of these groups.
+SAGEA splits users by a permutation of its own (numpy, its --seed, 42 unless told another). If the
+parent was trained with split=sagea and that seed, on data filtered as SAGEA filters them, the test
+users here are its test users. If not, most of them are training users there: then compare models
+that were trained on the split of these groups.
 
-SAGEA evaluates on half of the catalogue, always the same (a mask of seed 42 over its order of
-items), and its filter counts common items in that half. The filter here
-(filters.min_common_items.scope=half) draws another half by the seed of the run; scope=sagea takes
-SAGEA's own.
+SAGEA's filter counts common items in half of the catalogue, always the same: a mask of seed 42 over
+its order of items. Its evaluation takes as targets the half by the mask of its own --seed, which is
+the same half if that is 42. The filter here (filters.min_common_items.scope=half) draws another half
+by the seed of the run; scope=sagea takes that of SAGEA's filter.
 """
 
 
@@ -149,4 +150,4 @@ def _write_sagea_checkpoint(folder: Path, exported: Exported, encoder: NDArray[n
 
 
 def _counts(exported: Exported) -> Counts:
-    return {"keys": len(exported.groups), "groups": sum(map(len, exported.groups.values()))}
+    return {"group_types": len(exported.groups), "groups": sum(map(len, exported.groups.values()))}

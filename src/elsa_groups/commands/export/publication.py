@@ -3,7 +3,7 @@
 import logging
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from elsa_groups.tracking.load import Record, RecordedFiles
 
 log = logging.getLogger("elsa_groups.cli")
 
-README, REFERENCES = "README.md", "references.bib"
+README, REFERENCES, METHODS = "README.md", "references.bib", "methods.md"
 # Files of a run that are published besides its groups, with what they are; what a run lacks is left out.
 _FILES = {
-    f"{PAPER}/methods.md": "how the groups were drawn: a paragraph for a paper, with pandoc's citations",
+    f"{PAPER}/{METHODS}": "how the groups were drawn: a paragraph for a paper, with pandoc's citations",
     f"{PAPER}/groups.tex": "the table above with confidence intervals, for the LaTeX package booktabs",
     SUMMARY_TABLE: "one row a group type: counts, similarity, what breaks a rule, overlaps, intervals",
+    f"{PAPER}/{REFERENCES}": "BibTeX of the data and of all that was used",
     "evidence.parquet": "every measure of every type beside random groups, with 95% confidence intervals",
     THRESHOLDS: "the similarity from which users are similar, that up to which they are divergent, and how"
     " both were found",
@@ -39,6 +40,9 @@ _FILES = {
     USER_FILE: "the list of users that was given, whom groups were drawn from",
     CODE_DIFF: "how the program differed from the commit that the record names",
 }
+# An absolute path, or an address of one; and within text, a place in somebody's home.
+_ABSOLUTE = re.compile(r"(file:)?/|[A-Za-z]:[\\/]|~")
+_HOME = re.compile(r"(?:(?<![\w.])/(?:home|root|Users)/|\b[A-Za-z]:[\\/]Users[\\/])[^\s\"'<>]*")
 _OF_TYPE = {
     "{key}.parquet": "one row a member: group, position, subgroup, user_index, user_id",
     "{key}.npy": "the same groups, one row a group: `user_index` of its members, int64, for NumPy",
@@ -88,20 +92,18 @@ def write_publication(folder: Path, record: Record) -> Counts:
         for path in _paths(lineage):
             shutil.copyfile(files.read(path), folder / published_name(path))
         shutil.copyfile(record.artifacts.download(LINEAGE, place), folder / LINEAGE)
-    settings = plain(recorded_settings(lineage["settings"]))
-    said = {
-        README: describe_publication(lineage | {"settings": settings}, _rows(folder)),
-        REFERENCES: write_bibliography(lineage | {"settings": settings}),
-    }
-    for name, text in said.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    told = lineage | {"settings": plain(recorded_settings(lineage["settings"]))}
+    _write_text(folder / README, describe_publication(told, _rows(folder)))
+    if not (folder / REFERENCES).exists():
+        _write_text(folder / REFERENCES, write_bibliography(told))
     write_sums(folder)
-    if places := sorted({*_local_paths(lineage)}):
-        log.warning(
-            "zenodo: %s names places on this machine, such as %s; may they be public?", LINEAGE, places[0]
-        )
+    _warn_of_local_paths(folder, lineage)
     groups = [group["shape"][0] for group in lineage["groups"].values()]
-    return {"keys": len(groups), "groups": sum(groups), "files": len([*folder.iterdir()])}
+    return {"group_types": len(groups), "groups": sum(groups), "files": len([*folder.iterdir()])}
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _paths(lineage: Mapping[str, Any]) -> list[str]:
@@ -111,6 +113,11 @@ def _paths(lineage: Mapping[str, Any]) -> list[str]:
     needed = [SUMMARY_TABLE, *(path for path in of_types if not path.endswith("_measures.parquet"))]
     if absent := [path for path in needed if path not in there]:
         raise InputError(f"zenodo: the record of run {lineage['run_id']} lists no {absent[0]}; restore it")
+    if "users" not in lineage:
+        raise InputError(
+            f"zenodo: the record of run {lineage['run_id']} does not say of whom groups were drawn (users);"
+            " restore it, or draw the groups again"
+        )
     return [path for path in (*of_types, *_FILES) if path in there]
 
 
@@ -125,11 +132,21 @@ def _rows(folder: Path) -> list[Row]:
         ) from error
 
 
-def _local_paths(lineage: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the absolute paths that a record has of the machine that wrote it."""
-    for value in (lineage["data"]["source"]["uri"], *flatten(lineage["settings"]).values()):
-        if isinstance(value, str) and re.match(r"(file:)?/|[A-Za-z]:\\|~", value):
-            yield value
+def _warn_of_local_paths(folder: Path, lineage: Mapping[str, Any]) -> None:
+    """Say which published files have absolute paths of the machine that wrote them."""
+    found = {LINEAGE: _local_paths(lineage)}
+    # The same settings as in the record.
+    if (folder / CONFIG).exists():
+        found[CONFIG] = _local_paths(lineage["settings"])
+    if (folder / CODE_DIFF).exists():
+        found[CODE_DIFF] = _HOME.findall((folder / CODE_DIFF).read_text(encoding="utf-8", errors="replace"))
+    if named := [f"{name} (such as {min(places)})" for name, places in found.items() if places]:
+        log.warning("zenodo: places on this machine are named in %s; may they be public?", ", ".join(named))
+
+
+def _local_paths(content: Mapping[str, Any]) -> list[str]:
+    """Return the absolute paths among all texts of nested mappings."""
+    return [text for text in flatten(content).values() if isinstance(text, str) and _ABSOLUTE.match(text)]
 
 
 def describe_publication(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
@@ -158,14 +175,15 @@ def _say_what_it_is(record: Mapping[str, Any]) -> str:
     groups, users, dataset = record["groups"], record["users"], in_markdown(record["data"]["dataset"])
     n_groups = sum(group["shape"][0] for group in groups.values())
     limits = record["thresholds"]
+    method = f"`{METHODS}` has the whole method. " if f"{PAPER}/{METHODS}" in record["artifacts"] else ""
     return (
         f"# Groups of users of {dataset}\n\n"
         f"{n_groups:,} groups of {len(groups)} types, to compare group recommenders on. They are synthetic: a"
         f" program chose their members among {users['n_users']:,} users of {dataset} by how similar their"
         " tastes are. Nobody knows whether any of them ever met.\n\n"
         f"Two users are called similar if their similarity is at least {limits['similar']:.4f}, and divergent"
-        f" if it is at most {limits['divergent']:.4f}. `methods.md` has the whole method, `{LINEAGE}` the"
-        " record: data, model, settings and code, with digests."
+        f" if it is at most {limits['divergent']:.4f}. {method}`{LINEAGE}` has the record: data, model,"
+        " settings and code, with digests."
     )
 
 
@@ -206,11 +224,7 @@ def _say_files(record: Mapping[str, Any]) -> str:
     there = record["artifacts"]
     told = {name.format(key="TYPE"): text for name, text in _OF_TYPE.items()}
     told |= {published_name(path): text for path, text in _FILES.items() if path in there}
-    told |= {
-        LINEAGE: "the record",
-        REFERENCES: "BibTeX of the data and of all that was used",
-        SUMS: "checksums",
-    }
+    told |= {LINEAGE: "the record", REFERENCES: _FILES[f"{PAPER}/{REFERENCES}"], SUMS: "checksums"}
     rows = [f"| `{name}` | {text} |" for name, text in told.items()]
     return "\n".join(["## Files", "", "| file | content |", "|---|---|", *rows])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from elsa_groups.base.errors import Different, InputsMissing
 from elsa_groups.base.files import write_json
+from elsa_groups.base.words import without_password
 from elsa_groups.commands.generate.generate import check_device
 from elsa_groups.commands.recorded import load_again, settings_again
 from elsa_groups.commands.reproduce.differences import (
@@ -38,7 +39,6 @@ from elsa_groups.tracking.run import (
     tracked_run,
     writing_folder,
 )
-from elsa_groups.tracking.store import without_password
 
 VERDICT_FILE = "verdict.json"
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from elsa_groups.base.nested import flatten
 from elsa_groups.commands.generate.files import PAPER, REPORT
 from elsa_groups.commands.reproduce.differences import Difference, compare_copy, compare_files, compare_ids
 from elsa_groups.data.interactions import Interactions, order_digest
-from elsa_groups.record.group_files import ids_of, read_columns
+from elsa_groups.record.group_files import NO_TABLE, ids_of, read_columns
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import CHECKPOINT
@@ -145,7 +144,7 @@ def _ids_in(table: Path, n_rows: int) -> NDArray[np.str_] | None:
     """Return the ids in a table of groups, None where they cannot be read."""
     try:
         return ids_of(read_columns(table, ["user_id"], n_rows))
-    except (pa.ArrowException, ValueError, KeyError, AttributeError):
+    except NO_TABLE:
         return None
 
 

@@ -22,7 +22,7 @@ _SCOPES = {
     "history": "their histories",
     "targets": "what is held out of their histories",
     "half": "a random half of the catalogue",
-    "sagea": "the half of the catalogue that SAGEA's code evaluates on",
+    "sagea": "the half of the catalogue in which SAGEA's code counts common items",
 }
 # What a filter asks of the groups that are kept, in the order in which they reject.
 FILTERS = {
