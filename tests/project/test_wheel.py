@@ -82,8 +82,6 @@ def test_from_groups_to_a_published_folder_outside_a_checkout(installed, tmp_pat
     evaluated = installed.call("elsa-groups", "evaluate", run, "aggregators=[ADD,LMS]", "halves=2")
     tags = installed.store.client.get_run(evaluated.last_id).data.tags
     assert tags["elsa_groups.evaluates"] == drawn.last_id
-    assert installed.call("elsa-groups", "reproduce", run).out.count("verdict: identical") == 1
-
     installed.call("elsa-groups", "export", run, f"out_dir={tmp_path}/out", "formats=[zenodo]")
     code = "from elsa_groups import load_groups; print(load_groups('zenodo')['similar_2'].user_ids.shape)"
     assert installed.call("python", "-c", code, cwd=tmp_path / "out").out == "(12, 2)\n"
