@@ -206,11 +206,11 @@ class TestAgainstPlainPython:
         family = _family(name, sizes, linkage)
         law = {"similar": similar, "divergent": divergent, "max_draws": None}
 
-        groups = draw_groups(vectors, family, sizes, seed=5, n_groups=12, threads=2, **law)
+        groups = draw_groups(vectors, family, sizes, seed=5, n_groups=6, threads=2, **law)
 
         key = stream_key(5, "groups", GroupType(family, sizes).name)
         sampler = PlainSampler(reference, family, sizes, **law)
-        _assert_same(groups, _plain_groups(sampler, plain_below, key, 12))
+        _assert_same(groups, _plain_groups(sampler, plain_below, key, 6))
         if name == "opposing" and linkage == Linkage.all and sum(sizes) > 3:
             assert sampler.lists > 0
             assert groups.accounting.restarts.sum() > 0
