@@ -93,7 +93,7 @@ def exchange(content: bytes, dice: random.Random) -> bytes:
     """Exchange two entries of a list, rows of an array or ids of a table; who is who is another then."""
     try:
         return _exchanged(content, dice)
-    except (ValueError, KeyError, pa.ArrowException):
+    except (ValueError, KeyError, TypeError, OSError, pa.ArrowException):
         return flip(content, dice)
 
 
@@ -124,7 +124,7 @@ def convert(content: bytes, dice: random.Random) -> bytes:
     """Write an array or a table of other types, shapes or rows, well formed."""
     try:
         return _converted(content, dice)
-    except (ValueError, TypeError, pa.ArrowException):
+    except (ValueError, TypeError, OSError, pa.ArrowException):
         return flip_at_an_end(content, dice)
 
 

@@ -222,7 +222,7 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _thresholds(record: Mapping[str, Any]) -> Thresholds:
-    band = record.get("band_low"), record.get("band_high")
+    low, high = record.get("band_low"), record.get("band_high")
     return Thresholds(
         similar=record["similar"],
         divergent=record["divergent"],
@@ -230,7 +230,7 @@ def _thresholds(record: Mapping[str, Any]) -> Thresholds:
         n_users=record["n_users"],
         pairs=record["pairs"],
         intervals={name: (low, high) for name, (low, high) in record["intervals"].items()},
-        band=None if None in band else band,
+        band=None if low is None or high is None else (low, high),
     )
 
 
