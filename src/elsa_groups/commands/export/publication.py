@@ -15,6 +15,7 @@ from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import in_markdown
 from elsa_groups.commands.export.plain import Counts
 from elsa_groups.commands.generate.files import PAPER, SUMMARY_TABLE, USER_FILE
+from elsa_groups.groups.family import has_rule
 from elsa_groups.record.group_files import published_name
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
 from elsa_groups.report.paper.references import write_bibliography
@@ -193,9 +194,7 @@ def _table(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
     for row in rows:
         key = row["key"]
         rule = record["settings"]["families"][record["groups"][key]["family"]]
-        broken = (
-            "no rule" if {rule["within"], rule["across"]} == {"any"} else f"{row['wrong_pair_share']:.1%}"
-        )
+        broken = "no rule" if not has_rule(rule) else f"{row['wrong_pair_share']:.1%}"
         size = record["groups"][key]["shape"][1]
         mean, random = f"{row['similarity_mean']:.3f}", f"{row['similarity_random']:.3f}"
         lines.append(f"| {names[key]} | {row['groups']:,} | {size} | {mean} | {random} | {broken} |")
