@@ -174,7 +174,7 @@ def test_groups_are_named_although_their_evaluation_fails(place, monkeypatch):
     assert done.out.splitlines()[-1] == f"groups run: {done.last_id}"
     assert place.store.client.get_run(done.last_id).info.status == "FINISHED"
     assert done.err.splitlines()[-1].startswith("error: evaluation: scores: expected others; groups run")
-    assert f"`evaluate groups_run_id={done.last_id}`" in done.err.splitlines()[-1]
+    assert f"`mlflow run . -e evaluate -P groups_run_id={done.last_id}`" in done.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
