@@ -1,6 +1,6 @@
 """Groups from arrays, as a notebook has them: what the command generate does, without MLflow and Hydra."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from elsa_groups.commands.generate.drawing import Drawn, draw_from, runtime_of
 from elsa_groups.commands.generate.population import Chosen, Population
 from elsa_groups.data.datasets import DatasetSettings
 from elsa_groups.groups.candidates import Lookup, check_lookup
+from elsa_groups.groups.groups import ByType
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.statistics import Result
 from elsa_groups.model.embeddings import Embeddings
@@ -66,7 +67,7 @@ class GroupsOfKey:
 
 
 @dataclass(frozen=True, eq=False)
-class GroupsDrawn(Mapping[str, GroupsOfKey]):
+class GroupsDrawn(ByType[GroupsOfKey]):
     """Groups by type, in the order of their families.
 
     Attributes
@@ -83,15 +84,6 @@ class GroupsDrawn(Mapping[str, GroupsOfKey]):
     n_users: int
     n_left_out: int
     _groups: dict[str, GroupsOfKey] = field(repr=False)
-
-    def __getitem__(self, key: str) -> GroupsOfKey:
-        return self._groups[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._groups)
-
-    def __len__(self) -> int:
-        return len(self._groups)
 
 
 def draw_groups(

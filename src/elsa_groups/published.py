@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -15,6 +15,7 @@ from elsa_groups.base.checksums import check_sums, is_plain_file
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import Absent, InputError
 from elsa_groups.base.files import read_json
+from elsa_groups.groups.groups import ByType
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.jackknife import Interval
 from elsa_groups.measures.registry import MEASURES
@@ -54,7 +55,7 @@ class PublishedType(UserGroups):
 
 
 @dataclass(frozen=True, eq=False)
-class PublishedGroups(Mapping[str, PublishedType]):
+class PublishedGroups(ByType[PublishedType]):
     """Groups by type, as :func:`elsa_groups.draw_groups` returns them, with ids of users and their record.
 
     Attributes
@@ -71,15 +72,6 @@ class PublishedGroups(Mapping[str, PublishedType]):
     n_users: int
     lineage: dict[str, Any] = field(repr=False)
     _groups: dict[str, PublishedType] = field(repr=False)
-
-    def __getitem__(self, key: str) -> PublishedType:
-        return self._groups[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._groups)
-
-    def __len__(self) -> int:
-        return len(self._groups)
 
     @property
     def digest(self) -> str:

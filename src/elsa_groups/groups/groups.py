@@ -1,12 +1,30 @@
 """The groups of one type, and what drawing them took."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.groups.family import GroupType
+
+Kind = TypeVar("Kind")
+
+
+class ByType(Mapping[str, Kind]):
+    """What is known of the groups of each type, by the type's name; those that derive from it hold it."""
+
+    _groups: Mapping[str, Kind]
+
+    def __getitem__(self, key: str) -> Kind:
+        return self._groups[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._groups)
+
+    def __len__(self) -> int:
+        return len(self._groups)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line, without_password
+from elsa_groups.groups.groups import ByType
 from elsa_groups.record.group_files import UserGroups, read_type
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
@@ -44,7 +45,7 @@ _EXPECTED = "the id of a groups run, as elsa_groups.find_groups() lists them"
 
 
 @dataclass(frozen=True, eq=False)
-class GroupsRun(Mapping[str, UserGroups]):
+class GroupsRun(ByType[UserGroups]):
     """The groups of a run, by type.
 
     Attributes
@@ -58,15 +59,6 @@ class GroupsRun(Mapping[str, UserGroups]):
     run_id: str
     lineage: dict[str, Any] = field(repr=False)
     _groups: dict[str, UserGroups] = field(repr=False)
-
-    def __getitem__(self, key: str) -> UserGroups:
-        return self._groups[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._groups)
-
-    def __len__(self) -> int:
-        return len(self._groups)
 
     @property
     def parent_run_id(self) -> str:
