@@ -23,6 +23,7 @@ from elsa_groups.base.temporary import remove_left
 from elsa_groups.cli.arguments import CONFIG_DIR, HELPING, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
+from elsa_groups.cli.importing import importing
 from elsa_groups.cli.readable import readable
 from elsa_groups.cli.schemas import register, settings_of
 from elsa_groups.settings.conf import DECLARED, conf_dir
@@ -119,7 +120,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
     try:
         _announce(command.name, job.settings)
         with _beside_bars():
-            with said_if_slow("loading libraries"):
+            with said_if_slow("loading libraries"), importing():
                 if not ranks.rank:
                     _check_store(command)
                 module = command.load()
@@ -143,7 +144,8 @@ def _sweep(command: Command, composed: Composed) -> None:
     handle_signals()
     quiet_libraries(ONE, everything=everything)
     # Only now, as it needs MLflow.
-    from elsa_groups.cli.sweep import Sweep, run_sweep
+    with importing():
+        from elsa_groups.cli.sweep import Sweep, run_sweep
 
     def launch(sweep: Sweep) -> None:
         # Launchers carry this function, and with it the sweep, to wherever they run a job.

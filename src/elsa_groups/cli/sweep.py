@@ -17,6 +17,7 @@ from elsa_groups.base.keeping import keeping
 from elsa_groups.base.words import first_line, say_numbers
 from elsa_groups.cli.commands import Command
 from elsa_groups.cli.composing import Job
+from elsa_groups.cli.importing import importing
 from elsa_groups.cli.readable import readable
 from elsa_groups.commands.generate.vectors import check_parent_of
 from elsa_groups.commands.inputs import load_interactions
@@ -132,7 +133,9 @@ def run_sweep(jobs: list[Job], command: Command, launch: Callable[[Sweep], None]
 
 def _run_kept(jobs: list[Job], command: Command, launch: Callable[[Sweep], None]) -> None:
     """Do what :func:`run_sweep` says; what jobs of this process have in common is kept meanwhile."""
-    parents = _find_parents(jobs, command.load())
+    with importing():
+        module = command.load()
+    parents = _find_parents(jobs, module)
     # Of several parents none can have the sweep below it.
     parent = parents[0] if len({each.run_id for each in parents}) == 1 else None
     with tracked_run(
