@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import time
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -119,7 +119,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
     quiet_libraries(ranks, everything=everything)
     try:
         _announce(command.name, job.settings)
-        with _beside_bars():
+        with _beside_bars(), _drawing(command, job.settings, ranks):
             with said_if_slow("loading libraries"), importing():
                 if not ranks.rank:
                     _check_store(command)
@@ -129,6 +129,17 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
         _give_way(ranks)
         refuse_if_meant_to_be_read(error)
         raise
+
+
+def _drawing(command: Command, settings: Any, ranks: Ranks) -> AbstractContextManager[None]:
+    """Have figures drawn beside the command, where it has many and cores are left."""
+    if not command.draws_groups or ranks.rank:
+        return nullcontext()
+    # Both need numpy, which nobody waits for whose command line is refused.
+    from elsa_groups.base.threads import available_threads
+    from elsa_groups.report.drawing import drawing_processes
+
+    return drawing_processes(settings.threads or available_threads() // ranks.on_machine)
 
 
 def _check_store(command: Command) -> None:

@@ -8,11 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from elsa_groups.commands.compare.orders import RankedRuns
+from elsa_groups.report.colors import BAND, BLUE, INK
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (
-    BAND,
-    BLUE,
-    INK,
     LINE_HEIGHT,
     SMALL_SIZE,
     Room,

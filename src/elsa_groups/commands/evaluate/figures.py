@@ -10,11 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from elsa_groups.commands.evaluate.leaders import Order, say_leader
 from elsa_groups.commands.evaluate.measures import COUPLED, DECOUPLED
 from elsa_groups.commands.evaluate.tables import headlines
+from elsa_groups.report.colors import BLUE, GREY, INK
 from elsa_groups.report.figures.run import RunFigure
 from elsa_groups.report.figures.style import (
-    BLUE,
-    GREY,
-    INK,
     LINE_HEIGHT,
     SMALL_SIZE,
     Room,
