@@ -55,11 +55,11 @@ def _draw_here(folder: Path, shown: list[Shown]) -> list:
     return list(begin_drawing(_folder(folder), shown).pictures())
 
 
-@pytest.mark.parametrize(("threads", "count"), [(1, 0), (2, 1), (3, 2), (64, 3)])
-def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, threads, count):
+@pytest.mark.parametrize(("asked", "count"), [(0, 0), (1, 1), (2, 2), (63, 3)])
+def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked, count):
     here = _draw_here(tmp_path / "here", shown)
 
-    with drawing_processes(threads):
+    with drawing_processes(asked):
         there = list(begin_drawing(_folder(tmp_path / "there"), shown).pictures())
 
     assert len(started) == count
@@ -69,7 +69,7 @@ def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, threa
 
 
 def test_what_a_killed_process_leaves_is_drawn_here(tmp_path, shown, started):
-    with drawing_processes(2):
+    with drawing_processes(1):
         os.kill(started[0], signal.SIGKILL)
         there = list(begin_drawing(_folder(tmp_path / "there"), shown).pictures())
 
@@ -78,7 +78,7 @@ def test_what_a_killed_process_leaves_is_drawn_here(tmp_path, shown, started):
 
 
 def test_what_fails_there_is_raised_here(tmp_path, shown, started, capfd):
-    with drawing_processes(2), pytest.raises(FileNotFoundError, match=r"similarity\.png"):
+    with drawing_processes(1), pytest.raises(FileNotFoundError, match=r"similarity\.png"):
         list(begin_drawing(tmp_path / "nowhere", shown).pictures())
 
     assert capfd.readouterr().err == ""
@@ -86,7 +86,7 @@ def test_what_fails_there_is_raised_here(tmp_path, shown, started, capfd):
 
 def test_an_interrupted_command_leaves_no_process(tmp_path, shown, started):
     def interrupted() -> None:
-        with drawing_processes(3):
+        with drawing_processes(2):
             begin_drawing(_folder(tmp_path), shown)
             raise KeyboardInterrupt
 

@@ -63,17 +63,17 @@ _PROCESSES: ContextVar[_Processes | None] = ContextVar("processes", default=None
 
 
 @contextmanager
-def drawing_processes(threads: int) -> Iterator[None]:
-    """Have figures drawn by processes of their own, on the cores that this one leaves free.
+def drawing_processes(count: int) -> Iterator[None]:
+    """Have figures drawn by processes of their own.
 
     They begin at once with what they need, as importing it takes a second.
 
     Parameters
     ----------
-    threads : int
-        Cores in all; with a single one this process draws by itself.
+    count : int
+        How many, of which there are three at most; with none this process draws by itself.
     """
-    count = min(threads - 1, _MOST_PROCESSES)
+    count = min(count, _MOST_PROCESSES)
     if count < 1:
         yield
         return

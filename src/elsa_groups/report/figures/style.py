@@ -256,7 +256,11 @@ def say_types(names: Sequence[str]) -> str:
 @default_settings()
 def save_png(figure: Figure, path: Path) -> None:
     """Write a PNG without date or software, so that the same figure gives the same bytes."""
-    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    # Half of the time of the usual compression, for a twelfth more bytes.
+    quick = {"compress_level": 3}
+    FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
+        path, metadata={"Software": None}, pil_kwargs=quick
+    )
 
 
 @default_settings()
