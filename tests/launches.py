@@ -22,9 +22,9 @@ import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
+from elsa_groups.cli import lifecycle
 from elsa_groups.commands.generate import files
 from elsa_groups.measures.statistics import Result
-from elsa_groups.report import drawing
 from elsa_groups.report.figures import run as figures
 from elsa_groups.report.figures.counting import count_similarities
 from elsa_groups.report.figures.data import Histogram
@@ -135,7 +135,7 @@ def only_histograms(
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Draw no pictures of groups, which take longest."""
     patch.setattr(files, "figures_of", only_histograms)
-    patch.setattr(drawing, "drawing_processes", lambda _: nullcontext())
+    patch.setattr(lifecycle, "helped", lambda *_, **__: nullcontext())
     patch.setattr(figures, "draw_histogram", lambda _: Figure())
     patch.setattr(figures, "save_png", lambda _, path: path.write_bytes(b""))
     patch.setattr(figures, "save_svg", lambda _, path: path.write_text('<svg viewBox="0 0 1 1"></svg>'))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from elsa_groups.base.compiled import CALLED_ROOMS, folder_outside
+from elsa_groups.base.kernel_folder import CALLED_ROOMS, folder_outside
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 # A kernel that calls one in another file.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from elsa_groups.base.module_process import start_module
 from elsa_groups.report import drawing
 from elsa_groups.report.drawing import begin_drawing, drawing_processes
 from elsa_groups.report.figures.counting import count_similarities, similarity_rows
@@ -29,12 +30,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Numbers of the processes that were started."""
     numbers: list[int] = []
 
-    class Noted(drawing.Popen):
-        def __init__(self, *args, **options):
-            super().__init__(*args, **options)
-            numbers.append(self.pid)
+    def noted(*args, **options):
+        process = start_module(*args, **options)
+        numbers.append(process.pid)
+        return process
 
-    monkeypatch.setattr(drawing, "Popen", Noted)
+    monkeypatch.setattr(drawing, "start_module", noted)
     yield numbers
     for number in numbers:
         with pytest.raises(ProcessLookupError):

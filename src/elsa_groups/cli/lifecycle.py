@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ from elsa_groups.base.temporary import remove_left
 from elsa_groups.cli.arguments import CONFIG_DIR, HELPING, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
+from elsa_groups.cli.helped import helped
 from elsa_groups.cli.importing import importing
 from elsa_groups.cli.readable import readable
 from elsa_groups.cli.schemas import register, settings_of
@@ -125,7 +126,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
     quiet_libraries(ranks, everything=everything)
     try:
         _announce(command.name, job.settings)
-        with _beside_bars(), _drawing(command, job.settings, ranks):
+        with _beside_bars(), helped(command, job.settings, ranks):
             with said_if_slow("loading libraries"), importing():
                 if not ranks.rank:
                     _check_store(command)
@@ -135,18 +136,6 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
         _give_way(ranks)
         refuse_if_meant_to_be_read(error)
         raise
-
-
-def _drawing(command: Command, settings: Any, ranks: Ranks, own: int = 1) -> AbstractContextManager[None]:
-    """Have figures drawn beside the command, where it has many, on the cores but its own ones."""
-    if not command.draws_groups or ranks.rank:
-        return nullcontext()
-    # Both need numpy, which nobody waits for whose command line is refused.
-    from elsa_groups.base.threads import available_threads
-    from elsa_groups.report.drawing import drawing_processes
-
-    threads = settings.threads or available_threads() // ranks.on_machine
-    return drawing_processes(threads - own)
 
 
 def _check_store(command: Command) -> None:
@@ -184,7 +173,7 @@ def _sweep(command: Command, composed: Composed) -> None:
 
     try:
         # All cores draw, as a job has nothing else to do before it is done.
-        with _beside_bars(), _drawing(command, composed.jobs[0].settings, ONE, own=0):
+        with _beside_bars(), helped(command, composed.jobs[0].settings, ONE, own=0):
             run_sweep(composed.jobs, command, launch)
     except Exception as error:
         refuse_if_meant_to_be_read(error)

@@ -1,8 +1,6 @@
 """Figures drawn by processes of their own, beside whatever the command does meanwhile."""
 
-import os
 import pickle
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,10 +10,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from subprocess import PIPE, Popen
 
+from elsa_groups.base.module_process import start_module
 from elsa_groups.report.figures.data import Shown
 from elsa_groups.report.pictures import Picture
 
-_SOURCES = Path(__file__).resolve().parents[2]
 # Each takes 100 MB, and a run has a dozen figures.
 _MOST_PROCESSES = 3
 
@@ -24,11 +22,7 @@ class _Processes:
     """Processes that draw, each a figure at a time."""
 
     def __init__(self, count: int) -> None:
-        # Nothing in the folder that a user is in must be taken for one of Python's own modules.
-        command = [sys.executable, "-P", "-m", "elsa_groups.report.figures.process"]
-        paths = [str(_SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-        self._all = [Popen(command, stdin=PIPE, stdout=PIPE, env=environment) for _ in range(count)]
+        self._all = [start_module("elsa_groups.report.figures.process", stdout=PIPE) for _ in range(count)]
         self._idle: SimpleQueue[Popen[bytes]] = SimpleQueue()
         for process in self._all:
             self._idle.put(process)

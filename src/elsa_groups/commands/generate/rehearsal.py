@@ -1,0 +1,61 @@
+"""Groups of made-up users, drawn and measured so that all that this needs is compiled.
+
+On a fresh installation compilers take half of the time of the first run. A process of its own, started with
+the settings as its input, does their work while another imports its libraries.
+"""
+
+import pickle
+import sys
+from dataclasses import replace
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from elsa_groups.base.runtime import Runtime
+from elsa_groups.commands.generate.drawing import draw_keys, thresholds_of
+from elsa_groups.commands.generate.drawn import DrawnFrom
+from elsa_groups.commands.generate.measuring import measure_keys
+from elsa_groups.commands.generate.population import Chosen, embed_population
+from elsa_groups.data.interactions import Interactions, Source
+from elsa_groups.groups.filters import NO_FILTERS
+from elsa_groups.settings.commands import EvidenceSettings, GenerateSettings
+from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.users import Users
+
+_USERS, _ITEMS, _FACTORS, _GROUPS = 200, 60, 8, 2
+
+
+def rehearse(settings: GenerateSettings) -> None:
+    """Draw and measure a few groups of each type that settings ask for, of random histories."""
+    rng = np.random.default_rng(0)
+    histories = csr_array((rng.random((_USERS, _ITEMS)) < 0.2).astype(np.float32))
+    users, items = (tuple(map(str, range(n))) for n in histories.shape)
+    interactions = Interactions("made up", histories, users, items, None, Source("generated", "0" * 64), 1, 1)
+    encoder = rng.standard_normal((_ITEMS, _FACTORS)).astype(np.float32)
+    asked = replace(
+        settings,
+        families={name: replace(family, n_groups=_GROUPS) for name, family in settings.families.items()},
+        filters=NO_FILTERS,
+        allow_partial=True,
+        sampling=replace(settings.sampling, max_restarts=10),
+        baseline=replace(settings.baseline, n_groups=_GROUPS),
+        evidence=EvidenceSettings(halves=2),
+    )
+    everyone = np.arange(_USERS)
+    population = embed_population(asked, interactions, encoder, Chosen(everyone, everyone), threads=1)
+    # What takes longest to compile comes first.
+    drawn, _ = draw_keys(asked, population, _some_limits(population.users), Runtime())
+    thresholds = thresholds_of(asked, population, Runtime())
+    measure_keys(DrawnFrom(asked, population, thresholds, Runtime()), drawn)
+
+
+def _some_limits(users: Users) -> Limits:
+    """Return limits by which groups are found soon."""
+    low, divergent, similar, high = np.quantile(
+        users.similarities(np.zeros(users.n_users, np.int64), np.arange(users.n_users)), [0.3, 0.4, 0.6, 0.7]
+    )
+    return Limits(float(similar), float(divergent), (float(low), float(high)))
+
+
+if __name__ == "__main__":
+    rehearse(pickle.load(sys.stdin.buffer))
