@@ -135,7 +135,7 @@ def only_histograms(
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Draw no pictures of groups, which take longest."""
     patch.setattr(files, "figures_of", only_histograms)
-    patch.setattr(lifecycle, "helped", lambda *_, **__: nullcontext())
+    patch.setattr(lifecycle, "helping", lambda *_, **__: nullcontext())
     patch.setattr(figures, "draw_histogram", lambda _: Figure())
     patch.setattr(figures, "save_png", lambda _, path: path.write_bytes(b""))
     patch.setattr(figures, "save_svg", lambda _, path: path.write_text('<svg viewBox="0 0 1 1"></svg>'))

@@ -19,7 +19,10 @@ from elsa_groups.base.temporary import folder_until_exit
 log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_PREFIX = "kernels-"
 _WEEK = 7 * 24 * 3600
+# A file that says that what draws and measures groups is compiled.
+REHEARSED = "rehearsed"
 # Where what kernels call and the constants that they hold are defined.
 CALLED_ROOMS = ("base", "data", "groups", "measures", "model", "similarity")
 
@@ -33,7 +36,7 @@ def kernel_folder() -> Path:
     digest = hashlib.sha256()
     for path in sorted(path for room in CALLED_ROOMS for path in (_PACKAGE / room).rglob("*.py")):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
-    name = f"kernels-{digest.hexdigest()[:16]}"
+    name = f"{_PREFIX}{digest.hexdigest()[:16]}"
     if given := os.environ.get("NUMBA_CACHE_DIR"):
         return Path(given, name)
     if not os.access(_PACKAGE, os.W_OK):
@@ -42,6 +45,12 @@ def kernel_folder() -> Path:
     if not folder.exists():
         _forget_old(folder.parent)
     return folder
+
+
+def lacks_rehearsal() -> bool:
+    """Whether other processes could use what is compiled, and not all that draws and measures groups is."""
+    folder = kernel_folder()
+    return folder.name.startswith(_PREFIX) and not (folder / REHEARSED).exists()
 
 
 def folder_outside(name: str) -> Path:
@@ -64,7 +73,7 @@ def folder_outside(name: str) -> Path:
 
 def _forget_old(parent: Path) -> None:
     """Remove folders that nobody has written to for a week; a running process may still need newer ones."""
-    for old in parent.glob("kernels-*"):
+    for old in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if time.time() - old.stat().st_mtime > _WEEK:
                 shutil.rmtree(old, ignore_errors=True)

@@ -1,6 +1,5 @@
 """Start a module of this package as a process of its own."""
 
-import os
 import sys
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -18,8 +17,7 @@ def start_module(name: str, *, stdout: int, stderr: int | None = None) -> Popen[
     stdout, stderr : int or None
         As :class:`subprocess.Popen` takes them.
     """
-    # Nothing in the folder that a user is in must be taken for one of Python's own modules.
-    command = [sys.executable, "-P", "-m", name]
-    paths = [str(_SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    return Popen(command, stdin=PIPE, stdout=stdout, stderr=stderr, env=environment)
+    # Nothing in the folder that a user is in, or beside this package, must be taken for one of Python's own.
+    run = f"runpy.run_module({name!r}, run_name='__main__')"
+    code = f"import runpy, sys; sys.path.append({str(_SOURCES)!r}); {run}"
+    return Popen([sys.executable, "-P", "-c", code], stdin=PIPE, stdout=stdout, stderr=stderr)

@@ -13,12 +13,14 @@ def importing() -> Iterator[None]:
     Libraries make 600,000 objects, of which hardly any is garbage. To walk through them again and again takes
     2 s of 11 while they are imported, and 2.5 s when the process ends.
     """
+    collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if collects:
+            gc.enable()
 
 
 # Nothing waits to be freed at the end of a process: whatever must be put in order is so by then.

@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 import time
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -21,10 +21,10 @@ from elsa_groups.base.distributed import ONE, Ranks, launched_ranks
 from elsa_groups.base.errors import InputError, Killed
 from elsa_groups.base.stages import said_if_slow
 from elsa_groups.base.temporary import remove_left
-from elsa_groups.cli.arguments import CONFIG_DIR, HELPING, flags_of, hydra_arguments
+from elsa_groups.cli.arguments import CONFIG_DIR, HELPING, MULTIRUN, flags_of, hydra_arguments
 from elsa_groups.cli.commands import COMMANDS, Command
 from elsa_groups.cli.composing import Composed, Job, compose_jobs
-from elsa_groups.cli.helped import helped
+from elsa_groups.cli.helping import helping
 from elsa_groups.cli.importing import importing
 from elsa_groups.cli.readable import readable
 from elsa_groups.cli.schemas import register, settings_of
@@ -35,6 +35,9 @@ log = logging.getLogger("elsa_groups.cli")
 # What fails on every rank is for rank 0 to report, and for its run to end by. Then torchrun ends the others;
 # one that is still there after so many seconds failed alone.
 _GIVE_WAY = 20
+
+# Of Hydra's own settings, those that matter before a job begins.
+_OF_COMPOSING = ("hydra.mode", "hydra.verbose", "hydra.job_logging", "hydra.sweeper", "hydra.searchpath")
 
 # MLflow's own variables: no word of tables it makes, no bars, no addresses but ours.
 _MLFLOW_SAYS = {
@@ -103,12 +106,20 @@ def _run_once(command: Command, composed: Composed, ranks: Ranks) -> None:
 def _needs_hydra(launch: DictConfig) -> bool:
     """Whether Hydra is asked for more than a configuration and where to log, so that it must run the job."""
     more = bool(launch.callbacks) or bool(launch.job.env_set) or bool(launch.job.chdir)
-    return more or bool(set(flags_of(sys.argv[1:])) - CONFIG_DIR)
+    return more or bool(set(flags_of(sys.argv[1:])) - CONFIG_DIR - MULTIRUN)
 
 
 def _runs_jobs_here(launch: DictConfig) -> bool:
     """Whether jobs are run one after the other in this process, where all are composed already."""
-    return launch.launcher._target_.endswith(f".{BasicLauncher.__name__}") and not _needs_hydra(launch)
+    asked = [part.lstrip("+~").partition("=")[0] for part in launch.overrides.hydra]
+    return (
+        _is_basic(launch) and not _needs_hydra(launch) and all(key.startswith(_OF_COMPOSING) for key in asked)
+    )
+
+
+def _is_basic(launch: DictConfig) -> bool:
+    """Whether Hydra's own launcher runs the jobs, in this process."""
+    return bool(launch.launcher._target_.endswith(f".{BasicLauncher.__name__}"))
 
 
 def _run_by_hydra(command: Command, ranks: Ranks) -> None:
@@ -126,7 +137,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
     quiet_libraries(ranks, everything=everything)
     try:
         _announce(command.name, job.settings)
-        with _beside_bars(), helped(command, job.settings, ranks):
+        with _beside_bars(), helping(command, job.settings, ranks):
             with said_if_slow("loading libraries"), importing():
                 if not ranks.rank:
                     _check_store(command)
@@ -157,6 +168,7 @@ def _sweep(command: Command, composed: Composed) -> None:
     def launch(sweep: Sweep) -> None:
         if _runs_jobs_here(composed.hydra):
             for number, job in enumerate(composed.jobs):
+                handle_signals()
                 sweep.do_job(number, command, job.settings, job.overrides)
             return
 
@@ -172,12 +184,21 @@ def _sweep(command: Command, composed: Composed) -> None:
         hydra.main(config_path=str(conf_dir()), config_name=command.name, version_base="1.3")(run)()
 
     try:
-        # All cores draw, as a job has nothing else to do before it is done.
-        with _beside_bars(), helped(command, composed.jobs[0].settings, ONE, own=0):
+        with _beside_bars(), _helping_jobs(command, composed):
             run_sweep(composed.jobs, command, launch)
     except Exception as error:
         refuse_if_meant_to_be_read(error)
         raise
+
+
+def _helping_jobs(command: Command, composed: Composed) -> AbstractContextManager[None]:
+    """Help the jobs of a sweep, as the first one asks for, if they are done in this process.
+
+    All cores draw figures, as a job has nothing else to do meanwhile.
+    """
+    if not _is_basic(composed.hydra):
+        return nullcontext()
+    return helping(command, composed.jobs[0].settings, ONE, busy_cores=0)
 
 
 def _beside_bars() -> AbstractContextManager[None]:

@@ -2,10 +2,15 @@
 
 import ast
 import os
+import pickle
 import subprocess
 import sys
 
 import pytest
+
+from elsa_groups.base.kernel_folder import REHEARSED
+from elsa_groups.base.module_process import start_module
+from elsa_groups.cli.composing import compose_settings
 
 # In a process of its own, as other tests of this one have compiled more.
 PROGRAM = """
@@ -58,3 +63,27 @@ def test_drawing_and_measuring_compile_nothing_more_after_a_rehearsal(tmp_path, 
     assert {
         name for name in names if name.startswith(("elsa_groups.groups", "elsa_groups.measures"))
     } == set()
+
+
+@pytest.fixture
+def rehearsal(monkeypatch, tmp_path):
+    """A process that has been told by which settings to rehearse, with nothing compiled."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    process = start_module("elsa_groups.commands.generate.rehearsal", stdout=subprocess.DEVNULL)
+    pickle.dump(compose_settings("generate", ["dataset=Demo", "families=paired"]), process.stdin)
+    process.stdin.flush()
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_rehearsal_is_noted_beside_what_it_has_compiled(rehearsal, tmp_path):
+    assert rehearsal.wait() == 0
+    (note,) = tmp_path.glob(f"kernels-*/{REHEARSED}")
+    assert len(list(note.parent.rglob("*.nbc"))) > 20
+
+
+def test_a_rehearsal_ends_with_the_command_that_it_is_for(rehearsal, tmp_path):
+    rehearsal.stdin.close()
+    assert rehearsal.wait() == 0
+    assert not list(tmp_path.rglob(REHEARSED))

@@ -30,8 +30,8 @@ from elsa_groups.record.schema import (
     thresholds_record,
 )
 from elsa_groups.report.cautions import Caution, find_cautions, say_missing
-from elsa_groups.report.drawing import Drawing, begin_drawing
 from elsa_groups.report.examples import MemberHistories, first_groups
+from elsa_groups.report.figure_processes import BegunFigures, begin_figures
 from elsa_groups.report.figures.counting import figures_of
 from elsa_groups.report.page import RunPage, describe_users
 from elsa_groups.report.paper.latex import groups_table
@@ -126,7 +126,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     interactions, drawn = generation.interactions, generation.drawn
     for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
-    drawing = _begin_drawing(folder, generation)
+    begun = _begin_figures(folder, generation)
     for result in drawn.results:
         _write_type(folder, interactions, drawn, result)
     rows = [summary_row(result) for result in drawn.results]
@@ -142,7 +142,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
         (folder / CODE_DIFF).write_bytes(generation.code.diff)
     _write_population(folder, interactions, drawn.population)
     methods = _write_paper(folder / PAPER, origin | {"environment": generation.environment()}, rows)
-    page = _render(generation, origin, rows, _finish(drawing), methods)
+    page = _render(generation, origin, rows, _finish(begun), methods)
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
 
 
@@ -169,19 +169,19 @@ def _write_paper(folder: Path, record: dict[str, Any], rows: list[Row]) -> str:
     return texts["methods.md"]
 
 
-def _begin_drawing(folder: Path, generation: Generation) -> Drawing:
+def _begin_figures(folder: Path, generation: Generation) -> BegunFigures:
     """Begin to draw the figures of all types together, and a histogram of each."""
     drawn = generation.drawn
     users = drawn.population.users
     free = [kind.name for kind in generation.settings.types if not kind.has_rule]
     threads = drawn.runtime.threads
     figures = figures_of(users, drawn.results, drawn.thresholds, without_rule=free, threads=threads)
-    return begin_drawing(folder, figures)
+    return begin_figures(folder, figures)
 
 
-def _finish(drawing: Drawing) -> list[Picture]:
+def _finish(begun: BegunFigures) -> list[Picture]:
     """Return the figures once all are written."""
-    bar = progress(drawing.pictures(), label="figures", unit="figure", total=len(drawing.figures))
+    bar = progress(begun.pictures(), label="figures", unit="figure", total=len(begun.figures))
     return list(bar)
 
 

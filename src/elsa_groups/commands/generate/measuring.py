@@ -1,6 +1,7 @@
 """From drawn groups to all that is measured of them, beside random groups and with intervals."""
 
 import logging
+import math
 from fractions import Fraction
 from statistics import harmonic_mean
 
@@ -17,7 +18,7 @@ from elsa_groups.measures.baselines import (
     compare_with_baselines,
     match_activity,
 )
-from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, share_of_half, size_of_half
+from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, share_of_half
 from elsa_groups.measures.overlap import measure_overlap
 from elsa_groups.measures.registry import MEASURES, measures_of
 from elsa_groups.measures.similarity import measure_quality
@@ -27,8 +28,7 @@ from elsa_groups.model.recommendations import top_items
 
 log = logging.getLogger("elsa_groups.cli")
 
-# Of each half, recommendations are looked up for the members of so many groups, where halves are less than
-# half of the users: what varies between such halves hardly counts then, and to look them up takes longest.
+# Recommendations, which take longest to find, are looked up for so many groups of a half at least.
 _RECOMMENDED_OF_HALF = 60
 
 
@@ -37,11 +37,10 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     as_active = [_match_activity(source, key) for key in keys]
     matched = [members for members in as_active if members is not None]
     halves = draw_from_halves(source, keys)
-    looked_up = _groups_looked_up(source)
-    measured = [
-        *matched,
-        *(part[:looked_up] for members in halves.members.values() for part in members),
-    ]
+    measured = [*matched]
+    for key in keys:
+        looked_up = _groups_looked_up(source, len(key.groups.members))
+        measured += [part[:looked_up] for part in halves.members.get(key.groups.key, ())]
     measured += [groups.members for key in keys for groups in (key.groups, key.random)]
     profiles = _profile(source, measured)
     results: dict[str, Result] = {}
@@ -55,10 +54,17 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     return [results[key.groups.key] for key in keys]
 
 
-def _groups_looked_up(source: DrawnFrom) -> int | None:
-    """Return for how many groups of a half recommendations are looked up; None: for all."""
-    n_users = source.population.users.n_users
-    return None if size_of_half(n_users) == n_users // 2 else _RECOMMENDED_OF_HALF
+def _groups_looked_up(source: DrawnFrom, n_groups: int) -> int | None:
+    """Return for how many groups of a half recommendations are looked up; None: for all.
+
+    By :func:`~elsa_groups.measures.jackknife.find_interval` the variance of halves' means counts by
+    ``f = share / (1 - share)``. With ``f n`` groups of a half, what their chance adds to it is as large,
+    beside the variance of the mean of all n groups, as it is where halves are half of the users and have n.
+    """
+    if source.population.lookup.top_items is not None:
+        return None
+    share = share_of_half(source.population.users.n_users)
+    return max(_RECOMMENDED_OF_HALF, math.ceil(share / (1.0 - share) * n_groups))
 
 
 def _match_activity(source: DrawnFrom, key: DrawnKey) -> Members | None:
@@ -104,7 +110,8 @@ def _measure_key(
     beside = {"random": key.random.members} | ({} if as_active is None else {"as_active": as_active})
     baselines = {name: measure_members(source, profiles, m, anyone) for name, m in beside.items()}
     again, missing = halves.members.get(groups.key), halves.missing.get(groups.key)
-    of_halves = _measure_each(source, profiles, again, anyone) if again else []
+    looked_up = _groups_looked_up(source, len(groups.members))
+    of_halves = _measure_each(source, profiles, again, anyone, looked_up) if again else []
     if of_halves and len(groups.members) == 1:
         missing = ONE_GROUP
         log.warning("no intervals of %s: %s", groups.key, missing)
@@ -136,13 +143,12 @@ def measure_members(source: DrawnFrom, profiles: Profiles, members: Members, kin
 
 
 def _measure_each(
-    source: DrawnFrom, profiles: Profiles, parts: list[Members], kind: GroupType
+    source: DrawnFrom, profiles: Profiles, parts: list[Members], kind: GroupType, looked_up: int | None
 ) -> list[Measures]:
     """Measure the groups of several halves in one go, which takes as long as those of a few."""
     together = measure_members(source, profiles, np.concatenate(parts), kind)
     ends = np.cumsum([len(part) for part in parts])
     starts = ends - [len(part) for part in parts]
-    looked_up = _groups_looked_up(source)
     counts = {measure.name: looked_up if measure.of_recommendations else None for measure in MEASURES}
     return [
         {name: values[first:last][: counts[name]].copy() for name, values in together.items()}

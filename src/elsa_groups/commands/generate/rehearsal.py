@@ -4,13 +4,16 @@ On a fresh installation compilers take half of the time of the first run. A proc
 the settings as its input, does their work while another imports its libraries.
 """
 
+import os
 import pickle
 import sys
 from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from elsa_groups.base.kernel_folder import REHEARSED, kernel_folder
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.commands.generate.drawing import draw_keys, thresholds_of
 from elsa_groups.commands.generate.drawn import DrawnFrom
@@ -57,5 +60,18 @@ def _some_limits(users: Users) -> Limits:
     return Limits(float(similar), float(divergent), (float(low), float(high)))
 
 
+def main() -> None:
+    """Rehearse by the settings that come in, and note that it is done; end when the other end has gone."""
+    settings = pickle.load(sys.stdin.buffer)
+    Thread(target=_end_with_input, daemon=True).start()
+    rehearse(settings)
+    (kernel_folder() / REHEARSED).touch()
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    rehearse(pickle.load(sys.stdin.buffer))
+    main()

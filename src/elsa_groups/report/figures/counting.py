@@ -9,6 +9,7 @@ from elsa_groups.measures.statistics import Result
 from elsa_groups.report.colors import BLUE, ORANGE
 from elsa_groups.report.figures.bins import bin_edges
 from elsa_groups.report.figures.data import (
+    FigureData,
     Floats,
     Histogram,
     Marks,
@@ -16,7 +17,6 @@ from elsa_groups.report.figures.data import (
     PairSimilarities,
     Rows,
     Series,
-    Shown,
     Similarities,
     Spread,
 )
@@ -39,7 +39,7 @@ def figures_of(
     *,
     without_rule: Collection[str] = (),
     threads: int = 1,
-) -> list[Shown]:
+) -> list[FigureData]:
     """Return what the figures of a run show, in the order in which to look at them.
 
     Similarity, recommendation overlap where something recommends, pairs, and a histogram of each group type,
@@ -66,7 +66,7 @@ def figures_of(
     pairs = count_pairs(users, thresholds.limits, threads=threads)
     if not results:
         return [pairs]
-    shown: list[Shown] = [
+    shown: list[FigureData] = [
         Similarities(similarity_rows(results, without_rule=without_rule), similar, divergent)
     ]
     if results[0].random_overlap is not None:

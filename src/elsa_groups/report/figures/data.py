@@ -234,4 +234,4 @@ class Overlaps:
     rows: Rows
 
 
-Shown = Similarities | Overlaps | PairSimilarities | Histogram
+FigureData = Similarities | Overlaps | PairSimilarities | Histogram

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from elsa_groups.base.files import write_json
-from elsa_groups.report.figures.data import Histogram, Overlaps, PairSimilarities, Shown, Similarities
+from elsa_groups.report.figures.data import FigureData, Histogram, Overlaps, PairSimilarities, Similarities
 from elsa_groups.report.figures.histogram import describe_histogram, draw_histogram
 from elsa_groups.report.figures.pairs import describe_pairs, draw_pairs
 from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps
@@ -43,7 +43,7 @@ class RunFigure:
         return cls(name, figure.get_suptitle(), alt, figure)
 
 
-def draw(shown: Shown) -> RunFigure:
+def draw(shown: FigureData) -> RunFigure:
     """Draw what a figure shows."""
     match shown:
         case Similarities():
@@ -56,7 +56,7 @@ def draw(shown: Shown) -> RunFigure:
             return RunFigure.of(shown.key, draw_histogram(shown), describe_histogram(shown))
 
 
-def save_shown(folder: Path, shown: Shown) -> Picture:
+def save_shown(folder: Path, shown: FigureData) -> Picture:
     """Draw a figure into the folder of its kind, ``figures`` or ``histograms``; the latter as JSON, too."""
     if isinstance(shown, Histogram):
         folder = folder / "histograms"

@@ -2,16 +2,18 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
 from elsa_groups.base.module_process import start_module
-from elsa_groups.report import drawing
-from elsa_groups.report.drawing import begin_drawing, drawing_processes
+from elsa_groups.report import figure_processes as module
+from elsa_groups.report.figure_processes import begin_figures, figure_processes
 from elsa_groups.report.figures.counting import count_similarities, similarity_rows
-from elsa_groups.report.figures.data import Shown, Similarities
+from elsa_groups.report.figures.data import FigureData, Similarities
 
 from .conftest import make_result
 
@@ -20,7 +22,7 @@ KEYS = ("similar_3", "divergent_5", "opposing_2_1")
 
 
 @pytest.fixture
-def shown() -> list[Shown]:
+def shown() -> list[FigureData]:
     results = [make_result(key) for key in KEYS]
     return [Similarities(similarity_rows(results), **LIMITS), *count_similarities(results, **LIMITS)]
 
@@ -35,7 +37,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         numbers.append(process.pid)
         return process
 
-    monkeypatch.setattr(drawing, "start_module", noted)
+    monkeypatch.setattr(module, "start_module", noted)
     yield numbers
     for number in numbers:
         with pytest.raises(ProcessLookupError):
@@ -52,16 +54,16 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.*"))}
 
 
-def _draw_here(folder: Path, shown: list[Shown]) -> list:
-    return list(begin_drawing(_folder(folder), shown).pictures())
+def _draw_here(folder: Path, shown: list[FigureData]) -> list:
+    return list(begin_figures(_folder(folder), shown).pictures())
 
 
 @pytest.mark.parametrize(("asked", "count"), [(0, 0), (1, 1), (2, 2), (63, 3)])
 def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked, count):
     here = _draw_here(tmp_path / "here", shown)
 
-    with drawing_processes(asked):
-        there = list(begin_drawing(_folder(tmp_path / "there"), shown).pictures())
+    with figure_processes(asked):
+        there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
     assert len(started) == count
     assert [picture.name for picture in there] == ["similarity", *KEYS]
@@ -70,25 +72,47 @@ def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked
 
 
 def test_what_a_killed_process_leaves_is_drawn_here(tmp_path, shown, started):
-    with drawing_processes(1):
+    with figure_processes(1):
         os.kill(started[0], signal.SIGKILL)
-        there = list(begin_drawing(_folder(tmp_path / "there"), shown).pictures())
+        there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
     assert there == _draw_here(tmp_path / "here", shown)
     assert _files(tmp_path / "there") == _files(tmp_path / "here")
 
 
+def test_what_a_process_is_killed_while_it_tells_of_is_drawn_here(tmp_path, shown, monkeypatch):
+    half = "import sys; sys.stdout.buffer.write(b'\\x80\\x04\\x95\\xff'); sys.stdout.flush()"
+    monkeypatch.setattr(
+        module, "start_module", lambda *_, **__: Popen([sys.executable, "-c", half], stdin=PIPE, stdout=PIPE)
+    )
+    with figure_processes(1):
+        there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
+
+    assert there == _draw_here(tmp_path / "here", shown)
+
+
+def test_where_no_process_can_be_started_figures_are_drawn_here(tmp_path, shown, monkeypatch):
+    def refuse(*_, **__):
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(module, "start_module", refuse)
+    with figure_processes(2):
+        there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
+
+    assert there == _draw_here(tmp_path / "here", shown)
+
+
 def test_what_fails_there_is_raised_here(tmp_path, shown, started, capfd):
-    with drawing_processes(1), pytest.raises(FileNotFoundError, match=r"similarity\.png"):
-        list(begin_drawing(tmp_path / "nowhere", shown).pictures())
+    with figure_processes(1), pytest.raises(FileNotFoundError, match=r"similarity\.png"):
+        list(begin_figures(tmp_path / "nowhere", shown).pictures())
 
     assert capfd.readouterr().err == ""
 
 
 def test_an_interrupted_command_leaves_no_process(tmp_path, shown, started):
     def interrupted() -> None:
-        with drawing_processes(2):
-            begin_drawing(_folder(tmp_path), shown)
+        with figure_processes(2):
+            begin_figures(_folder(tmp_path), shown)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from subprocess import PIPE, Popen
 
 from elsa_groups.base.module_process import start_module
-from elsa_groups.report.figures.data import Shown
+from elsa_groups.report.figures.data import FigureData
 from elsa_groups.report.pictures import Picture
 
 # Each takes 100 MB, and a run has a dozen figures.
@@ -22,17 +22,26 @@ class _Processes:
     """Processes that draw, each a figure at a time."""
 
     def __init__(self, count: int) -> None:
-        self._all = [start_module("elsa_groups.report.figures.process", stdout=PIPE) for _ in range(count)]
+        self._all: list[Popen[bytes]] = []
+        # A machine that has no room for another one is no reason to stop.
+        with suppress(OSError):
+            for _ in range(count):
+                self._all.append(start_module("elsa_groups.report.figures.process", stdout=PIPE))
         self._idle: SimpleQueue[Popen[bytes]] = SimpleQueue()
         for process in self._all:
             self._idle.put(process)
         self._threads = ThreadPoolExecutor(count)
 
-    def begin(self, folder: Path, shown: Shown) -> "Future[Picture]":
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
+    def begin(self, folder: Path, shown: FigureData) -> "Future[Picture]":
         """Have a figure drawn by the next process that is idle."""
         return self._threads.submit(self._ask, folder, shown)
 
-    def _ask(self, folder: Path, shown: Shown) -> Picture:
+    def _ask(self, folder: Path, shown: FigureData) -> Picture:
         process = self._idle.get()
         try:
             assert process.stdin
@@ -57,7 +66,7 @@ _PROCESSES: ContextVar[_Processes | None] = ContextVar("processes", default=None
 
 
 @contextmanager
-def drawing_processes(count: int) -> Iterator[None]:
+def figure_processes(count: int) -> Iterator[None]:
     """Have figures drawn by processes of their own.
 
     They begin at once with what they need, as importing it takes a second.
@@ -72,7 +81,7 @@ def drawing_processes(count: int) -> Iterator[None]:
         yield
         return
     processes = _Processes(count)
-    token = _PROCESSES.set(processes)
+    token = _PROCESSES.set(processes if processes.count else None)
     try:
         yield
     finally:
@@ -81,21 +90,21 @@ def drawing_processes(count: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class BegunFigures:
     """Figures that are being drawn, or will be when they are asked for.
 
     Attributes
     ----------
     folder : Path
         With the folders ``figures`` and ``histograms``.
-    figures : sequence of Shown
+    figures : sequence of FigureData
         What they show.
     begun : tuple of Future
         One for each, where other processes draw them.
     """
 
     folder: Path
-    figures: Sequence[Shown]
+    figures: Sequence[FigureData]
     begun: "tuple[Future[Picture], ...]"
 
     def pictures(self) -> Iterator[Picture]:
@@ -106,18 +115,20 @@ class Drawing:
     def _drawn_there(self, number: int) -> Picture | None:
         try:
             return self.begun[number].result() if self.begun else None
-        except (OSError, EOFError):
+        except (OSError, EOFError, pickle.UnpicklingError):
             # That process has gone: whatever was wrong there comes up here, or does not.
             return None
 
 
-def begin_drawing(folder: Path, figures: Sequence[Shown]) -> Drawing:
-    """Begin to draw figures, where :func:`drawing_processes` are there."""
+def begin_figures(folder: Path, figures: Sequence[FigureData]) -> BegunFigures:
+    """Begin to draw figures, where :func:`figure_processes` are there."""
     processes = _PROCESSES.get()
-    return Drawing(folder, figures, tuple(processes.begin(folder, f) for f in figures) if processes else ())
+    return BegunFigures(
+        folder, figures, tuple(processes.begin(folder, f) for f in figures) if processes else ()
+    )
 
 
-def _draw_here(folder: Path, shown: Shown) -> Picture:
+def _draw_here(folder: Path, shown: FigureData) -> Picture:
     # matplotlib takes a second to import, which a command whose figures are drawn elsewhere does without.
     from elsa_groups.report.figures.run import save_shown
 

@@ -1,0 +1,61 @@
+"""Processes that help a command: they draw figures and, on a fresh installation, compile what it needs."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from subprocess import DEVNULL
+from typing import Any
+
+from elsa_groups.base.distributed import Ranks
+from elsa_groups.base.kernel_folder import lacks_rehearsal
+from elsa_groups.base.module_process import start_module
+from elsa_groups.cli.commands import Command
+
+
+@contextmanager
+def helping(command: Command, settings: Any, ranks: Ranks, busy_cores: int = 1) -> Iterator[None]:
+    """Start the processes that help a command which makes groups, and end them with it.
+
+    Parameters
+    ----------
+    command : Command
+        The command.
+    settings : object
+        Its settings; with ``threads=1`` it has no help.
+    ranks : Ranks
+        This process among others; the first one has help.
+    busy_cores : int
+        Cores that the command itself needs while figures are drawn.
+    """
+    if not command.draws_groups or ranks.rank:
+        yield
+        return
+    # Both need numpy, which nobody waits for whose command line is refused.
+    from elsa_groups.base.threads import available_threads
+    from elsa_groups.report.figure_processes import figure_processes
+
+    threads = settings.threads or available_threads() // ranks.on_machine
+    if threads < 2:
+        yield
+        return
+    with figure_processes(threads - busy_cores), _compiling(settings) if lacks_rehearsal() else nullcontext():
+        yield
+
+
+@contextmanager
+def _compiling(settings: Any) -> Iterator[None]:
+    """Let a process compile what draws and measures groups by settings; if it cannot, nothing is lost."""
+    try:
+        process = start_module("elsa_groups.commands.generate.rehearsal", stdout=DEVNULL, stderr=DEVNULL)
+    except OSError:
+        yield
+        return
+    try:
+        # It ends when this process does: its input stays open as long.
+        with suppress(OSError):
+            pickle.dump(settings, process.stdin)  # type: ignore[arg-type]
+            process.stdin.flush()  # type: ignore[union-attr]
+        yield
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,73 @@
+"""Who helps a command: processes that draw figures, and one that compiles on a fresh installation."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from elsa_groups.base.distributed import ONE, Ranks
+from elsa_groups.base.module_process import start_module
+from elsa_groups.cli import helping as module
+from elsa_groups.cli.commands import COMMANDS
+from elsa_groups.cli.helping import helping
+from elsa_groups.report import figure_processes
+
+FIGURES = "elsa_groups.report.figures.process"
+REHEARSAL = "elsa_groups.commands.generate.rehearsal"
+SETTINGS = SimpleNamespace(threads=2)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Names of the modules that were started, of which none may outlive the command."""
+    names, numbers = [], []
+
+    def noted(name, **options):
+        process = start_module(name, **options)
+        names.append(name)
+        numbers.append(process.pid)
+        return process
+
+    for where in (module, figure_processes):
+        monkeypatch.setattr(where, "start_module", noted)
+    monkeypatch.setattr(module, "lacks_rehearsal", lambda: True)
+    yield names
+    for number in numbers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
+
+
+def test_figures_and_what_is_not_yet_compiled_are_left_to_others(started):
+    with helping(COMMANDS["generate"], SETTINGS, ONE):
+        assert started == [FIGURES, REHEARSAL]
+
+
+def test_in_a_sweep_all_cores_draw(started):
+    with helping(COMMANDS["main"], SETTINGS, ONE, busy_cores=0):
+        assert started == [FIGURES, FIGURES, REHEARSAL]
+
+
+def test_once_compiled_only_figures_are(started, monkeypatch):
+    monkeypatch.setattr(module, "lacks_rehearsal", lambda: False)
+    with helping(COMMANDS["generate"], SETTINGS, ONE):
+        assert started == [FIGURES]
+
+
+@pytest.mark.parametrize(
+    ("command", "threads", "ranks"),
+    [("compare", 2, ONE), ("generate", 1, ONE), ("generate", 2, Ranks(1, 2))],
+)
+def test_commands_without_groups_a_single_core_and_other_ranks_have_no_help(started, command, threads, ranks):
+    with helping(COMMANDS[command], SimpleNamespace(threads=threads), ranks):
+        assert started == []
+
+
+def test_a_machine_without_room_for_another_process_goes_on(monkeypatch):
+    def refuse(*_, **__):
+        raise BlockingIOError("no more processes")
+
+    for where in (module, figure_processes):
+        monkeypatch.setattr(where, "start_module", refuse)
+    monkeypatch.setattr(module, "lacks_rehearsal", lambda: True)
+    with helping(COMMANDS["generate"], SETTINGS, ONE):
+        pass
