@@ -15,6 +15,7 @@ from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import in_markdown
 from elsa_groups.commands.export.plain import Counts
 from elsa_groups.commands.generate.files import PAPER, SUMMARY_TABLE, USER_FILE
+from elsa_groups.data.datasets import DATASETS
 from elsa_groups.groups.family import has_rule
 from elsa_groups.record.group_files import published_name
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
@@ -48,14 +49,6 @@ _OF_TYPE = {
     "{key}.parquet": "one row a member: group, position, subgroup, user_index, user_id",
     "{key}.npy": "the same groups, one row a group: `user_index` of its members, int64, for NumPy",
     "{key}_measures.parquet": "one row a group: what was measured of it",
-}
-# What its makers say of each data set; a hint, as only their own words count.
-_LICENCES = {
-    "LastFM1k": "The data set LastFM-1K is for non-commercial use, with the permission of Last.fm.",
-    "EchoNest": "The Taste Profile data set is for research, not for commercial use.",
-    "MovieLens": "The MovieLens data sets are for non-commercial use; the README of each archive says how"
-    " they may be passed on.",
-    "Demo": "The data are generated: nobody has rights in them.",
 }
 _COLUMNS = (
     "type",
@@ -246,10 +239,10 @@ def _say_ids(record: Mapping[str, Any]) -> str:
 
 
 def _say_licence(record: Mapping[str, Any]) -> str:
-    known = _LICENCES.get(record["data"]["dataset"])
+    known = DATASETS[record["data"]["dataset"]].licence
     hint = (
         "Whether ids of these users may be published is for the licence of the data to say."
-        if known is None
+        if not known
         else f"{known} If the file held other data in the same form, what their makers say counts instead."
     )
     return (

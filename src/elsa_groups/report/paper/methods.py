@@ -5,7 +5,7 @@ from typing import Any
 
 from elsa_groups.base.words import in_markdown
 from elsa_groups.report.paper.grouping import say_families, say_filters, say_sampling
-from elsa_groups.report.paper.references import DATASETS, ELSA, JACKKNIFE, PROGRAM, TOOLS
+from elsa_groups.report.paper.references import ELSA, JACKKNIFE, PROGRAM, TOOLS, cited_by
 from elsa_groups.report.paper.thresholds import threshold_sentences
 from elsa_groups.report.paper.types import join_words, ruled_families, type_names
 from elsa_groups.report.tables import Row
@@ -54,7 +54,7 @@ def methods_paragraph(record: Record, rows: Sequence[Row]) -> str:
 def _say_data(record: Record) -> list[str]:
     data, dataset = record["data"], record["settings"]["dataset"]
     counts, asked = data["counts"], data["filter"]
-    cited = DATASETS.get(data["dataset"])
+    cited = cited_by(data["dataset"])
     users, items = asked["min_user_interactions"], asked["min_item_interactions"]
     size = f"{data['n_pairs']:,} distinct pairs of {data['n_users']:,} users and {data['n_items']:,} items"
     before = f", of {counts['distinct/pairs']:,} pairs before," if "distinct/pairs" in counts else ""
