@@ -131,3 +131,8 @@ DATASETS: dict[str, type[DatasetSettings]] = {
     "Custom": CustomSettings,
     "Demo": DemoSettings,
 }
+
+
+def dataset_class(dataset: str) -> type[DatasetSettings]:
+    """Return the settings of a dataset by its name; those that every dataset has if there is none of it."""
+    return DATASETS.get(dataset, DatasetSettings)

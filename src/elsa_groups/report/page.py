@@ -17,6 +17,7 @@ from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import ExampleGroup
 from elsa_groups.report.pictures import Picture, fitting, inline_svg
 from elsa_groups.report.tables import Row
+from elsa_groups.similarity.names import OF_HISTORIES
 
 # Letters of a name; whoever put a novel there is cut.
 _NAME_LENGTH = 80
@@ -118,10 +119,12 @@ def render_page(
     itself keeps whatever should get through from loading or running.
     """
     shown = fitting(pictures)
+    by_histories = OF_HISTORIES.get(record["settings"]["similarity"]["source"])
     types = _types(record["settings"]["families"], rows, evidence, examples)
     return open_template("page.html.jinja").render(
         record=record,
         parent_name=parent_name,
+        coefficient=by_histories.name if by_histories else "cosine",
         types=types,
         opened=_opened(types),
         cautions=cautions,

@@ -17,16 +17,13 @@ from elsa_groups.groups.filters import NO_FILTERS, CommonItemsScope, Filters
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.settings.families import check_families
 from elsa_groups.similarity.limits import ThresholdSettings, check_targets
-from elsa_groups.similarity.names import SimilaritySource
+from elsa_groups.similarity.names import OF_HISTORIES, SimilaritySource
 
 T = TypeVar("T")
 
 # The name of a set of users that a file lists.
 FROM_FILE = "file"
 LARGEST_SEED = 2**63 - 1
-
-
-_BY_VECTORS = (SimilaritySource.elsa, SimilaritySource.vectors)
 
 
 class Center(StrEnum):
@@ -45,7 +42,7 @@ class SimilaritySettings:
 
     def __post_init__(self) -> None:
         """Refuse to centre what is no vector."""
-        if self.source not in _BY_VECTORS and self.center != Center.none:
+        if self.source in OF_HISTORIES and self.center != Center.none:
             raise InputError(
                 f"similarity.center: expected none with similarity.source={self.source}, got {self.center};"
                 " only embeddings are centred"

@@ -15,7 +15,7 @@ from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import in_markdown
 from elsa_groups.commands.export.plain import Counts
 from elsa_groups.commands.generate.files import PAPER, SUMMARY_TABLE, USER_FILE
-from elsa_groups.data.datasets import DATASETS
+from elsa_groups.data.datasets import dataset_class
 from elsa_groups.groups.family import has_rule
 from elsa_groups.record.group_files import published_name
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
@@ -239,7 +239,7 @@ def _say_ids(record: Mapping[str, Any]) -> str:
 
 
 def _say_licence(record: Mapping[str, Any]) -> str:
-    known = DATASETS[record["data"]["dataset"]].licence
+    known = dataset_class(record["data"]["dataset"]).licence
     hint = (
         "Whether ids of these users may be published is for the licence of the data to say."
         if not known

@@ -9,6 +9,7 @@ from elsa_groups.report.paper.references import ELSA, JACKKNIFE, PROGRAM, TOOLS,
 from elsa_groups.report.paper.thresholds import threshold_sentences
 from elsa_groups.report.paper.types import join_words, ruled_families, type_names
 from elsa_groups.report.tables import Row
+from elsa_groups.similarity.names import OF_HISTORIES
 
 Record = Mapping[str, Any]
 
@@ -17,11 +18,6 @@ _USERS = {
     "train": "users that the model was trained on",
     "val": "users that chose the epoch of the model",
     "test": "users that the model was tested on",
-}
-_COEFFICIENTS = {
-    "history_cosine": "cosine of their rows of ones and zeros over all items",
-    "pearson": "Pearson correlation of their rows of ones and zeros over all items",
-    "jaccard": "Jaccard index of their histories, the items of both by the items of either",
 }
 
 
@@ -87,10 +83,10 @@ def _say_similarity(record: Record) -> list[str]:
     n_trained = record["users"]["n_trained"]
     trained = "" if n_trained is None else f", which was trained on {n_trained:,} of these users"
     model = f"ELSA [@{ELSA}] with {parent['factors']} factors{trained}"
-    if source in _COEFFICIENTS:
+    if source in OF_HISTORIES:
         return [
-            f"The similarity of two users is (1 + c) / 2, where c is the {_COEFFICIENTS[source]}; it needs no"
-            " model.",
+            "The similarity of two users is (1 + c) / 2, where c is the"
+            f" {OF_HISTORIES[source].definition}; it needs no model.",
             f"Recommendations, by whose overlap groups are described, are those of {model}.",
         ]
     told = [f"Users are compared by their embeddings from {model}."]

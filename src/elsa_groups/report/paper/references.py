@@ -7,7 +7,7 @@ publication of its own has no entry. Data sets have theirs in :mod:`elsa_groups.
 from collections.abc import Mapping
 from typing import Any
 
-from elsa_groups.data.datasets import DATASETS
+from elsa_groups.data.datasets import dataset_class
 from elsa_groups.report.paper.latex import escape_latex
 
 Record = Mapping[str, Any]
@@ -147,7 +147,7 @@ _BY_KEY = {_key_of(entry): entry for entry in _ENTRIES.strip().split("\n\n")}
 
 def cited_by(dataset: str) -> str:
     """Return the key of what a data set is cited by; empty if that is not known."""
-    return _key_of(DATASETS[dataset].reference or "")
+    return _key_of(dataset_class(dataset).reference or "")
 
 
 def used_references(record: Record) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ def write_bibliography(record: Record) -> str:
     record : mapping
         Of the lineage record: data, settings and environment.
     """
-    reference = DATASETS[record["data"]["dataset"]].reference
+    reference = dataset_class(record["data"]["dataset"]).reference
     cited = _BY_KEY | {_key_of(reference or ""): f"{_OTHER_DATA}\n{reference}"}
     keys = used_references(record)
     entries = [_program(record["environment"]) if key == PROGRAM else cited[key] for key in keys]
