@@ -162,7 +162,7 @@ def _log(run: RunHandle, training: Training, overrides: list[str]) -> str:
                 run_id=run.run_id,
                 model_id=model_id,
                 interactions=training.interactions,
-                settings=plain(training.settings),
+                settings=training.settings,
                 artifacts=folder_digests(folder),
                 environment=environment_record(
                     training.code,

@@ -104,7 +104,7 @@ def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> 
         If there is no such run, or it does not fit; the message says which and why.
     """
     if reference == NEWEST:
-        run = find_newest(interactions, {})
+        run = find_newest(interactions)
         if run is None:
             train = f"train one with `mlflow run . -e train -P dataset={interactions.dataset}`"
             if interactions.n_users < LEAST_USERS:
@@ -143,20 +143,21 @@ def named_parent(reference: str) -> str:
     return str(named_run(reference, ELSA, VECTORS).info.run_id)
 
 
-def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | None:
+def find_newest(interactions: Interactions, params: Mapping[str, object] | None = None) -> Run | None:
     """Return the newest FINISHED ELSA run on exactly these data, or None; log why others are skipped.
 
     Parameters
     ----------
     interactions : Interactions
         The data.
-    settings : dict
-        Settings by dotted name that it must have been trained with.
+    params : mapping, optional
+        Settings that it must have logged, by dotted name, as MLflow's params are: some of all there are.
     """
     client = MlflowClient()
+    wanted = _params_of(interactions, params or {})
     condition = f"params.model = 'ELSA' and params.dataset = '{interactions.dataset}'"
     for run in runs_newest_first(client, condition):
-        reason = _misfit(run, interactions, settings) or _why_unusable(client, run)
+        reason = _misfit(run, interactions, wanted) or _why_unusable(client, run)
         if reason is None:
             return run
         log.info("parent: skipping %s: %s", run.info.run_id, reason)
@@ -180,13 +181,14 @@ def _digests(run: Run) -> list[str]:
     return [item.dataset.digest for item in inputs]
 
 
-def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> str | None:
-    digests = _digests(run)
-    if interactions.digest[:DIGEST_LENGTH] not in digests:
+def _params_of(interactions: Interactions, params: Mapping[str, object]) -> dict[str, object]:
+    of_data = {f"dataset.{name}": getattr(interactions, name) for name in _FILTER}
+    return {f"conf.{name}": value for name, value in {**of_data, **params}.items()}
+
+
+def _misfit(run: Run, interactions: Interactions, wanted: Mapping[str, object]) -> str | None:
+    if interactions.digest[:DIGEST_LENGTH] not in _digests(run):
         return "trained on other data"
-    wanted = {f"conf.dataset.{name}": getattr(interactions, name) for name in _FILTER} | {
-        f"conf.{name}": value for name, value in settings.items()
-    }
     logged = _BEFORE | run.data.params
     for name, value in wanted.items():
         if logged.get(name) != param_text(value):

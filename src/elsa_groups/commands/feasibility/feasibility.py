@@ -105,7 +105,7 @@ def _log(
     record = {
         "run_id": run.run_id,
         "users": population.record(),
-        "thresholds": thresholds_record(thresholds, plain(settings.thresholds)),
+        "thresholds": thresholds_record(thresholds, settings.thresholds),
         "tries": TRIES,
         "filters_not_looked_at": list(settings.filters.on),
         "keys": [asdict(of) for of in keys],

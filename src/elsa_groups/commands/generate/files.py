@@ -27,7 +27,6 @@ from elsa_groups.record.schema import (
     environment_record,
     groups_lineage,
     groups_origin,
-    thresholds_record,
 )
 from elsa_groups.report.cautions import Caution, find_cautions, say_missing
 from elsa_groups.report.examples import MemberHistories, first_groups
@@ -50,7 +49,6 @@ from elsa_groups.report.tables import (
     write_parquet,
 )
 from elsa_groups.settings.commands import GenerateSettings
-from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent
 
 REPORT = "report.html"
@@ -108,8 +106,8 @@ class Generation:
             | ({"files": parent.files} if parent.files else {}),
             interactions=self.interactions,
             users=self.drawn.population.record(),
-            thresholds=thresholds_record(self.drawn.thresholds, plain(self.settings.thresholds)),
-            settings=plain(self.settings),
+            thresholds=self.drawn.thresholds,
+            settings=self.settings,
         )
 
     def environment(self) -> dict[str, Any]:

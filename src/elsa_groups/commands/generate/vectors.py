@@ -15,7 +15,7 @@ from elsa_groups.model.given import ITEMS, USERS, GivenVectors, load_given
 from elsa_groups.record.code import find_code
 from elsa_groups.record.schema import LINEAGE, environment_record, record_digest, vectors_lineage
 from elsa_groups.settings.commands import GenerateSettings, VectorSettings
-from elsa_groups.settings.plain import as_params, plain
+from elsa_groups.settings.plain import as_params
 from elsa_groups.similarity.names import SimilaritySource
 from elsa_groups.tracking.parent import NEWEST, VECTORS, Parent, check_parent
 from elsa_groups.tracking.run import DATASET, KIND, RECORD, dataset_input, tracked_run
@@ -126,7 +126,7 @@ def _log_vectors(asked: VectorSettings, interactions: Interactions, given: Given
         lineage = vectors_lineage(
             run_id=run.run_id,
             interactions=interactions,
-            settings=plain(asked),
+            settings=asked,
             artifacts=folder_digests(folder),
             environment=environment_record(find_code(), device="cpu", threads=available_threads()),
         )
