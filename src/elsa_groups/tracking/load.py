@@ -33,7 +33,7 @@ from elsa_groups.tracking.run import (
     RECORD,
     WRITTEN,
 )
-from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete, with_tags
 from elsa_groups.tracking.witness import Contradiction, find_contradictions
 
 if TYPE_CHECKING:
@@ -235,6 +235,21 @@ def open_record(run_id: str, *, tracking_uri: str | None = None) -> Record:
     return Record(run_id, run.info.experiment_id, title, lineage, artifacts, contradictions, witnessed)
 
 
+def parent_run(record: Record) -> Run:
+    """Return the run that recorded groups were drawn from.
+
+    Raises
+    ------
+    Absent
+        If it is not there, or deleted.
+    InputError
+        If the store does not answer.
+    """
+    expected = "the parent that the groups were drawn from; its store may be another one"
+    run_id = record.lineage["parent"]["run_id"]
+    return existing_run(MlflowClient(), run_id, what="parent", expected=expected)
+
+
 def find_groups(
     *, dataset: str | None = None, parent: str | None = None, tracking_uri: str | None = None
 ) -> list[FoundGroups]:
@@ -257,8 +272,7 @@ def find_groups(
     wanted = {KIND: "groups", DATASET: dataset, PARENT: parent}
     if odd := [value for value in wanted.values() if value and "'" in value]:
         raise InputError(f"find_groups: expected a name or a run id without quotes, got {odd[0]}")
-    tags = [f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value is not None]
-    condition = " and ".join([*tags, "attributes.status = 'FINISHED'"])
+    condition = f"{with_tags(wanted)} and attributes.status = 'FINISHED'"
     with _open_store(tracking_uri) as client:
         runs = runs_newest_first(client, condition)
         return [_found(run) for run in runs if _is_complete(client, run)]

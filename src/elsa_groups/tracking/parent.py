@@ -22,7 +22,7 @@ from elsa_groups.data.split import LEAST_USERS, Split
 from elsa_groups.record.schema import LINEAGE, check_lineage, record_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, RECORD, param_text
-from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.search import data_digests, existing_run, runs_newest_first, why_incomplete
 from elsa_groups.tracking.split import SPLIT, read_split
 from elsa_groups.tracking.store import store_uri
 
@@ -175,19 +175,13 @@ def _why_unusable(client: MlflowClient, run: Run) -> str | None:
     return None if run.info.status == "FINISHED" else f"it is {run.info.status}"
 
 
-def _digests(run: Run) -> list[str]:
-    """Return the digests of the data that a run was trained on, as MLflow keeps them."""
-    inputs = run.inputs.dataset_inputs if run.inputs else []
-    return [item.dataset.digest for item in inputs]
-
-
 def _params_of(interactions: Interactions, params: Mapping[str, object]) -> dict[str, object]:
     of_data = {f"dataset.{name}": getattr(interactions, name) for name in _FILTER}
     return {f"conf.{name}": value for name, value in {**of_data, **params}.items()}
 
 
 def _misfit(run: Run, interactions: Interactions, wanted: Mapping[str, object]) -> str | None:
-    if interactions.digest[:DIGEST_LENGTH] not in _digests(run):
+    if interactions.digest[:DIGEST_LENGTH] not in data_digests(run):
         return "trained on other data"
     logged = _BEFORE | run.data.params
     for name, value in wanted.items():
@@ -314,7 +308,7 @@ def _check_params(run: Run, interactions: Interactions) -> int:
 
 def _check_digest(run: Run, interactions: Interactions) -> None:
     """Refuse a run that says it was trained on other data; a checkpoint from elsewhere says nothing."""
-    digests = _digests(run)
+    digests = data_digests(run)
     if digests and interactions.digest[:DIGEST_LENGTH] not in digests:
         raise InputError(
             f"parent: run {run.info.run_id} was trained on data with digest {digests[0]}, and these have"
@@ -341,11 +335,10 @@ def check_logged(run: Run, lineage: Mapping[str, Any]) -> None:
 
 def _check_recorded(run: Run, artifacts: RunArtifacts, digest: str, folder: Path) -> None:
     """Refuse a checkpoint or a record that is not the one that its run, one of ours, logged."""
+    lineage = _read_json(artifacts, LINEAGE, folder, dict)
     try:
-        lineage = check_lineage(_read_json(artifacts, LINEAGE, folder, dict))
+        check_lineage(lineage)
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it, or train again") from error
     check_logged(run, lineage)
     recorded = lineage["artifacts"].get(CHECKPOINT)
@@ -358,11 +351,10 @@ def _check_recorded(run: Run, artifacts: RunArtifacts, digest: str, folder: Path
 
 def _read_json(artifacts: RunArtifacts, name: str, folder: Path, kind: type[Any]) -> Any:
     """Read an artifact that holds a dict or a list."""
+    copy = artifacts.download(name, folder)
     try:
-        content = read_json(artifacts.download(name, folder))
+        content = read_json(copy)
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         content = error
     if not isinstance(content, kind):
         raise InputError(

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, Run
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils import name_utils
@@ -33,7 +34,7 @@ from mlflow.utils.mlflow_tags import (
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
-from elsa_groups.base.processes import this_process
+from elsa_groups.base.processes import changed_environment, this_process
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line
 from elsa_groups.tracking.experiment import introduce, view_address
@@ -294,7 +295,9 @@ def tracked_run(
 def _end(run_id: str, error: BaseException) -> None:
     """End a run as what an error says; a store that is away must not hide that error."""
     status = "KILLED" if isinstance(error, Killed) else "FAILED"
-    with _few_retries() if isinstance(error, (MlflowException, NotLogged)) else nullcontext():
+    # A store that has had its chances is asked once more, and not for minutes again.
+    few = {MLFLOW_HTTP_REQUEST_MAX_RETRIES.name: "1"}
+    with changed_environment(few if isinstance(error, (MlflowException, NotLogged)) else {}):
         try:
             # A run that was not started yet is not the one that MLflow would end.
             if (active := mlflow.active_run()) and active.info.run_id == run_id:
@@ -306,21 +309,6 @@ def _end(run_id: str, error: BaseException) -> None:
                 " was deleted with its experiment, once that is restored)",
                 run_id, status, first_line(reason),
             )  # fmt: skip
-
-
-@contextmanager
-def _few_retries() -> Iterator[None]:
-    """Ask a store once more that has had its chances, and not for minutes again."""
-    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 @contextmanager
