@@ -21,6 +21,7 @@ from elsa_groups.measures.jackknife import Interval
 from elsa_groups.measures.registry import MEASURES
 from elsa_groups.record.group_files import NO_TABLE, UserGroups, published_name, read_columns, read_type
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
+from elsa_groups.report.tables import table_rows
 from elsa_groups.similarity.limits import Thresholds
 
 if TYPE_CHECKING:
@@ -230,8 +231,7 @@ def _read_summary(files: PublishedFiles) -> dict[str, dict[str, Any]]:
     """Return the row of every type, without what is undefined."""
     path = files.read(SUMMARY)
     try:
-        table = read_json(path)
-        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+        rows = table_rows(read_json(path))
         return {row["key"]: {k: v for k, v in row.items() if v is not None} for row in rows}
     except (ValueError, KeyError, TypeError) as error:
         raise files.refusal(f"{path.name}: expected a table of types") from error

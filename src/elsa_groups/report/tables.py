@@ -86,6 +86,17 @@ def mlflow_table(rows: list[Row]) -> dict[str, list[Any]]:
     return {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}
 
 
+def table_rows(table: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of such a table, undefined values as None.
+
+    Raises
+    ------
+    ValueError, KeyError or TypeError
+        If it is none.
+    """
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+
+
 def members_table(groups: Groups, users: NDArray[np.int64], user_ids: tuple[str, ...]) -> pa.Table:
     """Return one row a member: group, number, position, subgroup, user_index, user_id.
 

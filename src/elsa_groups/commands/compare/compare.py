@@ -28,8 +28,8 @@ from elsa_groups.commands.compare.trends import metric_figures
 from elsa_groups.report.figures.run import save_pictures
 from elsa_groups.report.tables import mlflow_table
 from elsa_groups.settings.commands import CompareSettings
-from elsa_groups.settings.plain import as_params, plain
-from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.settings.plain import as_params
+from elsa_groups.settings.recorded import with_every_setting
 from elsa_groups.tracking.compared import (
     common_experiment,
     common_parent,
@@ -93,10 +93,9 @@ def records_of(settings: CompareSettings) -> list[Record]:
 def _completed(record: Record) -> Record:
     """Return a record that has every setting: one that is older than a setting means its default."""
     try:
-        settings = plain(recorded_settings(record.lineage["settings"]))
+        return replace(record, lineage=with_every_setting(record.lineage))
     except InputError as error:
         raise InputError(f"compare: run {record.run_id}: {error}") from error
-    return replace(record, lineage=record.lineage | {"settings": settings})
 
 
 def _parent_of(reference: str) -> str:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import write_json
@@ -127,20 +126,15 @@ def exported_of(
 
 
 def _with_vectors(exported: Exported, settings: ExportSettings) -> Exported:
-    """Return what is exported with the item vectors of the parent, where a format has them."""
+    """Add the item vectors that the groups were drawn by, where a format has them and they are not gone."""
     if Format.sagea not in settings.formats:
         return exported
-    return replace(exported, encoder=_item_vectors(settings, exported))
-
-
-def _item_vectors(settings: ExportSettings, exported: Exported) -> NDArray[np.float32] | None:
-    """Return the item vectors that the groups were drawn by; None, with a warning, where they are gone."""
     try:
         record = open_record(settings.groups_run_id)
-        return recorded_checkpoint(record, len(exported.item_ids))[0]
+        return replace(exported, encoder=recorded_checkpoint(record, len(exported.item_ids))[0])
     except InputError as error:
         log.warning("sagea: no checkpoint is written: %s", error)
-        return None
+        return exported
 
 
 def recorded_data(

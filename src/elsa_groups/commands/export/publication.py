@@ -21,9 +21,8 @@ from elsa_groups.record.group_files import published_name
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
 from elsa_groups.report.paper.references import write_bibliography
 from elsa_groups.report.paper.types import type_names
-from elsa_groups.report.tables import Row
-from elsa_groups.settings.plain import plain
-from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.report.tables import Row, table_rows
+from elsa_groups.settings.recorded import with_every_setting
 from elsa_groups.tracking.load import Record, RecordedFiles
 
 log = logging.getLogger("elsa_groups.cli")
@@ -86,7 +85,7 @@ def write_publication(folder: Path, record: Record) -> Counts:
         for path in _paths(lineage):
             shutil.copyfile(files.read(path), folder / published_name(path))
         shutil.copyfile(record.artifacts.download(LINEAGE, place), folder / LINEAGE)
-    told = lineage | {"settings": plain(recorded_settings(lineage["settings"]))}
+    told = with_every_setting(lineage)
     _write_text(folder / README, describe_publication(told, _rows(folder)))
     if not (folder / REFERENCES).exists():
         _write_text(folder / REFERENCES, write_bibliography(told))
@@ -118,8 +117,7 @@ def _paths(lineage: Mapping[str, Any]) -> list[str]:
 def _rows(folder: Path) -> list[Row]:
     """Return the rows of the summary."""
     try:
-        table = read_json(folder / published_name(SUMMARY_TABLE))
-        return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+        return table_rows(read_json(folder / published_name(SUMMARY_TABLE)))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"zenodo: {SUMMARY_TABLE}: expected a table, got {error}; draw the groups again"
