@@ -14,7 +14,7 @@ from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.record.code import Code
 from elsa_groups.settings.commands import GenerateSettings, TrainSettings, VectorSettings
 from elsa_groups.settings.plain import plain
-from elsa_groups.similarity.limits import Thresholds, ThresholdSettings
+from elsa_groups.similarity.limits import Limits, Thresholds, ThresholdSettings
 
 LINEAGE = "lineage.json"
 # Beside it: the settings, the thresholds, and what of the code is in no commit.
@@ -217,6 +217,13 @@ def thresholds_record(thresholds: Thresholds, asked: ThresholdSettings) -> Docum
         "pairs": thresholds.pairs,
         "intervals": {name: list(ends) for name, ends in thresholds.intervals.items()},
     }
+
+
+def limits_of(record: Mapping[str, Any]) -> Limits:
+    """Return the thresholds that :func:`thresholds_record` described; older records have no band."""
+    low, high = record.get("band_low"), record.get("band_high")
+    band = None if low is None or high is None else (float(low), float(high))
+    return Limits(float(record["similar"]), float(record["divergent"]), band)
 
 
 def environment_record(code: Code, *, device: str, threads: int) -> Document:

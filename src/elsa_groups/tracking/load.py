@@ -22,7 +22,7 @@ from elsa_groups.base.files import read_json
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line, without_password
 from elsa_groups.groups.groups import ByType
-from elsa_groups.record.group_files import UserGroups, read_type
+from elsa_groups.record.group_files import CheckedFiles, UserGroups, read_type, wanted_types
 from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import (
@@ -155,7 +155,8 @@ def load_groups_run(
         record.check_store()
     with temporary_folder() as folder:
         files = RecordedFiles(record.artifacts, folder, record.lineage)
-        return GroupsRun(run_id, files.lineage, {key: read_type(key, files) for key in _wanted(keys, files)})
+        wanted = wanted_types(keys, record.lineage, f"run {run_id}")
+        return GroupsRun(run_id, files.lineage, {key: read_type(key, files) for key in wanted})
 
 
 @dataclass(frozen=True)
@@ -288,7 +289,7 @@ def _is_complete(client: MlflowClient, run: Run) -> bool:
 
 
 @dataclass(frozen=True)
-class RecordedFiles:
+class RecordedFiles(CheckedFiles):
     """Files of a run, as its lineage recorded them."""
 
     artifacts: RunArtifacts
@@ -297,15 +298,9 @@ class RecordedFiles:
 
     def read(self, path: str) -> Path:
         """Return a local copy of a file whose bytes are those of the record."""
-        recorded = self.lineage["artifacts"].get(path)
         local = self.artifacts.download(path, self.folder)
-        self.check(path, recorded, file_digest(local))
+        self.check(path, self.lineage["artifacts"].get(path), file_digest(local))
         return local
-
-    def check(self, what: str, recorded: str | None, found: str) -> None:
-        """Refuse what has another digest than was recorded."""
-        if found != recorded:
-            raise self.refusal(f"{what}: recorded digest {recorded}, found {found}")
 
     def refusal(self, text: str) -> InputError:
         """Return the error that a file is not the one that was logged."""
@@ -355,18 +350,6 @@ def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
                 f"{what}: {LINEAGE}: expected {name} {expected}, got {lineage[name]}; it is another run's"
             )
     return lineage
-
-
-def _wanted(keys: Iterable[str] | None, files: RecordedFiles) -> list[str]:
-    there = list(files.lineage["groups"])
-    if keys is None:
-        return there
-    wanted = list(dict.fromkeys([keys] if isinstance(keys, str) else keys))
-    if absent := [key for key in wanted if key not in there]:
-        raise InputError(
-            f"keys: run {files.artifacts.run_id} has no {', '.join(absent)}; it has {', '.join(there)}"
-        )
-    return wanted
 
 
 def _found(run: Run) -> FoundGroups:

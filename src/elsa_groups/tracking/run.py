@@ -73,7 +73,6 @@ DESCRIPTION_LENGTH = 8000
 _PREDICATES, _NOUNS = name_utils._GENERATOR_PREDICATES, name_utils._GENERATOR_NOUNS
 _GENERATED = re.compile(f"({'|'.join(_PREDICATES)})-({'|'.join(_NOUNS)})-[0-9]{{1,4}}")
 
-_PARAMS_PER_BATCH, _METRICS_PER_BATCH = 100, 1000
 _MAX_PARAM = 6000
 
 
@@ -101,8 +100,7 @@ class RunHandle:
         """
         there = MlflowClient().get_run(self.run_id).data.params
         entities = [Param(name, param_text(value)) for name, value in params.items() if name not in there]
-        for first in range(0, len(entities), _PARAMS_PER_BATCH):
-            MlflowClient().log_batch(self.run_id, params=entities[first : first + _PARAMS_PER_BATCH])
+        MlflowClient().log_batch(self.run_id, params=entities)
 
     def log_metrics(self, metrics: dict[str, float], step: int = 0, *, model_id: str | None = None) -> None:
         """Log metrics; with a LoggedModel's id they are on that model's page as well."""
@@ -110,8 +108,7 @@ class RunHandle:
         entities = [
             Metric(name, float(value), now, step, model_id=model_id) for name, value in metrics.items()
         ]
-        for first in range(0, len(entities), _METRICS_PER_BATCH):
-            MlflowClient().log_batch(self.run_id, metrics=entities[first : first + _METRICS_PER_BATCH])
+        MlflowClient().log_batch(self.run_id, metrics=entities)
 
     def set_tags(self, tags: dict[str, str]) -> None:
         """Set tags."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.base.files import write_json
+from elsa_groups.base.files import write_json, write_text
 from elsa_groups.commands.compare.agreement import (
     RUNS_UP_TO,
     Agreement,
@@ -152,8 +152,8 @@ def _write(folder: Path, comparison: RunsComparison, agreements: dict[str, Agree
     figures = [*rank_figures(comparison.ranked), *metric_figures(comparison)]
     pictures = save_pictures(folder / "figures", figures)
     page = render_comparison(comparison, agreements=agreements, pictures=pictures, command=command)
-    (folder / PAGE).write_text(page, encoding="utf-8", newline="\n")
-    (folder / TABLE).write_text(comparison_csv(comparison), encoding="utf-8", newline="\n")
+    write_text(folder / PAGE, page)
+    write_text(folder / TABLE, comparison_csv(comparison))
     write_json(folder / SETTINGS, settings_table(comparison))
     if comparison.ranked:
         write_json(folder / RANKS, mlflow_table(orders_rows(comparison.ranked)))

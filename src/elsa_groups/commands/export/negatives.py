@@ -32,10 +32,7 @@ def split_by_draws(n: int, *, key: np.uint64) -> Split:
     ----------
     Sankar et al., "GroupIM", SIGIR 2020, doi 10.1145/3397271.3401116.
     """
-    order = order_by_draws(np.arange(n), key)
-    n_val, n_test = round(n * _VAL), round(n * _TEST)
-    val, test, train = (np.sort(part) for part in np.split(order, [n_val, n_val + n_test]))
-    return Split(train=train, val=val, test=test)
+    return Split.of(order_by_draws(np.arange(n), key), round(n * _VAL), round(n * _TEST))
 
 
 def draw_negatives(

@@ -9,7 +9,7 @@ from typing import Any
 
 from elsa_groups.base.checksums import SUMS, write_sums
 from elsa_groups.base.errors import InputError
-from elsa_groups.base.files import read_json
+from elsa_groups.base.files import read_json, write_text
 from elsa_groups.base.nested import flatten
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import in_markdown
@@ -86,17 +86,13 @@ def write_publication(folder: Path, record: Record) -> Counts:
             shutil.copyfile(files.read(path), folder / published_name(path))
         shutil.copyfile(record.artifacts.download(LINEAGE, place), folder / LINEAGE)
     told = with_every_setting(lineage)
-    _write_text(folder / README, describe_publication(told, _rows(folder)))
+    write_text(folder / README, describe_publication(told, _rows(folder)))
     if not (folder / REFERENCES).exists():
-        _write_text(folder / REFERENCES, write_bibliography(told))
+        write_text(folder / REFERENCES, write_bibliography(told))
     write_sums(folder)
     _warn_of_local_paths(folder, lineage)
     groups = [group["shape"][0] for group in lineage["groups"].values()]
     return {"group_types": len(groups), "groups": sum(groups), "files": len([*folder.iterdir()])}
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _paths(lineage: Mapping[str, Any]) -> list[str]:
