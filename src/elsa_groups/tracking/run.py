@@ -34,9 +34,12 @@ from mlflow.utils.mlflow_tags import (
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
+from elsa_groups.base.files import write_json
 from elsa_groups.base.processes import changed_environment, this_process
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line
+from elsa_groups.data.interactions import Interactions
+from elsa_groups.record.schema import LINEAGE, record_digest
 from elsa_groups.tracking.experiment import introduce, view_address
 from elsa_groups.tracking.orphans import PROCESS, end_orphans
 from elsa_groups.tracking.store import check_artifact_place, local_path, named_experiment, store_uri
@@ -204,6 +207,17 @@ class RunHandle:
         uri = MlflowClient().get_run(self.run_id).info.artifact_uri
         folder = local_path(uri)
         return str(folder / artifact) if folder else f"runs:/{self.run_id}/{artifact}"
+
+    def log_recorded(self, folder: Path, lineage: dict[str, Any]) -> None:
+        """Log a folder's files, and last the record of them, with which the run is complete."""
+        self.set_tags({RECORD: record_digest(lineage)})
+        self.log_files(folder)
+        write_json(folder / LINEAGE, lineage, indent=2)
+        self.log_file(folder / LINEAGE)
+
+    def log_data(self, data: Interactions, context: str, model_id: str | None = None) -> None:
+        """Log interactions, and the LoggedModel if there is one, as inputs; see :func:`dataset_input`."""
+        self.log_inputs(dataset_input(data.dataset, data.digest, data.source.uri, context), model_id)
 
     def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
         """Log a dataset, and the LoggedModel if there is one, as inputs."""

@@ -45,7 +45,6 @@ from elsa_groups.tracking.run import (
     RECORD,
     USER_SET,
     RunHandle,
-    dataset_input,
     keep_if_not_logged,
     tracked_run,
     watched_run,
@@ -135,8 +134,7 @@ def generate_child(
         log.info("its parent: run %s, %s", parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions))
         run.log_params(as_params(settings))
-        dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
-        run.log_inputs(dataset, parent.model_id)
+        run.log_data(interactions, "groups", parent.model_id)
         encoder, chosen = _announce(ranks, run.run_id, interactions, parent.encoder, chosen)
         with writing_folder() as folder:
             # Before hours of work, and while the parent is known to be there.
