@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,13 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
 from elsa_groups.commands.generate import files
+from elsa_groups.measures.statistics import Result
+from elsa_groups.report import drawing
 from elsa_groups.report.figures import run as figures
+from elsa_groups.report.figures.counting import count_similarities
+from elsa_groups.report.figures.data import Histogram
+from elsa_groups.similarity.limits import Thresholds
+from elsa_groups.similarity.users import Users
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -118,9 +124,18 @@ def kept_process() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def only_histograms(
+    _: Users, results: Sequence[Result], thresholds: Thresholds, **__: Any
+) -> list[Histogram]:
+    """Return what the histograms of group types show, and none of the other figures."""
+    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
+    return count_similarities(results, **limits) if results else []
+
+
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Draw no pictures of groups, which take longest."""
-    patch.setattr(files, "figures_of", lambda *_, **__: [])
+    patch.setattr(files, "figures_of", only_histograms)
+    patch.setattr(drawing, "drawing_processes", lambda _: nullcontext())
     patch.setattr(figures, "draw_histogram", lambda _: Figure())
     patch.setattr(figures, "save_png", lambda _, path: path.write_bytes(b""))
     patch.setattr(figures, "save_svg", lambda _, path: path.write_text('<svg viewBox="0 0 1 1"></svg>'))

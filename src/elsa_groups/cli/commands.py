@@ -23,6 +23,8 @@ class Command:
         Whether it makes a run of its own, by which a sweep knows what became of a job.
     takes_ranks : bool
         Whether it works under torchrun.
+    draws_groups : bool
+        Whether it makes groups runs, which have a dozen figures.
     module : str
         The module that does it, below ``elsa_groups.commands``; the one of its name unless it is given.
     needs : str
@@ -33,6 +35,7 @@ class Command:
     settings: type[Any]
     makes_run: bool = True
     takes_ranks: bool = False
+    draws_groups: bool = False
     module: str = ""
     needs: str = ""
 
@@ -50,9 +53,15 @@ class Command:
 COMMANDS = {
     command.name: command
     for command in (
-        Command("main", settings.MainSettings),
+        Command("main", settings.MainSettings, draws_groups=True),
         Command("train", settings.TrainSettings),
-        Command("generate", settings.GenerateSettings, takes_ranks=True, module="generate.generate"),
+        Command(
+            "generate",
+            settings.GenerateSettings,
+            takes_ranks=True,
+            draws_groups=True,
+            module="generate.generate",
+        ),
         Command("reproduce", settings.ReproduceSettings),
         Command("compare", settings.CompareSettings),
         Command("export", settings.ExportSettings, makes_run=False),

@@ -7,11 +7,12 @@ import select
 import signal
 import sys
 import time
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log
 from omegaconf import DictConfig
@@ -104,6 +105,11 @@ def _needs_hydra(launch: DictConfig) -> bool:
     return more or bool(set(flags_of(sys.argv[1:])) - CONFIG_DIR)
 
 
+def _runs_jobs_here(launch: DictConfig) -> bool:
+    """Whether jobs are run one after the other in this process, where all are composed already."""
+    return launch.launcher._target_.endswith(f".{BasicLauncher.__name__}") and not _needs_hydra(launch)
+
+
 def _run_by_hydra(command: Command, ranks: Ranks) -> None:
     def run(config: DictConfig) -> None:
         launched = HydraConfig.get()
@@ -119,7 +125,7 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
     quiet_libraries(ranks, everything=everything)
     try:
         _announce(command.name, job.settings)
-        with _beside_bars():
+        with _beside_bars(), _drawing(command, job.settings, ranks):
             with said_if_slow("loading libraries"), importing():
                 if not ranks.rank:
                     _check_store(command)
@@ -129,6 +135,18 @@ def _run_job(command: Command, job: Job, ranks: Ranks, *, everything: bool) -> N
         _give_way(ranks)
         refuse_if_meant_to_be_read(error)
         raise
+
+
+def _drawing(command: Command, settings: Any, ranks: Ranks, own: int = 1) -> AbstractContextManager[None]:
+    """Have figures drawn beside the command, where it has many, on the cores but its own ones."""
+    if not command.draws_groups or ranks.rank:
+        return nullcontext()
+    # Both need numpy, which nobody waits for whose command line is refused.
+    from elsa_groups.base.threads import available_threads
+    from elsa_groups.report.drawing import drawing_processes
+
+    threads = settings.threads or available_threads() // ranks.on_machine
+    return drawing_processes(threads - own)
 
 
 def _check_store(command: Command) -> None:
@@ -148,6 +166,11 @@ def _sweep(command: Command, composed: Composed) -> None:
         from elsa_groups.cli.sweep import Sweep, run_sweep
 
     def launch(sweep: Sweep) -> None:
+        if _runs_jobs_here(composed.hydra):
+            for number, job in enumerate(composed.jobs):
+                sweep.do_job(number, command, job.settings, job.overrides)
+            return
+
         # Launchers carry this function, and with it the sweep, to wherever they run a job.
         def run(config: DictConfig) -> None:
             launched = HydraConfig.get()
@@ -160,7 +183,8 @@ def _sweep(command: Command, composed: Composed) -> None:
         hydra.main(config_path=str(conf_dir()), config_name=command.name, version_base="1.3")(run)()
 
     try:
-        with _beside_bars():
+        # All cores draw, as a job has nothing else to do before it is done.
+        with _beside_bars(), _drawing(command, composed.jobs[0].settings, ONE, own=0):
             run_sweep(composed.jobs, command, launch)
     except Exception as error:
         refuse_if_meant_to_be_read(error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from elsa_groups.report.figures.style import BAND, BLUE, GREEN, GREY, GRID, INK, ORANGE
+from elsa_groups.report.colors import BAND, BLUE, GREEN, GREY, GRID, INK, ORANGE
 
 # Letters of all drawings: a page of any run stays below 3 MB.
 PICTURES_UP_TO = 2_400_000

@@ -10,7 +10,8 @@ from elsa_groups.commands.compare.trends import (
     draw_trend,
     metric_figures,
 )
-from elsa_groups.report.figures.style import BLUE, GREY, ORANGE, save_png
+from elsa_groups.report.colors import BLUE, GREY, ORANGE
+from elsa_groups.report.figures.style import save_png
 
 from ...report.conftest import check_writing
 

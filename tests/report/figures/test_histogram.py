@@ -10,11 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from elsa_groups.report.figures.histogram import (
-    count_similarities,
-    describe_histogram,
-    draw_histogram,
-)
+from elsa_groups.report.figures.counting import count_similarities
+from elsa_groups.report.figures.histogram import describe_histogram, draw_histogram
 from elsa_groups.report.figures.style import save_png
 
 from ..conftest import make_result, png_size

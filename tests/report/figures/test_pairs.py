@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from elsa_groups.report.figures import pairs as pairs_module
-from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
-from elsa_groups.report.figures.style import BLUE, GREY, ORANGE
+from elsa_groups.report.colors import BLUE, GREY, ORANGE
+from elsa_groups.report.figures import counting
+from elsa_groups.report.figures.counting import count_pairs
+from elsa_groups.report.figures.pairs import describe_pairs, draw_pairs
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.vector_users import VectorUsers
 
@@ -35,7 +36,7 @@ def test_all_pairs_are_counted_and_shared_out_by_the_thresholds(vectors, similar
 
 
 def test_many_pairs_are_sampled_and_said_to_be(vectors, similarity_matrix, monkeypatch):
-    monkeypatch.setattr(pairs_module, "MAX_PAIRS", 1_500)
+    monkeypatch.setattr(counting, "MAX_PAIRS", 1_500)
     values = similarity_matrix(vectors)[np.triu_indices(60, 1)]
 
     pairs, again = (count_pairs(VectorUsers(vectors), LIMITS, threads=threads) for threads in (1, 3))

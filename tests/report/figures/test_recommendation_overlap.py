@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps, overlap_rows
+from elsa_groups.report.figures.counting import overlap_rows
+from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps
 
 from ..conftest import check_writing, make_result
 

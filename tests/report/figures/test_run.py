@@ -9,7 +9,9 @@ import matplotlib
 import numpy as np
 import pytest
 
-from elsa_groups.report.figures.run import figures_of
+from elsa_groups.report.figures.counting import figures_of
+from elsa_groups.report.figures.data import Histogram
+from elsa_groups.report.figures.run import draw
 from elsa_groups.report.figures.style import save_png
 from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
@@ -33,7 +35,25 @@ def _thresholds(similar=0.75, divergent=0.45):
 def _figures(unit_rows, keys=KEYS, **options):
     results = [make_result(key, **options) for key in keys]
     vectors = _users(unit_rows, options.get("n_users", 200))
-    return figures_of(VectorUsers(vectors), results, _thresholds())
+    return _of_all_types(VectorUsers(vectors), results, _thresholds())
+
+
+def _of_all_types(users, results, thresholds, **options):
+    """The figures that show all types; histograms of each have tests of their own."""
+    shown = figures_of(users, results, thresholds, **options)
+    return [draw(each) for each in shown if not isinstance(each, Histogram)]
+
+
+def test_a_histogram_of_each_type_comes_after_the_figures_of_all(unit_rows):
+    results = [make_result(key) for key in KEYS]
+
+    *first, pairs, one, two, three, four, five = figures_of(
+        VectorUsers(_users(unit_rows)), results, _thresholds()
+    )
+
+    assert [draw(shown).name for shown in (*first, pairs)] == ALL
+    assert [draw(shown).name for shown in (one, two, three, four, five)] == list(KEYS)
+    assert {tuple(shown.edges) for shown in (one, two, three, four, five)} == {tuple(one.edges)}
 
 
 def test_figures_come_in_order_with_title_and_alt_text(unit_rows):
@@ -86,7 +106,7 @@ def test_extreme_runs_draw_without_warnings(unit_rows, tmp_path, name):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pictures = list(figures_of(VectorUsers(vectors), results, limits))
+        pictures = _of_all_types(VectorUsers(vectors), results, limits)
         for picture in pictures:
             save_png(picture.figure, tmp_path / f"{picture.name}.png")
             check_writing(picture.figure)
@@ -98,7 +118,7 @@ def test_extreme_runs_draw_without_warnings(unit_rows, tmp_path, name):
 
 def test_without_keys_there_are_still_users(unit_rows):
     vectors = _users(unit_rows)
-    names = [picture.name for picture in figures_of(VectorUsers(vectors), [], _thresholds())]
+    names = [picture.name for picture in _of_all_types(VectorUsers(vectors), [], _thresholds())]
 
     assert names == ["pairs"]
 
@@ -109,7 +129,7 @@ def test_same_bytes_for_the_same_numbers_whatever_the_settings_and_threads(unit_
     for folder, settings, threads in (("one", {}, 1), ("other", theirs, 3)):
         (tmp_path / folder).mkdir()
         with matplotlib.rc_context(settings):
-            for picture in figures_of(VectorUsers(vectors), results, _thresholds(), threads=threads):
+            for picture in _of_all_types(VectorUsers(vectors), results, _thresholds(), threads=threads):
                 save_png(picture.figure, tmp_path / folder / f"{picture.name}.png")
 
     for name in ALL:
@@ -130,11 +150,14 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(unit_rows):
 def test_drawing_needs_no_pyplot():
     code = """
 import numpy as np
-from elsa_groups.report.figures.run import figures_of
+from elsa_groups.report.figures.counting import figures_of
 from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 users = np.eye(4, dtype=np.float32)
-list(figures_of(VectorUsers(users), [], Thresholds(0.6, 0.4, "exact", 4, 6)))
+shown = figures_of(VectorUsers(users), [], Thresholds(0.6, 0.4, "exact", 4, 6))
+assert "matplotlib" not in sys.modules
+from elsa_groups.report.figures.run import draw
+draw(*shown)
 assert "matplotlib.pyplot" not in sys.modules
 """
     paths = "import sys; sys.path[:0] = " + repr([path for path in sys.path if path])

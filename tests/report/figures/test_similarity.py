@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
-from elsa_groups.report.figures.style import BLUE, ORANGE
+from elsa_groups.report.colors import BLUE, ORANGE
+from elsa_groups.report.figures.counting import similarity_rows
+from elsa_groups.report.figures.data import Similarities
+from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities
 
 from ..conftest import make_result
 
@@ -20,7 +22,7 @@ def results():
 
 
 def _draw(results):
-    (axes,) = draw_similarities(similarity_rows(results), **LIMITS).axes
+    (axes,) = draw_similarities(Similarities(similarity_rows(results), **LIMITS)).axes
     return axes
 
 
@@ -77,7 +79,7 @@ def test_a_type_without_a_rule_cannot_break_it(results):
 
 
 def test_thresholds_are_lines_through_all_rows_and_named(results):
-    figure = draw_similarities(similarity_rows(results), **LIMITS)
+    figure = draw_similarities(Similarities(similarity_rows(results), **LIMITS))
     (axes,) = figure.axes
 
     lines = [line for line in axes.lines if line.get_marker() == "None"]
@@ -95,13 +97,13 @@ def test_without_several_subgroups_nothing_is_said_of_pairs_across():
     rows = similarity_rows(results)
 
     assert [(marks.label, marks.heading) for marks in rows.marks] == [("groups", "mean")]
-    said = describe_similarities(rows, **LIMITS)
+    said = describe_similarities(Similarities(rows, **LIMITS))
     assert "across" not in said
     assert "similar_3: mean 0." in said
 
 
 def test_alt_text_names_the_extreme_types(results):
-    said = describe_similarities(similarity_rows(results), **LIMITS)
+    said = describe_similarities(Similarities(similarity_rows(results), **LIMITS))
 
     for parts in _expected(results):
         means = {key: v.mean() for key, v in zip(KEYS, parts, strict=True) if not np.isnan(v).all()}

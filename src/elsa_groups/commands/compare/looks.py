@@ -8,7 +8,8 @@ from matplotlib.lines import Line2D
 
 from elsa_groups.commands.compare.comparison import RunsComparison
 from elsa_groups.groups.family import has_rule
-from elsa_groups.report.figures.style import BLUE, DASHED, DOTTED, GREEN, GREY, INK, ORANGE
+from elsa_groups.report.colors import BLUE, GREEN, GREY, INK, ORANGE
+from elsa_groups.report.figures.style import DASHED, DOTTED
 from elsa_groups.report.text_tables import shorten
 
 # Okabe and Ito's others, after those that the families of the notebook have.

@@ -9,8 +9,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from elsa_groups.commands.compare.orders import RankedRuns
+from elsa_groups.report.colors import BAND, BLUE, INK
 from elsa_groups.report.figures.run import RunFigure
-from elsa_groups.report.figures.style import BAND, BLUE, INK, SMALL_SIZE, default_settings, new_rows
+from elsa_groups.report.figures.style import SMALL_SIZE, default_settings, new_rows
 
 RANKS_FIGURE = "ranks"
 # Columns of a panel, and panels of the figure, that can still be read; the table has all.

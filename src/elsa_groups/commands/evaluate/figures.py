@@ -9,8 +9,9 @@ from matplotlib.ticker import MaxNLocator
 from elsa_groups.commands.evaluate.leaders import Order, say_leader
 from elsa_groups.commands.evaluate.measures import COUPLED, DECOUPLED
 from elsa_groups.commands.evaluate.tables import headlines
+from elsa_groups.report.colors import BLUE, GREY, INK
 from elsa_groups.report.figures.run import RunFigure
-from elsa_groups.report.figures.style import BLUE, GREY, INK, SMALL_SIZE, default_settings, new_rows
+from elsa_groups.report.figures.style import SMALL_SIZE, default_settings, new_rows
 
 # Panels of a figure: of families, and of their types as far as there is room.
 _PANELS_UP_TO = 16

@@ -29,8 +29,9 @@ from elsa_groups.record.schema import (
     groups_origin,
 )
 from elsa_groups.report.cautions import Caution, find_cautions, say_missing
+from elsa_groups.report.drawing import Drawing, begin_drawing
 from elsa_groups.report.examples import MemberHistories, first_groups
-from elsa_groups.report.figures.run import figures_of, histograms_of, save_histogram, save_picture
+from elsa_groups.report.figures.counting import figures_of
 from elsa_groups.report.page import describe_users, render_page
 from elsa_groups.report.paper.latex import groups_table
 from elsa_groups.report.paper.methods import methods_paragraph
@@ -123,6 +124,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
     interactions, drawn = generation.interactions, generation.drawn
     for name in ("groups", "histograms", "overlap", "figures"):
         (folder / name).mkdir()
+    drawing = _begin_drawing(folder, generation)
     for result in drawn.results:
         _write_type(folder, interactions, drawn, result)
     rows = [summary_row(result) for result in drawn.results]
@@ -138,7 +140,7 @@ def write_artifacts(folder: Path, generation: Generation) -> None:
         (folder / CODE_DIFF).write_bytes(generation.code.diff)
     _write_population(folder, interactions, drawn.population)
     methods = _write_paper(folder / PAPER, origin | {"environment": generation.environment()}, rows)
-    page = _render(generation, origin, rows, _write_pictures(folder, generation), methods)
+    page = _render(generation, origin, rows, _finish(drawing), methods)
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
 
 
@@ -165,24 +167,20 @@ def _write_paper(folder: Path, record: dict[str, Any], rows: list[Row]) -> str:
     return texts["methods.md"]
 
 
-def _write_pictures(folder: Path, generation: Generation) -> list[Picture]:
-    """Write the figures of all types together, then a histogram of each; return them."""
+def _begin_drawing(folder: Path, generation: Generation) -> Drawing:
+    """Begin to draw the figures of all types together, and a histogram of each."""
     drawn = generation.drawn
     users = drawn.population.users
     free = [kind.name for kind in generation.settings.types if not kind.has_rule]
-    figures = figures_of(
-        users, drawn.results, drawn.thresholds, without_rule=free, threads=drawn.runtime.threads
-    )
-    histograms = histograms_of(drawn.results, drawn.thresholds)
-    with progress(label="figures", unit="figure", total=3 + len(histograms)) as bar:
-        pictures = []
-        for figure in figures:
-            pictures.append(save_picture(folder / "figures", figure))
-            bar.update()
-        for histogram in histograms:
-            pictures.append(save_histogram(folder / "histograms", histogram))
-            bar.update()
-    return pictures
+    threads = drawn.runtime.threads
+    figures = figures_of(users, drawn.results, drawn.thresholds, without_rule=free, threads=threads)
+    return begin_drawing(folder, figures)
+
+
+def _finish(drawing: Drawing) -> list[Picture]:
+    """Return the figures once all are written."""
+    bar = progress(drawing.pictures(), label="figures", unit="figure", total=len(drawing.figures))
+    return list(bar)
 
 
 def _rows_of_groups(interactions: Interactions, drawn: Drawn) -> list[Row]:

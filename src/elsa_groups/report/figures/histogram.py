@@ -1,24 +1,13 @@
 """Distribution of the similarity of the groups of a type, beside random groups."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-from elsa_groups.measures.statistics import Result
-from elsa_groups.report.figures.bins import bin_edges
+from elsa_groups.report.colors import BLUE, GREEN, GREY, INK, ORANGE
+from elsa_groups.report.figures.data import Floats, Histogram, Series
 from elsa_groups.report.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
     LINE_HEIGHT,
-    ORANGE,
     SMALL_SIZE,
     WIDTH,
     Room,
@@ -31,113 +20,6 @@ from elsa_groups.report.figures.style import (
     size_of,
 )
 from elsa_groups.report.text_tables import shorten
-
-Floats = NDArray[np.float64]
-
-_BINS = 40
-
-
-@dataclass(frozen=True)
-class Series:
-    """One distribution in a histogram.
-
-    Attributes
-    ----------
-    counts : NDArray[np.int64], shape (n_bins,)
-        Groups in each bin.
-    mean : float
-        Mean over the groups.
-    """
-
-    counts: NDArray[np.int64]
-    mean: float
-
-    @property
-    def n_groups(self) -> int:
-        """Number of groups."""
-        return int(self.counts.sum())
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Distribution of the group similarity of a type beside random groups.
-
-    Attributes
-    ----------
-    key : str
-        The group type.
-    edges : NDArray[np.float64], shape (n_bins + 1,)
-        Bin edges, the same for all group types of a run; the last bin is closed. Both thresholds are
-        among them, the divergent one as the next larger number, so that values equal to it are below.
-    groups, random : Series
-        Group similarity of the type and of random groups.
-    similar, divergent : float
-        Thresholds.
-    within, across : Series or None
-        Mean similarity of a group's pairs inside subgroups and between them, where there are such pairs.
-    """
-
-    key: str
-    edges: Floats
-    groups: Series
-    random: Series
-    similar: float
-    divergent: float
-    within: Series | None = None
-    across: Series | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain lists and numbers, for JSON: all that the figure is drawn from."""
-        named = {"": self.groups, "random_": self.random, "within_": self.within, "across_": self.across}
-        series = {name: s for name, s in named.items() if s is not None}
-        return {
-            "key": self.key,
-            "edges": self.edges.tolist(),
-            **{f"{name}counts": s.counts.tolist() for name, s in series.items()},
-            **{f"{name}mean": s.mean for name, s in series.items()},
-            "thresholds": {"similar": self.similar, "divergent": self.divergent},
-        }
-
-
-def count_similarities(results: Sequence[Result], *, similar: float, divergent: float) -> list[Histogram]:
-    """Count the group similarities of every group type, all over the same bins.
-
-    Parameters
-    ----------
-    results : sequence of Result
-        One group type or more, each of at least one group.
-    similar, divergent : float in [0, 1]
-        Thresholds, which are edges of bins.
-    """
-    parts = [_parts_of(result) for result in results]
-    everything = np.concatenate([values for part in parts for values in part.values()])
-    low, high = float(everything.min()), float(everything.max())
-    edges = bin_edges(low, high, similar=similar, divergent=divergent, n_bins=_BINS)
-    return [
-        Histogram(
-            result.groups.key,
-            edges,
-            similar=similar,
-            divergent=divergent,
-            **{name: _count(v, edges) for name, v in part.items()},
-        )
-        for result, part in zip(results, parts, strict=True)
-    ]
-
-
-def _parts_of(result: Result) -> dict[str, Floats]:
-    """Return what is counted of a group type: pairs within and across subgroups where it has several."""
-    quality = result.quality
-    parts = {"groups": quality.similarity, "random": result.baseline}
-    if len(result.groups.sizes) > 1:
-        sides = {"within": quality.within, "across": quality.across}
-        defined = {name: values[~np.isnan(values)] for name, values in sides.items()}
-        parts |= {name: values for name, values in defined.items() if len(values)}
-    return parts
-
-
-def _count(values: Floats, edges: Floats) -> Series:
-    return Series(np.histogram(values, edges)[0], float(values.mean()))
 
 
 @default_settings()

@@ -1,7 +1,5 @@
 """Distribution of the similarity of pairs of users, and what the thresholds cut off it."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,13 +7,10 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from elsa_groups.base.runtime import Runtime
-from elsa_groups.report.figures.bins import bin_edges
+from elsa_groups.report.colors import BLUE, GREY, ORANGE
+from elsa_groups.report.figures.data import PairSimilarities
 from elsa_groups.report.figures.style import (
-    BLUE,
-    GREY,
     LINE_HEIGHT,
-    ORANGE,
     WIDTH,
     Room,
     add_figure_legend,
@@ -26,96 +21,6 @@ from elsa_groups.report.figures.style import (
     new_figure,
     show_percent,
 )
-from elsa_groups.similarity.limits import Limits
-from elsa_groups.similarity.sampling import sample_similarities
-from elsa_groups.similarity.tiles import n_pairs
-from elsa_groups.similarity.users import Users
-
-# Up to so many pairs all are looked at, otherwise so many at random: a share is then known to 0.05%.
-MAX_PAIRS = 1_000_000
-_MOST_BINS, _FEWEST_BINS = 80, 10
-
-
-@dataclass(frozen=True)
-class PairSimilarities:
-    """Similarity of pairs of users over bins.
-
-    Attributes
-    ----------
-    edges : NDArray[np.float64], shape (n_bins + 1,)
-        Bin edges, of which both thresholds are two; see :func:`bin_edges`.
-    counts : NDArray[np.int64], shape (n_bins,)
-        Pairs looked at in each bin; the last one is closed.
-    n_users : int
-        Users whose pairs they are.
-    mean : float
-        Mean over the pairs looked at.
-    similar, divergent : float
-        Thresholds.
-    similar_share, divergent_share : float
-        Share of the pairs looked at from ``similar`` up, and from ``divergent`` down.
-    """
-
-    edges: NDArray[np.float64]
-    counts: NDArray[np.int64]
-    n_users: int
-    mean: float
-    similar: float
-    divergent: float
-    similar_share: float
-    divergent_share: float
-
-    @property
-    def n_seen(self) -> int:
-        """Number of pairs looked at."""
-        return int(self.counts.sum())
-
-    @property
-    def seen(self) -> str:
-        """Which pairs were looked at, in words."""
-        if self.n_seen == n_pairs(self.n_users):
-            return f"all {self.n_seen:,} pairs" if self.n_seen > 1 else "the only pair"
-        return f"{self.n_seen:,} random pairs"
-
-
-def count_pairs(users: Users, limits: Limits, *, threads: int = 1) -> PairSimilarities:
-    """Count the reference similarities of all pairs of users, or of a sample where there are many.
-
-    Parameters
-    ----------
-    users : Users
-        Two or more.
-    limits : Limits
-        Thresholds.
-    threads : int
-        Workers; the result does not depend on it.
-
-    Notes
-    -----
-    At most a million dot products, 0.3 s at 256 dimensions, whatever the number of users; memory: 24 bytes
-    for each. The sample is the same for the same users.
-    """
-    similar, divergent, _ = limits
-    total = n_pairs(users.n_users)
-    if total <= MAX_PAIRS:
-        values = users.similarities(*np.triu_indices(users.n_users, 1))
-    else:
-        values = sample_similarities(users, MAX_PAIRS, seed=0, runtime=Runtime(threads))
-    # Few pairs in many bins are noise.
-    n_bins = int(np.clip(np.sqrt(len(values)), _FEWEST_BINS, _MOST_BINS))
-    low, high = float(values.min()), float(values.max())
-    edges = bin_edges(low, high, similar=similar, divergent=divergent, n_bins=n_bins)
-    counts, _ = np.histogram(values, edges)
-    return PairSimilarities(
-        edges=edges,
-        counts=counts,
-        n_users=users.n_users,
-        mean=float(values.mean()),
-        similar=similar,
-        divergent=divergent,
-        similar_share=float((values >= similar).mean()),
-        divergent_share=float((values <= divergent).mean()),
-    )
 
 
 @default_settings()

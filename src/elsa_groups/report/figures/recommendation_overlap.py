@@ -1,25 +1,12 @@
 """Recommendation overlap of the groups of every type, beside random groups."""
 
-from collections.abc import Sequence
-
-import numpy as np
 from matplotlib.figure import Figure
 
-from elsa_groups.measures.statistics import Result
-from elsa_groups.report.figures.rows import Marks, Rows, Spread, draw_rows
-from elsa_groups.report.figures.style import BLUE, say_range, say_types
+from elsa_groups.report.figures.data import Rows
+from elsa_groups.report.figures.rows import draw_rows
+from elsa_groups.report.figures.style import say_range, say_types
 
 TITLE = "Recommendations that members share"
-
-
-def overlap_rows(results: Sequence[Result]) -> Rows:
-    """Return a row for each group type: the share of its first 20 recommendations that a pair shares."""
-    spread = Spread.of([result.tastes.recommendation_overlap_at_20 for result in results])
-    return Rows(
-        names=tuple(result.groups.key for result in results),
-        random=Spread.of([np.asarray(result.random_overlap) for result in results]),
-        marks=(Marks("groups of the type", "mean", spread, BLUE),),
-    )
 
 
 def draw_overlaps(rows: Rows) -> Figure:

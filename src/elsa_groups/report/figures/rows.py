@@ -1,7 +1,6 @@
 """A row for each group type: where its groups lie, before a band of random groups."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -9,12 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from elsa_groups.report.colors import BAND, GREY, INK
+from elsa_groups.report.figures.data import Marks, Rows, Spread
 from elsa_groups.report.figures.style import (
-    BAND,
-    GREY,
-    INK,
     LINE_HEIGHT,
     SMALL_SIZE,
     Room,
@@ -31,104 +28,12 @@ from elsa_groups.report.figures.style import (
 )
 from elsa_groups.report.text_tables import shorten
 
-Floats = NDArray[np.float64]
-
 # Of a row, in inches, and the longest name that is written in full beside it.
 _ROW_HEIGHT, _NAME_LETTERS = 0.29, 16
 # What a number on the axis takes of its width.
 _TICK_WIDTH = 0.5
 # Half the height of a band, and how far the second of two kinds of marks lies below the first.
 _HALF_BAND, _STEP = 0.36, 0.3
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Where the groups of each type lie.
-
-    Attributes
-    ----------
-    low, mean, high : Floats, shape (n_types,)
-        Quantile 0.05, mean and quantile 0.95 over the groups of a type; NaN where there is nothing.
-    """
-
-    low: Floats
-    mean: Floats
-    high: Floats
-
-    @classmethod
-    def of(cls, values: Sequence[Floats]) -> "Spread":
-        """Return the spread of one array a group type; one of NaN has nothing."""
-        found = [
-            (*np.quantile(v, [0.05, 0.95]), v.mean()) if len(v) else (np.nan,) * 3
-            for v in (v[~np.isnan(v)] for v in values)
-        ]
-        low, high, mean = np.array(found, np.float64).T
-        return cls(low, mean, high)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether any group type has any."""
-        return not bool(np.isnan(self.mean).all())
-
-
-@dataclass(frozen=True)
-class Marks:
-    """One kind of marks in all rows.
-
-    Attributes
-    ----------
-    label : str
-        In the legend.
-    heading : str
-        Above the column of means on the right.
-    spread : Spread
-        Where they are.
-    color, marker : str
-        How they look.
-    hollow : bool
-        Whether they are empty.
-    """
-
-    label: str
-    heading: str
-    spread: Spread
-    color: str
-    marker: str = "o"
-    hollow: bool = False
-
-
-@dataclass(frozen=True)
-class Rows:
-    """All rows.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of the group types, the first on top.
-    random : Spread
-        Of random groups of the same size.
-    marks : tuple of Marks
-        One or two kinds.
-    notes : tuple of str
-        A last column of texts; empty for none.
-    heading : str
-        Above it.
-    """
-
-    names: tuple[str, ...]
-    random: Spread
-    marks: tuple[Marks, ...]
-    notes: tuple[str, ...] = ()
-    heading: str = ""
-
-    @property
-    def columns(self) -> list[tuple[str, list[str]]]:
-        """What is written on the right: for each column its heading and a text a row."""
-        columns = [
-            (marks.heading, ["" if np.isnan(m) else f"{m:.3f}" for m in marks.spread.mean])
-            for marks in self.marks
-        ]
-        return columns + ([(self.heading, list(self.notes))] if self.notes else [])
 
 
 @default_settings()

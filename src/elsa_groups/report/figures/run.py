@@ -1,26 +1,19 @@
-"""The figures of a groups run, one after the other."""
+"""The figures of a run, drawn and written."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from elsa_groups.base.files import write_json
-from elsa_groups.measures.statistics import Result
-from elsa_groups.report.figures.histogram import (
-    Histogram,
-    count_similarities,
-    describe_histogram,
-    draw_histogram,
-)
-from elsa_groups.report.figures.pairs import count_pairs, describe_pairs, draw_pairs
-from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps, overlap_rows
-from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities, similarity_rows
+from elsa_groups.report.figures.data import Histogram, Overlaps, PairSimilarities, Shown, Similarities
+from elsa_groups.report.figures.histogram import describe_histogram, draw_histogram
+from elsa_groups.report.figures.pairs import describe_pairs, draw_pairs
+from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps
+from elsa_groups.report.figures.similarity import describe_similarities, draw_similarities
 from elsa_groups.report.figures.style import save_png, save_svg
 from elsa_groups.report.pictures import Picture
-from elsa_groups.similarity.limits import Thresholds
-from elsa_groups.similarity.users import Users
 
 
 @dataclass(frozen=True)
@@ -50,58 +43,27 @@ class RunFigure:
         return cls(name, figure.get_suptitle(), alt, figure)
 
 
-def figures_of(
-    users: Users,
-    results: Sequence[Result],
-    thresholds: Thresholds,
-    *,
-    without_rule: Collection[str] = (),
-    threads: int = 1,
-) -> Iterator[RunFigure]:
-    """Yield the figures of a run in the order in which to look at them.
-
-    ``similarity``, ``recommendation_overlap`` where something recommends, ``pairs``; without group types
-    only the last one.
-
-    Parameters
-    ----------
-    users : Users
-        What users are compared by, whose numbers members of groups are.
-    results : sequence of Result
-        The groups of every type.
-    thresholds : Thresholds
-        What similar and divergent meant.
-    without_rule : collection of str
-        Group types that anybody joins.
-    threads : int
-        Workers; no figure depends on it.
-
-    Notes
-    -----
-    Cost: a million similarities for the pairs.
-    """
-    limits = {"similar": thresholds.similar, "divergent": thresholds.divergent}
-    if results:
-        rows = similarity_rows(results, without_rule=without_rule)
-        alt = describe_similarities(rows, **limits)
-        yield RunFigure.of("similarity", draw_similarities(rows, **limits), alt)
-        if results[0].random_overlap is not None:
-            rows = overlap_rows(results)
-            yield RunFigure.of("recommendation_overlap", draw_overlaps(rows), describe_overlaps(rows))
-    pairs = count_pairs(users, thresholds.limits, threads=threads)
-    yield RunFigure.of("pairs", draw_pairs(pairs), describe_pairs(pairs))
+def draw(shown: Shown) -> RunFigure:
+    """Draw what a figure shows."""
+    match shown:
+        case Similarities():
+            return RunFigure.of("similarity", draw_similarities(shown), describe_similarities(shown))
+        case Overlaps(rows):
+            return RunFigure.of("recommendation_overlap", draw_overlaps(rows), describe_overlaps(rows))
+        case PairSimilarities():
+            return RunFigure.of("pairs", draw_pairs(shown), describe_pairs(shown))
+        case Histogram():
+            return RunFigure.of(shown.key, draw_histogram(shown), describe_histogram(shown))
 
 
-def histograms_of(results: Sequence[Result], thresholds: Thresholds) -> list[Histogram]:
-    """Return the distribution of group similarity of every group type, all over the same bins."""
-    return count_similarities(results, similar=thresholds.similar, divergent=thresholds.divergent)
-
-
-def save_histogram(folder: Path, histogram: Histogram) -> Picture:
-    """Write a histogram to ``<group type>.json``, ``.png`` and ``.svg``; return it as a page shows it."""
-    write_json(folder / f"{histogram.key}.json", histogram.as_dict())
-    figure = draw_histogram(histogram)
-    return save_picture(folder, RunFigure.of(histogram.key, figure, describe_histogram(histogram)))
+def save_shown(folder: Path, shown: Shown) -> Picture:
+    """Draw a figure into the folder of its kind, ``figures`` or ``histograms``; the latter as JSON, too."""
+    if isinstance(shown, Histogram):
+        folder = folder / "histograms"
+        write_json(folder / f"{shown.key}.json", shown.as_dict())
+    else:
+        folder = folder / "figures"
+    return save_picture(folder, draw(shown))
 
 
 def save_picture(folder: Path, shown: RunFigure) -> Picture:
