@@ -28,7 +28,7 @@ from elsa_groups.record.group_files import (
     read_type,
     wanted_types,
 )
-from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest, limits_of
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage, groups_digest, limits_of
 from elsa_groups.report.tables import table_rows
 from elsa_groups.similarity.limits import Thresholds
 
@@ -79,7 +79,7 @@ class PublishedGroups(ByType[PublishedType]):
 
     thresholds: Thresholds
     n_users: int
-    lineage: dict[str, Any] = field(repr=False)
+    lineage: Document = field(repr=False)
     _groups: dict[str, PublishedType] = field(repr=False)
 
     @property
@@ -159,7 +159,7 @@ class PublishedFiles(CheckedFiles):
     """Files of a folder, as its record has them."""
 
     folder: Path
-    lineage: dict[str, Any]
+    lineage: Document
 
     def read(self, path: str) -> Path:
         """Return where a file is whose bytes are those of the record, by its path in the run."""
@@ -202,9 +202,9 @@ def read_published(folder: Path, keys: Iterable[str] | None = None) -> Published
     return PublishedGroups(thresholds, n_users, files.lineage, groups)
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> Document:
     try:
-        lineage: dict[str, Any] = check_lineage(read_json(path))
+        lineage: Document = check_lineage(read_json(path))
     except ValueError as error:
         raise InputError(f"groups: {path}: {error}; read it with the elsa-groups that wrote it") from error
     if lineage["kind"] != "groups":

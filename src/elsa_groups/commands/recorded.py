@@ -11,13 +11,14 @@ from elsa_groups.base.errors import InputError, InputsMissing, Unreadable
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.datasets import CustomSettings, DatasetSettings
 from elsa_groups.data.interactions import Interactions
+from elsa_groups.record.schema import Document
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.conf import conf_dir
 from elsa_groups.settings.plain import from_plain, plain
 from elsa_groups.settings.recorded import recorded_settings
 
 
-def settings_again(lineage: dict[str, Any], *, data_dir: str | None, path: str | None) -> GenerateSettings:
+def settings_again(lineage: Document, *, data_dir: str | None, path: str | None) -> GenerateSettings:
     """Return the recorded settings, with the places that were given for this machine.
 
     Parameters
@@ -57,7 +58,7 @@ def _changed(dataset: DatasetSettings, values: dict[str, Any]) -> DatasetSetting
 
 
 def load_again(
-    lineage: dict[str, Any], asked: GenerateSettings, *, data_dir: str | None, path: str | None
+    lineage: Document, asked: GenerateSettings, *, data_dir: str | None, path: str | None
 ) -> Interactions:
     """Load the data from the place given, or else from the very file that was recorded, if it is there.
 

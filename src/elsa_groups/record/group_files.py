@@ -15,6 +15,7 @@ from elsa_groups.base.digests import array_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_array
 from elsa_groups.base.words import first_line
+from elsa_groups.record.schema import Document
 
 # A row has five numbers and an id; an array of ids takes four bytes a character for each of them.
 _LONGEST_ID = 1024
@@ -29,7 +30,7 @@ NO_TABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, Attr
 class CheckedFiles(ABC):
     """Files that a record, ``lineage``, tells of, in a run or in a folder."""
 
-    lineage: dict[str, Any]
+    lineage: Document
 
     @abstractmethod
     def read(self, path: str) -> Path:

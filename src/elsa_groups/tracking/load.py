@@ -23,7 +23,7 @@ from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line, without_password
 from elsa_groups.groups.groups import ByType
 from elsa_groups.record.group_files import CheckedFiles, UserGroups, read_type, wanted_types
-from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import (
     DATASET,
@@ -57,7 +57,7 @@ class GroupsRun(ByType[UserGroups]):
     """
 
     run_id: str
-    lineage: dict[str, Any] = field(repr=False)
+    lineage: Document = field(repr=False)
     _groups: dict[str, UserGroups] = field(repr=False)
 
     @property
@@ -180,7 +180,7 @@ class Record:
     run_id: str
     experiment_id: str
     name: str
-    lineage: dict[str, Any]
+    lineage: Document
     artifacts: RunArtifacts
     contradictions: tuple[Contradiction, ...] = ()
     is_witnessed: bool = True
@@ -294,7 +294,7 @@ class RecordedFiles(CheckedFiles):
 
     artifacts: RunArtifacts
     folder: Path
-    lineage: dict[str, Any]
+    lineage: Document
 
     def read(self, path: str) -> Path:
         """Return a local copy of a file whose bytes are those of the record."""
@@ -333,11 +333,11 @@ def _check_kind(run: Run) -> None:
     raise InputError(f"groups: run {run_id} holds no groups (tag {KIND} is {kind}){hint}")
 
 
-def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
+def _read_lineage(artifacts: RunArtifacts, folder: Path) -> Document:
     what = f"groups: run {artifacts.run_id}"
     path = artifacts.download(LINEAGE, folder)
     try:
-        lineage: dict[str, Any] = read_json(path)
+        lineage: Document = read_json(path)
     except ValueError as error:
         raise InputError(f"{what}: {LINEAGE}: expected JSON, got {error}; draw the groups again") from error
     try:

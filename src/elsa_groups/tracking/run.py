@@ -39,7 +39,7 @@ from elsa_groups.base.processes import changed_environment, this_process
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.record.schema import LINEAGE, record_digest
+from elsa_groups.record.schema import LINEAGE, Document, record_digest
 from elsa_groups.tracking.experiment import introduce, view_address
 from elsa_groups.tracking.orphans import PROCESS, end_orphans
 from elsa_groups.tracking.store import check_artifact_place, local_path, named_experiment, store_uri
@@ -208,7 +208,7 @@ class RunHandle:
         folder = local_path(uri)
         return str(folder / artifact) if folder else f"runs:/{self.run_id}/{artifact}"
 
-    def log_recorded(self, folder: Path, lineage: dict[str, Any]) -> None:
+    def log_recorded(self, folder: Path, lineage: Document) -> None:
         """Log a folder's files, and last the record of them, with which the run is complete."""
         self.set_tags({RECORD: record_digest(lineage)})
         self.log_files(folder)

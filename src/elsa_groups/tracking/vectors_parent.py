@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
@@ -18,7 +17,7 @@ from elsa_groups.base.words import first_line
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.vector_files import IDS
 from elsa_groups.model.given import FILES, GivenVectors, load_given
-from elsa_groups.record.schema import LINEAGE, check_lineage
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record, parent_run
 from elsa_groups.tracking.parent import VECTORS, Parent, check_logged, named_run
@@ -148,7 +147,7 @@ def recorded_vectors(record: Record, interactions: Interactions) -> Parent:
     return _parent_of(run, given)
 
 
-def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
+def _read_lineage(artifacts: RunArtifacts, folder: Path) -> Document:
     copy = artifacts.download(LINEAGE, folder)
     try:
         lineage = check_lineage(read_json(copy))

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.model.training import find_device
 from elsa_groups.record.code import find_code
-from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest, record_digest
+from elsa_groups.record.schema import LIMITS, LINEAGE, Document, groups_digest, record_digest
 from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_row
 from elsa_groups.report.text_tables import closing_table
 from elsa_groups.settings.commands import EvaluateSettings, GenerateSettings
@@ -200,7 +199,7 @@ def _log(
     run: RunHandle,
     folder: Path,
     generation: Generation,
-    lineage: dict[str, Any],
+    lineage: Document,
     rows: list[Row],
     started: float,
 ) -> None:

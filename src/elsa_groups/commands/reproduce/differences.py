@@ -7,7 +7,7 @@ from typing import Any, Literal
 from elsa_groups.base.nested import flatten
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.record.kinds import kind_of
-from elsa_groups.record.schema import data_record
+from elsa_groups.record.schema import Document, data_record
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent
@@ -150,7 +150,7 @@ def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compare_inputs(
-    lineage: dict[str, Any], asked: GenerateSettings, interactions: Interactions, parent: Parent | None
+    lineage: Document, asked: GenerateSettings, interactions: Interactions, parent: Parent | None
 ) -> tuple[Difference, ...]:
     """Compare what there is with the record where no groups could be drawn."""
     present = {"data": data_record(interactions), "settings": plain(asked)}

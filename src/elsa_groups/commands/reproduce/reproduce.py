@@ -18,7 +18,7 @@ from elsa_groups.commands.reproduce.differences import (
 from elsa_groups.commands.reproduce.regenerate import (
     Inputs,
     Regenerated,
-    find_parent,
+    parent_again,
     read_all_members,
     regenerate,
 )
@@ -72,7 +72,7 @@ def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> R
     asked = replace(asked, threads=settings.threads, device=settings.device)
     check_device(asked.device)
     interactions = load_again(lineage, asked, **places)
-    inputs = Inputs(asked, interactions, code, find_parent(record, interactions))
+    inputs = Inputs(asked, interactions, code, parent_again(record, interactions))
     with writing_folder() as folder:
         stored, again = folder / "stored", folder / "again"
         record.artifacts.download("", stored)
