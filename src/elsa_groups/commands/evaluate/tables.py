@@ -18,12 +18,8 @@ TABLE = "leaders.json"
 _METRIC = "ndcg_at_20"
 _IN_TABLE = (*(("ndcg_at_20", over) for over in OVER_MEMBERS), ("recall_at_20", "mean"))
 
+# Orders by type or family, recommender and measure.
 Found = Mapping[tuple[str, str, ListMeasure], Order]
-
-
-def index_orders(orders: Sequence[Order]) -> Found:
-    """Return orders by type or family, recommender and measure."""
-    return {(order.name, order.recommender, order.measured): order for order in orders}
 
 
 def headlines(
@@ -41,7 +37,7 @@ def leaders_rows(orders: Sequence[Order]) -> list[Row]:
     ``difference``, ``low`` and ``high`` are the leader's nDCG@20 minus that of the aggregator, and its 95%
     confidence interval; ``told`` says whether that is above 0.
     """
-    found = index_orders(orders)
+    found = {(order.name, order.recommender, order.measured): order for order in orders}
     rows = []
     for order in (order for order in orders if order.measured in HEADLINES):
         others = order.to_leader()
