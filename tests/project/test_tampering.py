@@ -21,6 +21,7 @@ from elsa_groups.commands.reproduce.reproduce import judge
 from elsa_groups.commands.reproduce.verdict import Reproduction
 from elsa_groups.record.code import find_code
 from elsa_groups.record.schema import check_lineage
+from elsa_groups.settings.commands import DataPlaces
 from elsa_groups.tracking.load import open_record
 from elsa_groups.tracking.witness import find_contradictions
 
@@ -171,9 +172,8 @@ class TestEveryEntryOfTheRecord:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded.store.uri)
         record = open_record(recorded.run_id)
         run = recorded.store.client.get_run(recorded.run_id)
-        places = {"data_dir": None, "path": None}
-        asked = settings_again(record.lineage, **places)
-        interactions = load_again(record.lineage, asked, **places)
+        asked = settings_again(record.lineage, DataPlaces())
+        interactions = load_again(record.lineage, asked, DataPlaces())
         inputs = Inputs(asked, interactions, find_code(), parent_again(record, interactions))
         stored, again = tmp_path / "stored", tmp_path / "again"
         record.artifacts.download("", stored)

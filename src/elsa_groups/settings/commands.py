@@ -276,12 +276,24 @@ class FeasibilitySettings(GenerateSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReproduceSettings:
+class DataPlaces:
+    """Where the data of recorded groups are now, for all commands that read them again.
+
+    Attributes
+    ----------
+    data_dir, path : str, optional
+        The folder of data sets, and the very file; None where the record's own place is meant.
+    """
+
+    data_dir: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceSettings(DataPlaces):
     """Settings of the command reproduce."""
 
     groups_run_id: str
-    data_dir: str | None = None
-    path: str | None = None
     strict: bool
     threads: int | None = at_least(1, default=None)
     device: str
@@ -325,15 +337,13 @@ class IntervalsOf(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings:
+class EvaluateSettings(DataPlaces):
     """Settings of the command evaluate.
 
     Attributes
     ----------
     groups_run_id : str
         The groups run.
-    data_dir, path : str, optional
-        Where the data are now.
     check_store : bool
         Whether a record that MLflow's database contradicts is refused.
     recommenders : tuple of Recommender
@@ -351,8 +361,6 @@ class EvaluateSettings:
     """
 
     groups_run_id: str
-    data_dir: str | None = None
-    path: str | None = None
     check_store: bool = True
     recommenders: tuple[Recommender, ...] = tuple(Recommender)
     aggregators: tuple[str, ...] = ("ADD", "LMS", "MPL", "AVGNM", "FAI", "GreedyLM", "GFAR", "EPFuzzDA")
@@ -390,13 +398,11 @@ class GroupItemsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings:
+class ExportSettings(DataPlaces):
     """Settings of the command export."""
 
     groups_run_id: str
     out_dir: str
-    data_dir: str | None = None
-    path: str | None = None
     check_store: bool = True
     formats: tuple[Format, ...]
     group_items: GroupItemsSettings

@@ -67,11 +67,10 @@ def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> R
     """Draw the groups of a record and compare them, and all that they were drawn from, with it."""
     code = find_code()
     lineage = with_every_setting(record.lineage)
-    places = {"data_dir": settings.data_dir, "path": settings.path}
-    asked = settings_again(lineage, **places)
+    asked = settings_again(lineage, settings)
     asked = replace(asked, threads=settings.threads, device=settings.device)
     check_device(asked.device)
-    interactions = load_again(lineage, asked, **places)
+    interactions = load_again(lineage, asked, settings)
     inputs = Inputs(asked, interactions, code, parent_again(record, interactions))
     with writing_folder() as folder:
         stored, again = folder / "stored", folder / "again"
