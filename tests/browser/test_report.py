@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from elsa_groups.report.page import render_page
+from elsa_groups.report.page import RunPage
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
@@ -17,7 +17,7 @@ SCHEMES = ("light", "dark")
 @pytest.fixture
 def report(page_parts, tmp_path) -> Path:
     path = tmp_path / "report.html"
-    path.write_text(render_page(**page_parts), encoding="utf-8")
+    path.write_text(RunPage(**page_parts).as_html(), encoding="utf-8")
     return path
 
 

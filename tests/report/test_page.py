@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from elsa_groups.report.examples import ITEMS_SHOWN
-from elsa_groups.report.page import render_page
+from elsa_groups.report.page import RunPage
 from elsa_groups.report.pictures import PICTURES_UP_TO, Picture
 
 VOID = {"meta", "img", "br", "input"}
@@ -69,7 +69,7 @@ class Tree(HTMLParser):
 
 
 def read(parts) -> Element:
-    return Tree(render_page(**parts)).root
+    return Tree(RunPage(**parts).as_html()).root
 
 
 def table_of(root: Element, name: str) -> list[list[str]]:
@@ -153,7 +153,7 @@ def test_names_are_text_whatever_they_say(page_parts):
 
 
 def test_a_novel_is_cut_and_no_control_character_is_left(page_parts):
-    page = render_page(**page_parts)
+    page = RunPage(**page_parts).as_html()
     assert "long " * 15 in page
     assert "long " * 16 not in page
     assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f]", page) == []
@@ -161,7 +161,7 @@ def test_a_novel_is_cut_and_no_control_character_is_left(page_parts):
 
 def test_nothing_is_fetched_and_nothing_may_run(page_parts):
     page_parts["examples"] = {}
-    page = render_page(**page_parts)
+    page = RunPage(**page_parts).as_html()
     root = Tree(page).root
 
     assert re.findall(r"https?://|url\(|@import|javascript:", page) == []
@@ -198,7 +198,7 @@ def test_pictures_beyond_the_limit_stay_outside(page_parts):
     root = read(page_parts | {"pictures": [half, half, more]})
     assert len(list(root.all("svg"))) == 2
     assert "1 more is among the files of the run." in root.text
-    assert len(render_page(**page_parts | {"pictures": [half] * 9}).encode()) < 3e6
+    assert len(RunPage(**page_parts | {"pictures": [half] * 9}).as_html().encode()) < 3e6
 
 
 def test_readers_of_any_kind_find_their_way(page_parts):
@@ -341,8 +341,8 @@ def test_lineage_and_the_command_that_repeats_it_are_there(page_parts):
 
 
 def test_the_same_run_gives_the_same_bytes(page_parts):
-    page = render_page(**page_parts)
-    assert page == render_page(**page_parts)
+    page = RunPage(**page_parts).as_html()
+    assert page == RunPage(**page_parts).as_html()
     assert page.endswith("</html>\n")
 
 

@@ -45,6 +45,8 @@ class Measure:
         Whether the page shows its comparison with random groups.
     by_subgroups : bool
         Whether it is left out of groups with a single subgroup.
+    of_recommendations : bool
+        Whether it needs what is recommended to the members, which takes longest to find.
     against_random : bool
         Whether it is compared with random groups; the others are only a column of the measures.
     """
@@ -60,6 +62,7 @@ class Measure:
     interval_in_summary: bool = False
     on_page: bool = False
     by_subgroups: bool = False
+    of_recommendations: bool = False
     against_random: bool = True
 
 
@@ -111,6 +114,7 @@ MEASURES = (
         " the share that two members have in common, mean over the pairs",
         format="{:.3f}",
         of=attrgetter("tastes.recommendation_overlap_at_20"),
+        of_recommendations=True,
         ratio=True,
         metric=True,
         interval_in_summary=True,
@@ -122,6 +126,7 @@ MEASURES = (
         definition="the same of the first 10",
         format="{:.3f}",
         of=attrgetter("tastes.recommendation_overlap_at_10"),
+        of_recommendations=True,
         ratio=True,
     ),
     Measure(
@@ -130,6 +135,7 @@ MEASURES = (
         definition="that at 20, over the pairs inside subgroups",
         format="{:.3f}",
         of=attrgetter("tastes.recommendation_overlap_within"),
+        of_recommendations=True,
         ratio=True,
         by_subgroups=True,
     ),
@@ -139,6 +145,7 @@ MEASURES = (
         definition="that at 20, over the pairs between subgroups",
         format="{:.3f}",
         of=attrgetter("tastes.recommendation_overlap_across"),
+        of_recommendations=True,
         ratio=True,
         by_subgroups=True,
     ),

@@ -78,21 +78,11 @@ class TypeRow:
         return ", ".join(f"{n:,}" for n in counts) or "none"
 
 
-def render_page(
-    record: Mapping[str, Any],
-    *,
-    parent_name: str,
-    rows: Sequence[Row],
-    cautions: Sequence[Caution],
-    pictures: Sequence[Picture],
-    notes: Sequence[str],
-    evidence: Mapping[str, Sequence[BaselineComparison]],
-    examples: Mapping[str, Sequence[ExampleGroup]],
-    methods: str,
-) -> str:
-    """Return the page as HTML, the same for the same arguments.
+@dataclass(frozen=True)
+class RunPage:
+    """The page of a groups run, and all that it tells.
 
-    Parameters
+    Attributes
     ----------
     record : mapping
         Of the lineage record: run_id, parent, data, users, thresholds, settings and environment.code.
@@ -112,32 +102,41 @@ def render_page(
         Groups to judge, by group type.
     methods : str
         How the groups were drawn, as a paper says it.
-
-    Notes
-    -----
-    All text is escaped: names of items and users are a stranger's. A content security policy in the page
-    itself keeps whatever should get through from loading or running.
     """
-    shown = fitting(pictures)
-    by_histories = OF_HISTORIES.get(record["settings"]["similarity"]["source"])
-    types = _types(record["settings"]["families"], rows, evidence, examples)
-    return open_template("page.html.jinja").render(
-        record=record,
-        parent_name=parent_name,
-        coefficient=by_histories.name if by_histories else "cosine",
-        types=types,
-        opened=_opened(types),
-        cautions=cautions,
-        lead=[picture for picture in shown if picture.name == LEAD],
-        pictures=[picture for picture in shown if picture.name != LEAD],
-        n_more_pictures=len(pictures) - len(shown),
-        notes=notes,
-        asked_users=describe_users(record["settings"]),
-        outcome=_outcome(types),
-        filtered=_filtered(rows),
-        methods=methods,
-        version=__version__,
-    )
+
+    record: Mapping[str, Any]
+    parent_name: str
+    rows: Sequence[Row]
+    cautions: Sequence[Caution]
+    pictures: Sequence[Picture]
+    notes: Sequence[str]
+    evidence: Mapping[str, Sequence[BaselineComparison]]
+    examples: Mapping[str, Sequence[ExampleGroup]]
+    methods: str
+
+    def as_html(self) -> str:
+        """Return the page, the same bytes for the same content.
+
+        All text is escaped: names of items and users are a stranger's. A content security policy in the page
+        itself keeps whatever should get through from loading or running.
+        """
+        shown = fitting(self.pictures)
+        by_histories = OF_HISTORIES.get(self.record["settings"]["similarity"]["source"])
+        types = _types(self.record["settings"]["families"], self.rows, self.evidence, self.examples)
+        return open_template("page.html.jinja").render(
+            page=self,
+            record=self.record,
+            coefficient=by_histories.name if by_histories else "cosine",
+            types=types,
+            opened=_opened(types),
+            lead=[picture for picture in shown if picture.name == LEAD],
+            pictures=[picture for picture in shown if picture.name != LEAD],
+            n_more_pictures=len(self.pictures) - len(shown),
+            asked_users=describe_users(self.record["settings"]),
+            outcome=_outcome(types),
+            filtered=_filtered(self.rows),
+            version=__version__,
+        )
 
 
 def _types(

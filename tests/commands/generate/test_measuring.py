@@ -19,9 +19,10 @@ from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
 from elsa_groups.measures.jackknife import ONE_GROUP, find_interval
 from elsa_groups.measures.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
+from elsa_groups.model.recommendations import top_items
 from elsa_groups.report.tables import summary_row
 from elsa_groups.similarity.history_users import HistoryUsers
-from elsa_groups.similarity.limits import Target
+from elsa_groups.similarity.limits import Target, Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 
 from ...one_by_one import draw_groups, draw_kept_groups, filters_of, find_thresholds
@@ -35,14 +36,14 @@ ASKED = [
 ANYONE = Family("random", ((3,),), Rule.any, Rule.any, Linkage.mean, 30)
 
 
-def source_of(n_users=40, halves=4, **changes):
+def source_of(n_users=40, halves=4, thresholds=None, **changes):
     rng = np.random.default_rng(5)
     histories = csr_array((rng.random((n_users, 60)) < 0.2).astype(np.float32))
     encoder = rng.standard_normal((60, 8)).astype(np.float32)
     embeddings = embed_users(histories, encoder, threads=1)
     settings = compose_settings("generate", [*ASKED, f"evidence.halves={halves or 'null'}"])
     users = VectorUsers(embeddings.vectors)
-    thresholds = find_thresholds(users, **TARGETS)
+    thresholds = thresholds or find_thresholds(users, **TARGETS)
     chosen = Chosen(embeddings.rows, embeddings.rows)
     population = Population(
         embeddings, users, users, embeddings.vectors, histories, None, chosen, encoder, Lookup(histories)
@@ -253,6 +254,24 @@ def test_intervals_take_off_the_chance_of_as_many_groups_as_each_half_had():
     means = np.array([activity[:6].mean(), activity[6:9].mean(), activity[9:11].mean()])
     # 1 / 6, 1 / 3 and 1 / 2 are 1 / 3 on average.
     assert found["activity"] == find_interval(activity, means, 3.0)
+
+
+def test_where_halves_are_a_small_share_recommendations_are_looked_up_for_60_groups_of_each():
+    source = source_of(n_users=10_010, thresholds=Thresholds(0.7, 0.3, "exact", 10_010, 50_095_045))
+    key, anyone = drawn(source, replace(ANYONE, n_groups=100), (3,)), GroupType(ANYONE, (3,))
+    population = source.population
+    tops = top_items(population.uncentred, population.encoder, population.histories)
+    profiles = Profiles.of(population.histories, tops)
+    of_halves = [
+        measure_members(source, profiles, members, anyone)
+        for members in draw_from_halves(source, [key]).members["random_3"]
+    ]
+    (result,) = measure_keys(source, [key])
+    found = {of.measure: of.interval for of in result.evidence if of.baseline == "random"}
+    of_all = measure_members(source, profiles, key.groups.members, anyone)
+    for name, count in (("similarity", 100), ("jaccard", 100), ("recommendation_overlap_at_20", 60)):
+        means = np.array([half[name][:count].mean() for half in of_halves])
+        assert found[name] == find_interval(of_all[name], means, float(count), 5_000 / 10_010), name
 
 
 def test_halves_leave_torch_the_threads_it_had():

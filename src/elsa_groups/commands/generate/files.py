@@ -32,7 +32,7 @@ from elsa_groups.report.cautions import Caution, find_cautions, say_missing
 from elsa_groups.report.drawing import Drawing, begin_drawing
 from elsa_groups.report.examples import MemberHistories, first_groups
 from elsa_groups.report.figures.counting import figures_of
-from elsa_groups.report.page import describe_users, render_page
+from elsa_groups.report.page import RunPage, describe_users
 from elsa_groups.report.paper.latex import groups_table
 from elsa_groups.report.paper.methods import methods_paragraph
 from elsa_groups.report.paper.references import write_bibliography
@@ -217,7 +217,7 @@ def _render(
     seen = replace(generation.interactions, matrix=drawn.population.histories)
     histories = MemberHistories(seen, drawn.embeddings, parent.encoder)
     users, limits = drawn.population.users, drawn.thresholds.limits
-    return render_page(
+    page = RunPage(
         origin | {"environment": {"code": generation.code.as_dict()}},
         parent_name=parent.name,
         rows=rows,
@@ -231,6 +231,7 @@ def _render(
         },
         methods=methods,
     )
+    return page.as_html()
 
 
 def _cautions(generation: Generation, rows: list[Row], users_activity: float) -> tuple[Caution, ...]:

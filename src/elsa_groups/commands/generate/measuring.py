@@ -17,9 +17,9 @@ from elsa_groups.measures.baselines import (
     compare_with_baselines,
     match_activity,
 )
-from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, share_of_half
+from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, share_of_half, size_of_half
 from elsa_groups.measures.overlap import measure_overlap
-from elsa_groups.measures.registry import measures_of
+from elsa_groups.measures.registry import MEASURES, measures_of
 from elsa_groups.measures.similarity import measure_quality
 from elsa_groups.measures.statistics import Result
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
@@ -27,15 +27,20 @@ from elsa_groups.model.recommendations import top_items
 
 log = logging.getLogger("elsa_groups.cli")
 
+# Of each half, recommendations are looked up for the members of so many groups, where halves are less than
+# half of the users: what varies between such halves hardly counts then, and to look them up takes longest.
+_RECOMMENDED_OF_HALF = 60
+
 
 def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     """Measure the groups of all keys, beside random groups and with intervals."""
     as_active = [_match_activity(source, key) for key in keys]
     matched = [members for members in as_active if members is not None]
     halves = draw_from_halves(source, keys)
+    looked_up = _groups_looked_up(source)
     measured = [
         *matched,
-        *(part for members in halves.members.values() for part in members),
+        *(part[:looked_up] for members in halves.members.values() for part in members),
     ]
     measured += [groups.members for key in keys for groups in (key.groups, key.random)]
     profiles = _profile(source, measured)
@@ -48,6 +53,12 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
 
     run_workers(worker, zip(keys, as_active, strict=True), threads=min(source.runtime.threads, len(keys)))
     return [results[key.groups.key] for key in keys]
+
+
+def _groups_looked_up(source: DrawnFrom) -> int | None:
+    """Return for how many groups of a half recommendations are looked up; None: for all."""
+    n_users = source.population.users.n_users
+    return None if size_of_half(n_users) == n_users // 2 else _RECOMMENDED_OF_HALF
 
 
 def _match_activity(source: DrawnFrom, key: DrawnKey) -> Members | None:
@@ -131,8 +142,10 @@ def _measure_each(
     together = measure_members(source, profiles, np.concatenate(parts), kind)
     ends = np.cumsum([len(part) for part in parts])
     starts = ends - [len(part) for part in parts]
+    looked_up = _groups_looked_up(source)
+    counts = {measure.name: looked_up if measure.of_recommendations else None for measure in MEASURES}
     return [
-        {name: values[first:last].copy() for name, values in together.items()}
+        {name: values[first:last][: counts[name]].copy() for name, values in together.items()}
         for first, last in zip(starts, ends, strict=True)
     ]
 
@@ -145,11 +158,12 @@ def find_intervals(measures: Measures, of_halves: list[Measures], share: float) 
     """
     if not of_halves:
         return {}
-    counts = [Fraction(len(next(iter(half.values())))) for half in of_halves]
-    groups_of_half = float(harmonic_mean(counts))
     found = {
         name: find_interval(
-            values, np.array([half[name].mean() for half in of_halves]), groups_of_half, share
+            values,
+            np.array([half[name].mean() for half in of_halves]),
+            float(harmonic_mean([Fraction(len(half[name])) for half in of_halves])),
+            share,
         )
         for name, values in measures.items()
     }
