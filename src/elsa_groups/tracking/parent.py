@@ -19,7 +19,7 @@ from elsa_groups.base.keeping import kept
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import LEAST_USERS, Split
-from elsa_groups.record.schema import LINEAGE, check_lineage, record_digest
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage, record_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, RECORD, param_text
 from elsa_groups.tracking.search import data_digests, existing_run, runs_newest_first, why_incomplete
@@ -83,6 +83,19 @@ class Parent:
     def factors(self) -> int:
         """Columns of its vectors."""
         return int((self.encoder if self.given is None else self.given.vectors).shape[1])
+
+    def record(self, pinned: str | None = None) -> Document:
+        """Describe it for the lineage record of groups; ``pinned`` is their own copy of the checkpoint."""
+        files = {"files": self.files} if self.files else {}
+        return {
+            "run_id": self.run_id,
+            "model_id": self.model_id,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "factors": self.factors,
+            "item_order": self.item_order,
+            "pinned": pinned,
+            **files,
+        }
 
 
 def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> Parent:

@@ -106,8 +106,7 @@ def orders_columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
         for order in orders
         for rank, (name, mean) in enumerate(order.means.items(), start=1)
     ]
-    names = (*_WHICH, "rank", "aggregator", "groups", "mean")
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return _columns((*_WHICH, "rank", "aggregator", "groups", "mean"), rows)
 
 
 def differences_columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
@@ -117,9 +116,11 @@ def differences_columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
         for order in orders
         for each in order.differences
     ]
-    names = (*_WHICH, "first", "second", "difference", "low", "high", "standard_error", "same")
-    columns = [[row[place] for row in rows] for place in range(len(names))]
-    return dict(zip(names, columns, strict=True))
+    return _columns((*_WHICH, "first", "second", "difference", "low", "high", "standard_error", "same"), rows)
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
 _WHICH = ("groups_of", "recommender", "protocol", "metric", "over_members")

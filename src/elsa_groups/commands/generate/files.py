@@ -93,18 +93,9 @@ class Generation:
 
     def origin(self) -> dict[str, Any]:
         """Return the part of the record that says what the groups were drawn from."""
-        parent = self.parent
         return groups_origin(
             run_id=self.run_id,
-            parent={
-                "run_id": parent.run_id,
-                "model_id": parent.model_id,
-                "checkpoint_sha256": parent.checkpoint_sha256,
-                "factors": parent.factors,
-                "item_order": parent.item_order,
-                "pinned": self.pinned,
-            }
-            | ({"files": parent.files} if parent.files else {}),
+            parent=self.parent.record(self.pinned),
             interactions=self.interactions,
             users=self.drawn.population.record(),
             thresholds=self.drawn.thresholds,

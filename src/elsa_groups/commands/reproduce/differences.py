@@ -155,10 +155,5 @@ def compare_inputs(
     """Compare what there is with the record where no groups could be drawn."""
     present = {"data": data_record(interactions), "settings": plain(asked)}
     if parent is not None:
-        present["parent"] = {
-            "checkpoint_sha256": parent.checkpoint_sha256,
-            "factors": parent.factors,
-            "item_order": parent.item_order,
-            "files": parent.files,
-        }
+        present["parent"] = parent.record()
     return compare_lineages({name: lineage[name] for name in present}, present)
