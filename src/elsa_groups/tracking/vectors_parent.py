@@ -20,7 +20,8 @@ from elsa_groups.model.given import FILES, GivenVectors, load_given
 from elsa_groups.record.schema import LINEAGE, Document, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.load import Record, parent_run
-from elsa_groups.tracking.parent import VECTORS, Parent, check_logged, named_run
+from elsa_groups.tracking.parent import VECTORS, Parent, check_logged
+from elsa_groups.tracking.parent_search import named_run
 from elsa_groups.tracking.run import DATASET, DIGEST_LENGTH, KIND
 from elsa_groups.tracking.search import (
     data_digests,

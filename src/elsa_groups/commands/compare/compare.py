@@ -38,7 +38,7 @@ from elsa_groups.tracking.compared import (
     read_users,
 )
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import NEWEST, named_parent
+from elsa_groups.tracking.parent_search import NEWEST, named_parent
 from elsa_groups.tracking.run import DATASET, DESCRIPTION_LENGTH, KIND, tracked_run, writing_folder
 
 log = logging.getLogger("elsa_groups.cli")

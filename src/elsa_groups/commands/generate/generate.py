@@ -35,7 +35,8 @@ from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_
 from elsa_groups.report.text_tables import closing_table
 from elsa_groups.settings.commands import EvaluateSettings, GenerateSettings
 from elsa_groups.settings.plain import as_params
-from elsa_groups.tracking.parent import Parent, pin_checkpoint, resolve_parent
+from elsa_groups.tracking.parent import Parent, pin_checkpoint
+from elsa_groups.tracking.parent_search import resolve_parent
 from elsa_groups.tracking.run import (
     DATASET,
     DIGEST,

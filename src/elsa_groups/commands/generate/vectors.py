@@ -17,7 +17,8 @@ from elsa_groups.record.schema import environment_record, vectors_lineage
 from elsa_groups.settings.commands import GenerateSettings, VectorSettings
 from elsa_groups.settings.plain import as_params
 from elsa_groups.similarity.names import SimilaritySource
-from elsa_groups.tracking.parent import NEWEST, VECTORS, Parent, check_parent
+from elsa_groups.tracking.parent import VECTORS, Parent
+from elsa_groups.tracking.parent_search import NEWEST, check_parent
 from elsa_groups.tracking.run import DATASET, KIND, tracked_run
 from elsa_groups.tracking.vectors_parent import (
     FILES_DIGEST,
