@@ -24,7 +24,7 @@ from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.conf import usual_drawing
 from elsa_groups.settings.recorded import read_settings
 from elsa_groups.similarity.limits import Thresholds
-from elsa_groups.similarity.names import SimilaritySource
+from elsa_groups.similarity.names import OF_HISTORIES, SimilaritySource
 from elsa_groups.similarity.sources import make_users
 from elsa_groups.similarity.users import Users
 from elsa_groups.similarity.vector_users import VectorUsers
@@ -34,7 +34,6 @@ SETTINGS = (
     *("thresholds", "filters", "allow_partial", "sampling", "baseline", "overlap", "evidence"),
     *("threads", "device"),
 )
-_BY_HISTORIES = ("history_cosine", "pearson", "jaccard")
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,8 +218,8 @@ def _by_vectors(users: Any, histories: Any) -> tuple[Embeddings, csr_array]:
 
 
 def _by_histories(histories: csr_array, source: str) -> tuple[Embeddings, Users]:
-    if source not in _BY_HISTORIES:
-        raise InputError(f"source: expected one of {', '.join(_BY_HISTORIES)}, got {source!r}; choose one")
+    if source not in OF_HISTORIES:
+        raise InputError(f"source: expected one of {', '.join(OF_HISTORIES)}, got {source!r}; choose one")
     everyone = np.arange(histories.shape[0])
     nobody = Embeddings(np.zeros((0, 1), np.float32), np.empty(0, np.int64), len(everyone))
     return make_users(SimilaritySource(source), histories, nobody, everyone)

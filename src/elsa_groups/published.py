@@ -19,8 +19,17 @@ from elsa_groups.groups.groups import ByType
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.jackknife import Interval
 from elsa_groups.measures.registry import MEASURES
-from elsa_groups.record.group_files import NO_TABLE, UserGroups, published_name, read_columns, read_type
-from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
+from elsa_groups.record.group_files import (
+    NO_TABLE,
+    CheckedFiles,
+    UserGroups,
+    published_name,
+    read_columns,
+    read_type,
+    wanted_types,
+)
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage, groups_digest, limits_of
+from elsa_groups.report.tables import table_rows
 from elsa_groups.similarity.limits import Thresholds
 
 if TYPE_CHECKING:
@@ -70,7 +79,7 @@ class PublishedGroups(ByType[PublishedType]):
 
     thresholds: Thresholds
     n_users: int
-    lineage: dict[str, Any] = field(repr=False)
+    lineage: Document = field(repr=False)
     _groups: dict[str, PublishedType] = field(repr=False)
 
     @property
@@ -146,11 +155,11 @@ def _is_folder(where: str) -> bool:
 
 
 @dataclass(frozen=True)
-class PublishedFiles:
+class PublishedFiles(CheckedFiles):
     """Files of a folder, as its record has them."""
 
     folder: Path
-    lineage: dict[str, Any]
+    lineage: Document
 
     def read(self, path: str) -> Path:
         """Return where a file is whose bytes are those of the record, by its path in the run."""
@@ -159,11 +168,6 @@ class PublishedFiles:
             raise InputError(f"groups: {place} is missing, which {LINEAGE} lists; get the folder anew")
         self.check(place.name, self.lineage["artifacts"].get(path), file_digest(place))
         return place
-
-    def check(self, what: str, recorded: str | None, found: str) -> None:
-        """Refuse what has another digest than was recorded."""
-        if found != recorded:
-            raise self.refusal(f"{what}: recorded digest {recorded}, found {found}")
 
     def refusal(self, text: str) -> InputError:
         """Return the error that a file is not the one that was written."""
@@ -183,10 +187,7 @@ def read_published(folder: Path, keys: Iterable[str] | None = None) -> Published
     if LINEAGE not in check_sums(folder):
         raise InputError(f"groups: {folder} has no {LINEAGE} among its checksums; expected a zenodo export")
     files = PublishedFiles(folder, _read_record(folder / LINEAGE))
-    there = [*files.lineage["groups"]]
-    wanted = there if keys is None else list(dict.fromkeys([keys] if isinstance(keys, str) else keys))
-    if absent := [key for key in wanted if key not in there]:
-        raise InputError(f"keys: {folder} has no {', '.join(absent)}; it has {', '.join(there)}")
+    wanted = wanted_types(keys, files.lineage, str(folder))
     summary, evidence = _read_summary(files), _read_evidence(files)
     groups = {
         key: PublishedType(
@@ -201,9 +202,9 @@ def read_published(folder: Path, keys: Iterable[str] | None = None) -> Published
     return PublishedGroups(thresholds, n_users, files.lineage, groups)
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> Document:
     try:
-        lineage: dict[str, Any] = check_lineage(read_json(path))
+        lineage: Document = check_lineage(read_json(path))
     except ValueError as error:
         raise InputError(f"groups: {path}: {error}; read it with the elsa-groups that wrote it") from error
     if lineage["kind"] != "groups":
@@ -214,15 +215,12 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _thresholds(record: Mapping[str, Any]) -> Thresholds:
-    low, high = record.get("band_low"), record.get("band_high")
     return Thresholds(
-        similar=record["similar"],
-        divergent=record["divergent"],
+        **limits_of(record)._asdict(),
         method=record["method"],
         n_users=record["n_users"],
         pairs=record["pairs"],
         intervals={name: (low, high) for name, (low, high) in record["intervals"].items()},
-        band=None if low is None or high is None else (low, high),
     )
 
 
@@ -230,8 +228,7 @@ def _read_summary(files: PublishedFiles) -> dict[str, dict[str, Any]]:
     """Return the row of every type, without what is undefined."""
     path = files.read(SUMMARY)
     try:
-        table = read_json(path)
-        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+        rows = table_rows(read_json(path))
         return {row["key"]: {k: v for k, v in row.items() if v is not None} for row in rows}
     except (ValueError, KeyError, TypeError) as error:
         raise files.refusal(f"{path.name}: expected a table of types") from error

@@ -54,7 +54,7 @@ def _log_runs() -> tuple[str, str]:
     from elsa_groups.commands.generate.generate import generate_child
     from elsa_groups.commands.inputs import load_interactions
     from elsa_groups.commands.train import train_parent
-    from elsa_groups.tracking.parent import resolve_parent
+    from elsa_groups.tracking.parent_search import resolve_parent
 
     settings = compose_settings("train", TRAINED)
     interactions = load_interactions(settings.dataset, settings.data_dir)

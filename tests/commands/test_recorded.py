@@ -6,10 +6,11 @@ import yaml
 from elsa_groups.base.errors import InputsMissing
 from elsa_groups.cli.composing import compose_settings
 from elsa_groups.commands.recorded import load_again, settings_again
+from elsa_groups.settings.commands import DataPlaces
 from elsa_groups.settings.conf import conf_dir
 from elsa_groups.settings.plain import plain
 
-HERE = {"data_dir": None, "path": None}
+HERE = DataPlaces()
 
 
 @pytest.fixture
@@ -21,16 +22,14 @@ def recorded() -> dict:
 def test_settings_are_those_of_the_record_but_for_places_and_what_is_fetched(recorded):
     published = yaml.safe_load((conf_dir() / "dataset" / "LastFM1k.yaml").read_text())["urls"]
 
-    again = plain(settings_again({"settings": recorded}, **HERE))
+    again = plain(settings_again({"settings": recorded}, HERE))
 
     dataset = recorded["dataset"] | {"urls": published}
     assert again == recorded | {"dataset": dataset}
 
 
 def test_a_place_that_is_given_counts(recorded):
-    given = HERE | {"data_dir": "elsewhere", "path": "file.tsv"}
-
-    again = settings_again({"settings": recorded}, **given)
+    again = settings_again({"settings": recorded}, DataPlaces(data_dir="elsewhere", path="file.tsv"))
 
     assert (again.data_dir, again.dataset.path) == ("elsewhere", "file.tsv")
 
@@ -48,7 +47,7 @@ def test_records_of_before_a_setting_can_be_read(recorded):
         name: v for name, v in first["thresholds"].items() if name not in ("users", "band")
     }
 
-    again = plain(settings_again({"settings": first}, **HERE))
+    again = plain(settings_again({"settings": first}, HERE))
 
     assert again["evidence"] == {"halves": None}
     assert (again["user_set"], again["history"], again["allow_partial"]) == ("all", "full", False)
@@ -61,7 +60,7 @@ def test_a_folder_without_the_table_is_an_input_missing(tmp_path):
     asked = compose_settings("generate", ["dataset=Custom", f"dataset.path={tmp_path}/gone/mine.csv"])
     source = {"uri": f"{tmp_path}/gone/mine.csv", "sha256": "0" * 64}
     with pytest.raises(InputsMissing, match=r"data_dir: expected mine\.csv in "):
-        load_again({"data": {"source": source}}, asked, data_dir=str(tmp_path), path=None)
+        load_again({"data": {"source": source}}, asked, DataPlaces(data_dir=str(tmp_path)))
 
 
 def test_a_given_file_that_cannot_be_read_is_named_without_its_contents(tmp_path):
@@ -70,5 +69,5 @@ def test_a_given_file_that_cannot_be_read_is_named_without_its_contents(tmp_path
     asked = compose_settings("generate", ["dataset=Custom", f"dataset.path={file}"])
     source = {"uri": f"{tmp_path}/gone/mine.csv", "sha256": "0" * 64}
     with pytest.raises(InputsMissing, match=r"mine\.csv cannot be read as Custom") as raised:
-        load_again({"data": {"source": source}}, asked, data_dir=None, path=str(file))
+        load_again({"data": {"source": source}}, asked, DataPlaces(path=str(file)))
     assert not {"secret", "letters", "private", "words"} & set(str(raised.value).replace("'", " ").split())

@@ -9,7 +9,7 @@ import pytest
 
 from elsa_groups import find_groups, load_groups
 from elsa_groups.base.errors import InputError
-from elsa_groups.tracking.parent import check_parent
+from elsa_groups.tracking.parent_search import check_parent
 
 from .conftest import Store, launch, served
 

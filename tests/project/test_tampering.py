@@ -16,11 +16,12 @@ from elsa_groups import load_groups
 from elsa_groups.base.digests import array_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.commands.recorded import load_again, settings_again
-from elsa_groups.commands.reproduce.regenerate import Inputs, find_parent, regenerate
+from elsa_groups.commands.reproduce.regenerate import Inputs, parent_again, regenerate
 from elsa_groups.commands.reproduce.reproduce import judge
 from elsa_groups.commands.reproduce.verdict import Reproduction
 from elsa_groups.record.code import find_code
 from elsa_groups.record.schema import check_lineage
+from elsa_groups.settings.commands import DataPlaces
 from elsa_groups.tracking.load import open_record
 from elsa_groups.tracking.witness import find_contradictions
 
@@ -171,10 +172,9 @@ class TestEveryEntryOfTheRecord:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded.store.uri)
         record = open_record(recorded.run_id)
         run = recorded.store.client.get_run(recorded.run_id)
-        places = {"data_dir": None, "path": None}
-        asked = settings_again(record.lineage, **places)
-        interactions = load_again(record.lineage, asked, **places)
-        inputs = Inputs(asked, interactions, find_code(), find_parent(record, interactions))
+        asked = settings_again(record.lineage, DataPlaces())
+        interactions = load_again(record.lineage, asked, DataPlaces())
+        inputs = Inputs(asked, interactions, find_code(), parent_again(record, interactions))
         stored, again = tmp_path / "stored", tmp_path / "again"
         record.artifacts.download("", stored)
         leave_undrawn(monkeypatch)

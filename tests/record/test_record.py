@@ -2,6 +2,7 @@ import hashlib
 import json
 import platform
 import re
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.sparse import csr_array
 from elsa_groups import __version__
 from elsa_groups.base.digests import array_digest, file_digest, folder_digests
 from elsa_groups.base.files import write_json, write_yaml
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.record import schema
 from elsa_groups.record.code import Code
@@ -25,7 +27,11 @@ from elsa_groups.record.schema import (
     parent_lineage,
     thresholds_record,
 )
-from elsa_groups.similarity.limits import Thresholds
+from elsa_groups.settings.plain import plain
+from elsa_groups.similarity.limits import Target, Thresholds
+
+TRAINED = compose_settings("train", ["dataset=Demo", "seed=1"])
+ASKED = compose_settings("generate", ["dataset=Demo", "seed=1"])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -199,10 +205,11 @@ def test_record_of_the_data_says_source_filter_counts_and_digests(interactions):
 
 def test_record_of_thresholds_says_what_was_asked_and_what_came():
     found = Thresholds(0.72, 0.51, "sampled", 300, 10_000, {"similar": (0.71, 0.73)})
-    asked = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": None, "value": 0.51}}
+    asked = replace(ASKED.thresholds, similar=Target(quantile=0.9), divergent=Target(value=0.51))
+    recorded = {"similar": {"quantile": 0.9, "value": None}, "divergent": {"quantile": None, "value": 0.51}}
 
     assert thresholds_record(found, asked) == {
-        "asked": asked,
+        "asked": plain(ASKED.thresholds) | recorded,
         "similar": 0.72,
         "divergent": 0.51,
         "band_low": None,
@@ -217,7 +224,7 @@ def test_record_of_thresholds_says_what_was_asked_and_what_came():
 def test_record_of_a_band_says_where_it_begins_and_ends():
     found = Thresholds(0.72, 0.51, "exact", 3, 3, band=(0.55, 0.6))
 
-    record = thresholds_record(found, {})
+    record = thresholds_record(found, ASKED.thresholds)
 
     assert (record["band_low"], record["band_high"]) == (0.55, 0.6)
 
@@ -230,7 +237,7 @@ def _parent(interactions):
         run_id="run",
         model_id="m-1",
         interactions=interactions,
-        settings={"seed": 1, "model": {"factors": 256}},
+        settings=TRAINED,
         artifacts={"checkpoint.ckpt": "cd" * 32},
         environment=environment_record(CLEAN, device="cpu", threads=2),
     )
@@ -253,8 +260,8 @@ def _groups(interactions, threads=3):
         parent=PARENT,
         interactions=interactions,
         users={"n_users": 3, "sha256": "ab" * 32, "n_trained": None, "file_sha256": None},
-        thresholds=thresholds_record(Thresholds(0.72, 0.51, "exact", 3, 3), {}),
-        settings={"seed": 1},
+        thresholds=Thresholds(0.72, 0.51, "exact", 3, 3),
+        settings=ASKED,
     )
     return groups_lineage(
         origin,
@@ -281,7 +288,7 @@ def test_lineage_of_a_parent_has_all_its_keys(interactions):
     assert (lineage["schema_version"], lineage["kind"]) == (1, "elsa")
     assert (lineage["run_id"], lineage["model_id"]) == ("run", "m-1")
     assert lineage["data"] == data_record(interactions)
-    assert lineage["settings"] == {"seed": 1, "model": {"factors": 256}}
+    assert lineage["settings"] == plain(TRAINED)
     assert lineage["artifacts"] == {"checkpoint.ckpt": "cd" * 32}
     assert lineage["environment"] == environment_record(CLEAN, device="cpu", threads=2)
 

@@ -1,10 +1,7 @@
 """What one process computes from given inputs: a program, run with other instruction sets by the tests."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import ModuleType
-from typing import Any
+from unittest.mock import patch
 
 import numba
 import numpy as np
@@ -37,16 +34,6 @@ FAMILIES = [
 ]
 
 
-@contextmanager
-def constants(module: ModuleType, **values: Any) -> Iterator[None]:
-    before = {name: getattr(module, name) for name in values}
-    for name, value in values.items():
-        setattr(module, name, value)
-    yield
-    for name, value in before.items():
-        setattr(module, name, value)
-
-
 def quantiles(inputs: Inputs, method: str, threads: int) -> np.ndarray:
     asked = ThresholdSettings(
         method=Method(method), similar=Target(0.95), divergent=Target(0.5), exact_budget=1e13,
@@ -58,9 +45,9 @@ def quantiles(inputs: Inputs, method: str, threads: int) -> np.ndarray:
 
 def all_thresholds(inputs: Inputs, threads: int) -> Found:
     found = {name: quantiles(inputs, name, threads) for name in ("exact", "sampled")}
-    with constants(exact, ALL_PAIRS=10):
+    with patch.multiple(exact, ALL_PAIRS=10):
         found["bracketed"] = quantiles(inputs, "exact", threads)
-    with constants(exact, MAX_INSIDE=0):
+    with patch.multiple(exact, MAX_INSIDE=0):
         found["tied"] = quantiles(inputs, "exact", threads)
     share = share_of_pairs(VectorUsers(inputs["vectors"]), float(inputs["similar"]), runtime=Runtime(threads))
     return found | {"share": np.array([share.below, share.not_above])}
@@ -106,7 +93,7 @@ def fast_scores(inputs: Inputs) -> Found:
 def without_bound(inputs: Inputs) -> Found:
     """Let fast scores decide alone."""
     none = {"fast_cosine_bound": lambda dim: 0.0}
-    with constants(exact, **none), constants(vector_users, **none):
+    with patch.multiple(exact, **none), patch.multiple(vector_users, **none):
         found = {"exact": quantiles(inputs, "exact", 1)} | all_groups(inputs, 1)
     return {f"careless_{name}": values for name, values in found.items()}
 

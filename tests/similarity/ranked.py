@@ -1,9 +1,8 @@
 """What ranks compute together, and one process alone: a program for torchrun, and a module for the tests."""
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from unittest.mock import patch
 
 import numpy as np
 
@@ -40,16 +39,6 @@ def near_duplicates() -> np.ndarray:
 
 def users(n_users: int) -> VectorUsers:
     return VectorUsers(rows(n_users))
-
-
-@contextmanager
-def constants(module: ModuleType, **values: float):
-    before = {name: getattr(module, name) for name in values}
-    for name, value in values.items():
-        setattr(module, name, value)
-    yield
-    for name, value in before.items():
-        setattr(module, name, value)
 
 
 def quantiles(people: VectorUsers, method: str, runtime: Runtime) -> np.ndarray:
@@ -91,7 +80,7 @@ def kept_groups(runtime: Runtime) -> dict[str, np.ndarray]:
         max_participation=MaxParticipation(2),
     )  # fmt: skip
     law = Law(Limits(0.6, 0.4), seed=3, max_draws=150, max_restarts=5)
-    with constants(rejection, MOST_AT_ONCE=20):
+    with patch.multiple(rejection, MOST_AT_ONCE=20):
         groups = rejection.draw_kept_groups(
             users(FEW), *kind.types, law, asked, None, allow_partial=True, runtime=runtime
         )
@@ -120,16 +109,16 @@ def results(ranks: Ranks = ONE, threads: int = 1) -> dict[str, np.ndarray]:
         "near": quantiles(near, "exact", runtime),
         "sampled": quantiles(few, "sampled", runtime),
     }
-    with constants(exact, ALL_PAIRS=10, BRACKET_ERRORS=1e-3):
+    with patch.multiple(exact, ALL_PAIRS=10, BRACKET_ERRORS=1e-3):
         found["missed"] = quantiles(few, "exact", runtime)
     for limit in (0, 50_000):
-        with constants(exact, MAX_INSIDE=limit):
+        with patch.multiple(exact, MAX_INSIDE=limit):
             found[f"tied_{limit}"] = quantiles(near, "exact", runtime)
     bins = bin_window(few.vectors, -0.1, 0.2, n_bins=50, bound=1e-5, runtime=runtime)
     found["bins"] = np.array([np.full(50, bins.below), bins.counts, bins.lowest, bins.highest])
     share = share_of_pairs(few, 0.55, runtime=runtime)
     found["share"] = np.array([share.below, share.not_above])
-    with constants(thresholds, COUNTED_FOR_ADVICE=0.0):
+    with patch.multiple(thresholds, COUNTED_FOR_ADVICE=0.0):
         estimate = share_of_pairs(few, 0.55, runtime=runtime)
     found["estimate"] = np.array([estimate.below, estimate.not_above])
     found |= kept_groups(runtime)

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from elsa_groups.base.digests import folder_digests
 from elsa_groups.base.files import write_json
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.load import load
 from elsa_groups.data.split import split_users
@@ -64,7 +65,7 @@ def record_of(run_id: str, interactions: Interactions, artifacts: dict[str, str]
         run_id=run_id,
         model_id="m-1",
         interactions=interactions,
-        settings={},
+        settings=compose_settings("train", ["dataset=Demo"]),
         artifacts=artifacts,
         environment=environment,
     )

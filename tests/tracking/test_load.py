@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from elsa_groups import find_groups, load_groups
 from elsa_groups.base.digests import array_digest, file_digest
 from elsa_groups.base.errors import InputError
+from elsa_groups.cli.composing import compose_settings
 from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.record.code import Code
 from elsa_groups.record.schema import (
@@ -25,7 +26,6 @@ from elsa_groups.record.schema import (
     groups_digest,
     groups_lineage,
     groups_origin,
-    thresholds_record,
 )
 from elsa_groups.report.tables import members_table, write_parquet
 from elsa_groups.similarity.limits import Thresholds
@@ -82,8 +82,8 @@ def log_groups(client: MlflowClient, interactions, members, tmp_path) -> Callabl
             parent=PARENT | {"run_id": parent},
             interactions=interactions,
             users={"n_users": 3, "sha256": "ab" * 32, "n_trained": 2, "file_sha256": None},
-            thresholds=thresholds_record(Thresholds(0.7, 0.5, "exact", 3, 3), {}),
-            settings={"seed": 42},
+            thresholds=Thresholds(0.7, 0.5, "exact", 3, 3),
+            settings=compose_settings("generate", ["dataset=Demo"]),
         )
         lineage = groups_lineage(
             origin,

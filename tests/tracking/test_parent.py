@@ -11,7 +11,7 @@ import torch
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.tracking.artifacts import RunArtifacts
-from elsa_groups.tracking.parent import check_parent, find_newest, resolve_parent
+from elsa_groups.tracking.parent_search import check_parent, find_newest, resolve_parent
 
 
 def resolve(reference, interactions):

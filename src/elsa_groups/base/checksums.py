@@ -6,6 +6,7 @@ from pathlib import Path
 
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.files import write_text
 
 SUMS = "SHA256SUMS"
 # Names alone, so that nobody is led out of the folder.
@@ -17,8 +18,7 @@ _LARGEST = 1 << 20
 def write_sums(folder: Path) -> None:
     """Write the SHA-256 of every file of a folder without folders, sorted by name, to ``SHA256SUMS``."""
     paths = sorted(path for path in folder.iterdir() if path.name != SUMS)
-    text = "".join(f"{file_digest(path)}  {path.name}\n" for path in paths)
-    (folder / SUMS).write_text(text, encoding="utf-8", newline="\n")
+    write_text(folder / SUMS, "".join(f"{file_digest(path)}  {path.name}\n" for path in paths))
 
 
 def check_sums(folder: Path) -> frozenset[str]:

@@ -21,16 +21,19 @@ import yaml
 from numpy.typing import NDArray
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8, its lines as they are."""
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
     """Write JSON as UTF-8 with a final newline; NaN and infinity, which JSON lacks, are refused."""
-    text = json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")
 
 
 def write_yaml(path: Path, content: Any) -> None:
     """Write YAML as UTF-8, keys in their order."""
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

@@ -1,8 +1,10 @@
-"""Processes of this machine: which one this is, and whether another is gone."""
+"""Processes of this machine: which one this is, its environment, and whether another is gone."""
 
 import hashlib
 import os
 import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -73,3 +75,18 @@ def _start(number: int) -> int | None:
         return int(fields.split()[19])
     except (OSError, IndexError, ValueError):
         return None
+
+
+@contextmanager
+def changed_environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment, which have their values of before again in the end."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -19,6 +19,15 @@ def say_numbers(numbers: Sequence[int]) -> str:
     return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
 
 
+def some_of(names: Sequence[str], most: int = 3) -> str:
+    """Name the first of some, as Python writes texts.
+
+    >>> some_of(["ann", "bob", "eve", "zoe"])
+    "'ann', 'bob', 'eve' and others"
+    """
+    return ", ".join(map(repr, names[:most])) + (" and others" if len(names) > most else "")
+
+
 def in_markdown(text: str) -> str:
     """Return a text of anybody's as Markdown that shows it as it is, on one line."""
     return re.sub(r"([\\`*_{}\[\]<>#|!~()&])", r"\\\1", " ".join(text.split()))

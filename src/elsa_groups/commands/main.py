@@ -16,7 +16,8 @@ from elsa_groups.groups.chosen_users import rows_of_ids
 from elsa_groups.settings.commands import GenerateSettings, MainSettings, TrainSettings, part_of
 from elsa_groups.settings.conf import OF_TRAINING, usual_training
 from elsa_groups.settings.plain import plain
-from elsa_groups.tracking.parent import NEWEST, Parent, find_newest, resolve_parent
+from elsa_groups.tracking.parent import Parent
+from elsa_groups.tracking.parent_search import NEWEST, find_newest, resolve_parent
 from elsa_groups.tracking.run import RunHandle
 
 log = logging.getLogger("elsa_groups.cli")

@@ -11,21 +11,22 @@ from elsa_groups.base.errors import InputError, InputsMissing, Unreadable
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.datasets import CustomSettings, DatasetSettings
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.settings.commands import GenerateSettings
+from elsa_groups.record.schema import Document
+from elsa_groups.settings.commands import DataPlaces, GenerateSettings
 from elsa_groups.settings.conf import conf_dir
 from elsa_groups.settings.plain import from_plain, plain
 from elsa_groups.settings.recorded import recorded_settings
 
 
-def settings_again(lineage: dict[str, Any], *, data_dir: str | None, path: str | None) -> GenerateSettings:
+def settings_again(lineage: Document, places: DataPlaces) -> GenerateSettings:
     """Return the recorded settings, with the places that were given for this machine.
 
     Parameters
     ----------
     lineage : dict
         The record of a groups run; one that is older than a setting means its default.
-    data_dir, path : str or None
-        Where the data are now; None where the record's own place is meant.
+    places : DataPlaces
+        Where the data are now.
 
     Raises
     ------
@@ -35,11 +36,13 @@ def settings_again(lineage: dict[str, Any], *, data_dir: str | None, path: str |
         If a file is given for data that are in none.
     """
     asked = recorded_settings(lineage["settings"])
-    if data_dir is not None:
-        asked = replace(asked, data_dir=data_dir)
-    if path is not None and not _takes_path(asked.dataset):
-        raise InputsMissing(f"path: expected none for {asked.dataset.name}, which has no file, got {path}")
-    given: dict[str, Any] = {} if path is None else {"path": path}
+    if places.data_dir is not None:
+        asked = replace(asked, data_dir=places.data_dir)
+    if places.path is not None and not _takes_path(asked.dataset):
+        raise InputsMissing(
+            f"path: expected none for {asked.dataset.name}, which has no file, got {places.path}"
+        )
+    given: dict[str, Any] = {} if places.path is None else {"path": places.path}
     if getattr(asked.dataset, "urls", None):
         # Whoever made the record must not choose what is fetched here.
         published = yaml.safe_load((conf_dir() / "dataset" / f"{asked.dataset.name}.yaml").read_text("utf-8"))
@@ -56,9 +59,7 @@ def _changed(dataset: DatasetSettings, values: dict[str, Any]) -> DatasetSetting
     return from_plain(DatasetSettings, plain(dataset) | values, "dataset.")
 
 
-def load_again(
-    lineage: dict[str, Any], asked: GenerateSettings, *, data_dir: str | None, path: str | None
-) -> Interactions:
+def load_again(lineage: Document, asked: GenerateSettings, places: DataPlaces) -> Interactions:
     """Load the data from the place given, or else from the very file that was recorded, if it is there.
 
     Parameters
@@ -67,7 +68,7 @@ def load_again(
         The record of a groups run.
     asked : GenerateSettings
         From :func:`settings_again`.
-    data_dir, path : str or None
+    places : DataPlaces
         As there.
 
     Raises
@@ -75,17 +76,17 @@ def load_again(
     InputsMissing
         If they cannot be loaded.
     """
-    places = asked.dataset, asked.data_dir
+    found = asked.dataset, asked.data_dir
     source = Path(lineage["data"]["source"]["uri"])
-    if data_dir is None and path is None:
+    if places.data_dir is None and places.path is None:
         _check_source(source, lineage["data"]["source"]["sha256"])
-    if _takes_path(asked.dataset) and path is None:
-        places = _find_file(source, asked, data_dir, lineage["data"]["source"]["sha256"])
+    if _takes_path(asked.dataset) and places.path is None:
+        found = _find_file(source, asked, places.data_dir, lineage["data"]["source"]["sha256"])
     try:
-        return load_interactions(*places)
+        return load_interactions(*found)
     except Unreadable as error:
         # Another file than the recorded one may be private: it is named without its contents.
-        where = path or data_dir or source
+        where = places.path or places.data_dir or source
         raise InputsMissing(
             f"data: {where} cannot be read as {asked.dataset.name} with the settings of the record; give"
             f" the recorded file (sha256 {lineage['data']['source']['sha256']})"

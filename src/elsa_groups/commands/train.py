@@ -23,10 +23,8 @@ from elsa_groups.record.code import Code, find_code
 from elsa_groups.record.schema import (
     CODE_DIFF,
     CONFIG,
-    LINEAGE,
     environment_record,
     parent_lineage,
-    record_digest,
 )
 from elsa_groups.settings.commands import TrainSettings
 from elsa_groups.settings.conf import DECLARED
@@ -35,9 +33,7 @@ from elsa_groups.tracking.parent import CHECKPOINT
 from elsa_groups.tracking.run import (
     DATASET,
     KIND,
-    RECORD,
     RunHandle,
-    dataset_input,
     tracked_run,
     writing_folder,
 )
@@ -104,9 +100,7 @@ def train_parent(
         log.info("training ELSA on %d users: parent run %s", len(split.train), run.run_id)
         run.set_tags({KIND: "elsa", DATASET: interactions.dataset})
         run.log_params(_contract_params(settings, interactions) | as_params(settings))
-        run.log_inputs(
-            dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "training")
-        )
+        run.log_data(interactions, "training")
         trained = _train(settings, interactions, split, run)
         model_id = _log(run, Training(settings, interactions, split, trained, code), overrides)
     # Not before the run is over: a version is there to be used.
@@ -162,7 +156,7 @@ def _log(run: RunHandle, training: Training, overrides: list[str]) -> str:
                 run_id=run.run_id,
                 model_id=model_id,
                 interactions=training.interactions,
-                settings=plain(training.settings),
+                settings=training.settings,
                 artifacts=folder_digests(folder),
                 environment=environment_record(
                     training.code,
@@ -170,10 +164,7 @@ def _log(run: RunHandle, training: Training, overrides: list[str]) -> str:
                     threads=torch.get_num_threads(),
                 ),
             )
-            run.set_tags({RECORD: record_digest(lineage)})
-            run.log_files(folder)
-            write_json(folder / LINEAGE, lineage, indent=2)
-            run.log_file(folder / LINEAGE)
+            run.log_recorded(folder, lineage)
     return model_id
 
 

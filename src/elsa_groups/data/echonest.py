@@ -10,7 +10,7 @@ import polars as pl
 from elsa_groups.base.errors import InputError
 from elsa_groups.data.archive import Published, find_raw
 from elsa_groups.data.pairs import Pairs, Reading, source_of
-from elsa_groups.data.text import collect_rows, find_named, look_at, scan_rows
+from elsa_groups.data.text import read_tabbed
 
 ARCHIVE = "train_triplets.txt.zip"
 MEMBER = "train_triplets.txt"
@@ -88,12 +88,5 @@ def mismatched_songs(path: Path) -> tuple[str, ...]:
 
 
 def _read(raw: Path, songs: Sequence[str]) -> Pairs:
-    text = look_at(raw, "\t")
-    first = text.first()
-    named = find_named(first, _NAMES)
-    n_fields = len(first) if named else _N_FIELDS
-    events = scan_rows(text, named or _PLACES, header=named is not None)
-    drop = {"malformed_line": pl.col("n_fields") != n_fields}
-    if songs:
-        drop["mismatched_song"] = pl.col("item").is_in(list(songs))
-    return collect_rows(text, events, drop)
+    drop = {"mismatched_song": pl.col("item").is_in(list(songs))} if songs else {}
+    return read_tabbed(raw, n_fields=_N_FIELDS, places=_PLACES, names=_NAMES, drop=drop)

@@ -1,13 +1,12 @@
 """LastFM-1K: who listened to which artist (Celma, 2010)."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import polars as pl
-
 from elsa_groups.data.archive import Published, find_raw
-from elsa_groups.data.pairs import Pairs, Reading, source_of
-from elsa_groups.data.text import collect_rows, find_named, look_at, scan_rows
+from elsa_groups.data.pairs import Reading, source_of
+from elsa_groups.data.text import read_tabbed
 
 ARCHIVE = "lastfm-dataset-1K.tar.gz"
 MEMBER = "lastfm-dataset-1K/userid-timestamp-artid-artname-traid-traname.tsv"
@@ -55,13 +54,5 @@ def read_lastfm1k(
     """
     published = Published(ARCHIVE, MEMBER, urls, archive_md5, member_md5)
     raw = find_raw(folder, published, path)
-    return Reading(lambda: source_of(raw), lambda: _read(raw), {"version": VERSION})
-
-
-def _read(raw: Path) -> Pairs:
-    text = look_at(raw, "\t")
-    first = text.first()
-    named = find_named(first, _NAMES)
-    n_fields = len(first) if named else _N_FIELDS
-    events = scan_rows(text, named or _PLACES, header=named is not None)
-    return collect_rows(text, events, {"malformed_line": pl.col("n_fields") != n_fields})
+    read = partial(read_tabbed, raw, n_fields=_N_FIELDS, places=_PLACES, names=_NAMES)
+    return Reading(lambda: source_of(raw), read, {"version": VERSION})

@@ -41,8 +41,7 @@ def split_as_sagea(n_users: int, *, val_ratio: float, test_ratio: float, seed: i
             " val_ratio and test_ratio"
         )
     order = np.random.RandomState(seed).permutation(n_users).astype(np.int64)
-    val, test, train = np.split(order, [n_val, n_val + n_test])
-    return Split(train=np.sort(train), val=np.sort(val), test=np.sort(test))
+    return Split.of(order, n_val, n_test)
 
 
 def items_by_first_appearance(histories: csr_array) -> NDArray[np.int64]:

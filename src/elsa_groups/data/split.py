@@ -29,6 +29,12 @@ class Split:
     val: NDArray[np.int64]
     test: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, order: NDArray[np.int64], n_val: int, n_test: int) -> "Split":
+        """Take the first of shuffled rows for validation, the next for testing, the rest for training."""
+        val, test, train = (np.sort(part) for part in np.split(order, [n_val, n_val + n_test]))
+        return cls(train, val, test)
+
 
 def split_users(n_users: int, *, val_ratio: float, test_ratio: float, seed: int) -> Split:
     """Draw the users of each part.
@@ -62,8 +68,7 @@ def split_users(n_users: int, *, val_ratio: float, test_ratio: float, seed: int)
             f"{test_ratio} of {n_users} users; {_remedy(n_users, val_ratio, test_ratio)}"
         )
     order = np.random.default_rng(seed).permutation(n_users).astype(np.int64)
-    val, test, train = np.split(order, [n_val, n_val + n_test])
-    return Split(train=np.sort(train), val=np.sort(val), test=np.sort(test))
+    return Split.of(order, n_val, n_test)
 
 
 def check_split(n_users: int, *, val_ratio: float, test_ratio: float) -> None:

@@ -143,6 +143,42 @@ def collect_rows(
         raise _unreadable(text.path, error) from error
 
 
+def read_tabbed(
+    path: Path,
+    *,
+    n_fields: int,
+    places: Mapping[str, int],
+    names: Mapping[str, Sequence[str]],
+    drop: Mapping[str, pl.Expr] | None = None,
+) -> Pairs:
+    """Read a file of lines with tabs between their fields.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    n_fields : int
+        Fields of a line; others are dropped and counted. If the first line is a header, as many as it has.
+    places : mapping of str to int
+        Where the columns are, from 0, if there is no header.
+    names : mapping of str to sequence of str
+        By which names a header has them; see :func:`find_named`.
+    drop : mapping of str to Expr, optional
+        Further lines to drop, by the reason.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or is not UTF-8.
+    """
+    text = look_at(path, "\t")
+    first = text.first()
+    named = find_named(first, names)
+    malformed = pl.col("n_fields") != (len(first) if named else n_fields)
+    events = scan_rows(text, named or places, header=named is not None)
+    return collect_rows(text, events, {"malformed_line": malformed, **(drop or {})})
+
+
 def read_rows(text: Text) -> Iterator[tuple[int, list[str]]]:
     """Yield the line that each row begins in, from 1, and its fields; a blank line has one empty field."""
     with text.path.open(encoding="utf-8-sig", newline="" if text.bare_cr else "\n") as file:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_array
+from elsa_groups.base.words import some_of
 
 SUFFIXES = (".parquet", ".npy")
 # Beside an array: its ids, one a line.
@@ -212,17 +213,14 @@ def rows_of(named: NamedVectors, ids: tuple[str, ...], name: str) -> NDArray[np.
     if unknown := [one for one in named.ids if one not in row_of]:
         raise InputError(
             f"{name}: expected ids of the data, got {len(unknown):,} of {len(named.ids):,} that are none:"
-            f" {_some(unknown)}; the filter may have dropped them, leave them out"
+            f" {some_of(unknown)}; the filter may have dropped them, leave them out"
         )
     rows = np.array([row_of[one] for one in named.ids], np.int64)
     if len(np.unique(rows)) < len(rows):
         found, counts = np.unique(rows, return_counts=True)
         twice = [ids[row] for row in found[counts > 1]]
         raise InputError(
-            f"{name}: expected one vector for an id, got several for {len(twice):,}: {_some(twice)}; keep one"
+            f"{name}: expected one vector for an id, got several for {len(twice):,}: {some_of(twice)};"
+            " keep one"
         )
     return rows
-
-
-def _some(ids: list[str]) -> str:
-    return ", ".join(map(repr, ids[:_NAMED])) + (" and others" if len(ids) > _NAMED else "")

@@ -57,26 +57,22 @@ class Lookup:
         return replace(self, **{name: None if part is None else part[rows] for name, part in parts.items()})
 
 
-# What is looked up for common items, by scope.
-_COUNTED_IN = {
-    CommonItemsScope.targets: ("targets", "held-out targets"),
-    CommonItemsScope.sagea: ("everybody", "whole histories"),
+# What filters look up, in words.
+_LOOKED_UP = {
+    "histories": "histories",
+    "targets": "held-out targets",
+    "everybody": "whole histories",
+    "top_items": "recommended items",
 }
 
 
 def check_lookup(filters: Filters, lookup: Lookup | None) -> None:
     """Refuse filters that look up what there is not."""
-    needs = {
-        "min_history": ("histories", "histories"),
-        "min_common_items": _COUNTED_IN.get(filters.min_common_items.scope, ("histories", "histories")),
-        "max_recommendation_overlap": ("top_items", "recommended items"),
-    }
-    for name in filters.on:
-        attribute, what = needs.get(name, (None, ""))
-        if attribute and getattr(lookup, attribute, None) is None:
+    for name, each in filters.on.items():
+        if each.needs and getattr(lookup, each.needs, None) is None:
             raise InputError(
-                f"filters.{name}: expected the {what} of users, got none; set filters.{name}.value=null"
-                + (", or history=inputs" if attribute == "targets" else "")
+                f"filters.{name}: expected the {_LOOKED_UP[each.needs]} of users, got none; set"
+                f" filters.{name}.value=null" + (", or history=inputs" if each.needs == "targets" else "")
             )
 
 

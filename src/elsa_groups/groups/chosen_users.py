@@ -5,11 +5,9 @@ from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.philox import philox, stream_key
+from elsa_groups.base.words import some_of
 from elsa_groups.data.split import Split
 from elsa_groups.data.user_sets import UserSet
-
-# Unknown ids that are named.
-_NAMED = 3
 
 
 def rows_of_set(user_set: UserSet, n_users: int, split: Split | None) -> NDArray[np.int64]:
@@ -73,10 +71,9 @@ def rows_of_ids(listed: bytes, user_ids: tuple[str, ...]) -> NDArray[np.int64]:
     ids.pop("", None)
     row_of = {user: row for row, user in enumerate(user_ids)}
     if unknown := [user for user in ids if user not in row_of]:
-        some = ", ".join(map(repr, unknown[:_NAMED])) + (" and others" if len(unknown) > _NAMED else "")
         raise InputError(
             f"user_file: expected ids of users of the data, got {len(unknown):,} of {len(ids):,} that are"
-            f" none: {some}; the filter may have dropped them, leave them out"
+            f" none: {some_of(unknown)}; the filter may have dropped them, leave them out"
         )
     return np.array(sorted(row_of[user] for user in ids), np.int64)
 

@@ -3,11 +3,14 @@
 Each filter is one class, and one field of :class:`Filters`, which is also what conf/filters is typed by. Some
 look at a candidate alone, and have a method ``passes``; the others look at the groups kept before it too
 (:mod:`elsa_groups.groups.kept`). Light, as start-up checks settings by it.
+
+To add one: a class and its field here, what it looks up in groups/candidates.py, a line in
+conf/filters/none.yaml.
 """
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from elsa_groups.base.ranges import at_least, share
 
@@ -40,11 +43,37 @@ def _asked(value: float | None) -> float:
     return value
 
 
+class Filter:
+    """What every filter has.
+
+    Attributes
+    ----------
+    asks : str
+        What it asks of a group that is kept, as a paper says it, with ``{value}`` and ``{scope}`` filled in.
+    value : int, float, bool or None
+        Its limit; None and False ask nothing.
+    """
+
+    asks: ClassVar[str]
+    value: Any
+
+    @property
+    def needs(self) -> str:
+        """What it looks up: an attribute of ``Lookup`` in groups/candidates.py; empty if nothing."""
+        return ""
+
+
 @dataclass(frozen=True)
-class MinHistory:
+class MinHistory(Filter):
     """Items in the history of every member, at least; None is off."""
 
+    asks = "every member has at least {value} items"
     value: int | None = at_least(1, default=None)
+
+    @property
+    def needs(self) -> str:
+        """Return what it looks up."""
+        return "histories"
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
@@ -52,9 +81,10 @@ class MinHistory:
 
 
 @dataclass(frozen=True)
-class MinPairSimilarity:
+class MinPairSimilarity(Filter):
     """Similarity of every pair of members, at least; None is off."""
 
+    asks = "every pair of members has a similarity of at least {value}"
     value: float | None = share(default=None)
 
     def passes(self, candidates: "Candidates") -> "Passing":
@@ -63,9 +93,10 @@ class MinPairSimilarity:
 
 
 @dataclass(frozen=True)
-class MaxPairSimilarity:
+class MaxPairSimilarity(Filter):
     """Similarity of every pair of members, at most; None is off."""
 
+    asks = "every pair of members has a similarity of at most {value}"
     value: float | None = share(default=None)
 
     def passes(self, candidates: "Candidates") -> "Passing":
@@ -74,11 +105,18 @@ class MaxPairSimilarity:
 
 
 @dataclass(frozen=True)
-class MinCommonItems:
+class MinCommonItems(Filter):
     """Items that every member has, at least; None is off."""
 
+    asks = "the members have at least {value} items in common in {scope}"
     value: int | None = at_least(1, default=None)
     scope: CommonItemsScope = CommonItemsScope.history
+
+    @property
+    def needs(self) -> str:
+        """Where common items are counted; a half of the catalogue is of histories."""
+        elsewhere = {CommonItemsScope.targets: "targets", CommonItemsScope.sagea: "everybody"}
+        return elsewhere.get(self.scope, "histories")
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
@@ -86,10 +124,16 @@ class MinCommonItems:
 
 
 @dataclass(frozen=True)
-class MaxRecommendationOverlap:
+class MaxRecommendationOverlap(Filter):
     """Share of top items that two members have in common, mean over all pairs, at most; None is off."""
 
+    asks = "members share at most {value} of their 20 best recommendations, in the mean over pairs"
     value: float | None = share(default=None)
+
+    @property
+    def needs(self) -> str:
+        """Return what it looks up."""
+        return "top_items"
 
     def passes(self, candidates: "Candidates") -> "Passing":
         """Return which candidates pass, shape (n_candidates,)."""
@@ -97,40 +141,45 @@ class MaxRecommendationOverlap:
 
 
 @dataclass(frozen=True)
-class NoDuplicates:
+class NoDuplicates(Filter):
     """No two groups of the same members."""
 
+    asks = "no other group of the type has the same members"
     value: bool | None = None
 
 
 @dataclass(frozen=True)
-class DistinctFirst:
+class DistinctFirst(Filter):
     """No two groups with the same first member, as in Kaya et al. (RecSys 2020).
 
     Its doi is 10.1145/3383313.3412232.
     """
 
+    asks = "no other group of the type starts from the same user [@kaya2020fairness]"
     value: bool | None = None
 
 
 @dataclass(frozen=True)
-class Disjoint:
+class Disjoint(Filter):
     """Nobody is in two groups."""
 
+    asks = "no member is in another group of the type"
     value: bool | None = None
 
 
 @dataclass(frozen=True)
-class MaxParticipation:
+class MaxParticipation(Filter):
     """Groups that a user may be in, at most; None is off."""
 
+    asks = "no user is in more than {value} groups of the type"
     value: int | None = at_least(1, default=None)
 
 
 @dataclass(frozen=True)
-class MaxMemberOverlap:
+class MaxMemberOverlap(Filter):
     """``|a & b| / size`` of any two groups, at most; None is off."""
 
+    asks = "no two groups of the type share more than {value} of their members"
     value: float | None = share(default=None)
 
 
@@ -160,7 +209,7 @@ class Filters:
     budget: int = at_least(1, default=100)
 
     @property
-    def on(self) -> dict[str, Any]:
+    def on(self) -> dict[str, Filter]:
         """The filters that ask something, by name, in order."""
         filters = {name: getattr(self, name) for name in NAMES}
         # A limit of 0 asks something, though it equals False.

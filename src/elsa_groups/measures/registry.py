@@ -1,22 +1,12 @@
-"""Everything that is measured of a group. To add a measure: a function, and an entry here."""
+"""Everything that is measured of a group. To add one: a field of Quality or Tastes, and an entry here."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elsa_groups.measures.similarity import Quality
 from elsa_groups.measures.tastes import Tastes
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the functions of measures take: both parts of what was found of the groups of a type."""
-
-    quality: Quality
-    tastes: Tastes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +16,14 @@ class Measure:
     Attributes
     ----------
     name : str
-        In files and metrics.
+        In files and metrics, and of the field of :class:`Quality` or :class:`Tastes` that has it for each
+        group, NaN where it is undefined.
     label, heading : str
         Beside a chart; above a column, where it may break. The heading is the label unless it is given.
     definition : str
         What it is, as in docs/evidence.md.
     format : str
         Of its mean.
-    of : callable
-        Returns it for each group, shape (n_groups,), NaN where it is undefined.
     ratio : bool
         Whether it has a natural zero, so that a ratio of means says something.
     metric : bool
@@ -56,7 +45,6 @@ class Measure:
     heading: str = ""
     definition: str
     format: str
-    of: Callable[[Measured], NDArray[np.float64] | NDArray[np.int64]]
     ratio: bool = False
     metric: bool = False
     interval_in_summary: bool = False
@@ -73,7 +61,6 @@ MEASURES = (
         heading="mean",
         definition="(1 + cosine) / 2, mean over the pairs of members",
         format="{:.3f}",
-        of=attrgetter("quality.similarity"),
         metric=True,
         interval_in_summary=True,
         on_page=True,
@@ -84,7 +71,6 @@ MEASURES = (
         heading="within",
         definition="similarity, mean over the pairs inside subgroups",
         format="{:.3f}",
-        of=attrgetter("quality.within"),
         metric=True,
         by_subgroups=True,
     ),
@@ -94,7 +80,6 @@ MEASURES = (
         heading="across",
         definition="similarity, mean over the pairs between subgroups",
         format="{:.3f}",
-        of=attrgetter("quality.across"),
         metric=True,
         by_subgroups=True,
     ),
@@ -103,7 +88,6 @@ MEASURES = (
         label="pairs that break the rule",
         definition="pairs on the wrong side of the threshold of their rule; not compared with random groups",
         format="{:.2f}",
-        of=attrgetter("quality.wrong_pairs"),
         against_random=False,
     ),
     Measure(
@@ -113,7 +97,6 @@ MEASURES = (
         definition="of the first 20 items that the parent recommends to each member, own history left out:"
         " the share that two members have in common, mean over the pairs",
         format="{:.3f}",
-        of=attrgetter("tastes.recommendation_overlap_at_20"),
         of_recommendations=True,
         ratio=True,
         metric=True,
@@ -125,7 +108,6 @@ MEASURES = (
         label="overlap@10",
         definition="the same of the first 10",
         format="{:.3f}",
-        of=attrgetter("tastes.recommendation_overlap_at_10"),
         of_recommendations=True,
         ratio=True,
     ),
@@ -134,7 +116,6 @@ MEASURES = (
         label="overlap@20 within subgroups",
         definition="that at 20, over the pairs inside subgroups",
         format="{:.3f}",
-        of=attrgetter("tastes.recommendation_overlap_within"),
         of_recommendations=True,
         ratio=True,
         by_subgroups=True,
@@ -144,7 +125,6 @@ MEASURES = (
         label="overlap@20 across subgroups",
         definition="that at 20, over the pairs between subgroups",
         format="{:.3f}",
-        of=attrgetter("tastes.recommendation_overlap_across"),
         of_recommendations=True,
         ratio=True,
         by_subgroups=True,
@@ -155,7 +135,6 @@ MEASURES = (
         definition="items that two histories have in common by items of either, mean over the pairs:"
         " similarity that no model has seen",
         format="{:.3f}",
-        of=attrgetter("tastes.jaccard"),
         ratio=True,
         interval_in_summary=True,
     ),
@@ -165,7 +144,6 @@ MEASURES = (
         heading="common\nitems",
         definition="items in every member's history",
         format="{:.2f}",
-        of=attrgetter("tastes.common_items"),
         ratio=True,
         interval_in_summary=True,
         on_page=True,
@@ -175,7 +153,6 @@ MEASURES = (
         label="items of anybody",
         definition="items in anybody's history",
         format="{:.2f}",
-        of=attrgetter("tastes.union_items"),
         ratio=True,
     ),
     Measure(
@@ -183,7 +160,6 @@ MEASURES = (
         label="activity",
         definition="items in a history, mean over the members",
         format="{:.1f}",
-        of=attrgetter("tastes.activity"),
         ratio=True,
     ),
     Measure(
@@ -192,7 +168,6 @@ MEASURES = (
         definition="of the users that can be drawn, how many have an item: mean over the items of a history,"
         " then over the members",
         format="{:.1f}",
-        of=attrgetter("tastes.popularity"),
         ratio=True,
     ),
 )
@@ -200,13 +175,19 @@ RATIOS = frozenset(measure.name for measure in MEASURES if measure.ratio)
 SUMMARISED = frozenset(measure.name for measure in MEASURES if measure.interval_in_summary)
 
 
+def values_of(quality: Quality, tastes: Tastes) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+    """Return all measures of the groups of a type by their names, each of shape (n_groups,)."""
+    fields = vars(quality) | vars(tastes)
+    return {measure.name: fields[measure.name] for measure in MEASURES}
+
+
 def measures_of(quality: Quality, tastes: Tastes) -> dict[str, NDArray[np.float64]]:
     """Return all measures of the groups of a type by their names, each of shape (n_groups,), float64.
 
     Of groups with one subgroup, measures within and across are left out, as is what no group has.
     """
-    several, measured = not np.isnan(quality.across).all(), Measured(quality, tastes)
-    named = {m.name: m.of(measured) for m in MEASURES if m.against_random and (several or not m.by_subgroups)}
+    several, values = not np.isnan(quality.across).all(), values_of(quality, tastes)
+    named = {m.name: values[m.name] for m in MEASURES if m.against_random and (several or not m.by_subgroups)}
     return {name: values.astype(np.float64) for name, values in named.items() if not np.isnan(values).all()}
 
 

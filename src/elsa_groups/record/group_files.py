@@ -1,8 +1,10 @@
 """The files of groups, as a record has them: read with every digest checked, wherever they lie."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from elsa_groups.base.digests import array_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_array
 from elsa_groups.base.words import first_line
+from elsa_groups.record.schema import Document
 
 # A row has five numbers and an id; an array of ids takes four bytes a character for each of them.
 _LONGEST_ID = 1024
@@ -24,21 +27,23 @@ _LARGEST_PIECE = 1 << 20
 NO_TABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
-class CheckedFiles(Protocol):
-    """Files that a record tells of, in a run or in a folder."""
+class CheckedFiles(ABC):
+    """Files that a record, ``lineage``, tells of, in a run or in a folder."""
 
-    @property
-    def lineage(self) -> dict[str, Any]:
-        """The record."""
+    lineage: Document
 
+    @abstractmethod
     def read(self, path: str) -> Path:
         """Return where a file is whose bytes are those of the record, by its path in the run."""
 
-    def check(self, what: str, recorded: str | None, found: str) -> None:
-        """Refuse what has another digest than was recorded."""
-
+    @abstractmethod
     def refusal(self, text: str) -> InputError:
         """Return the error that a file is not the one that was written."""
+
+    def check(self, what: str, recorded: str | None, found: str) -> None:
+        """Refuse what has another digest than was recorded."""
+        if found != recorded:
+            raise self.refusal(f"{what}: recorded digest {recorded}, found {found}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +83,21 @@ def published_name(path: str) -> str:
     'similar_3.npy'
     """
     return PurePosixPath(path).name
+
+
+def wanted_types(keys: Iterable[str] | None, lineage: Mapping[str, Any], where: str) -> list[str]:
+    """Return the types that are asked for, each once; None is all that there are.
+
+    Raises
+    ------
+    InputError
+        If the record has no such type; ``where`` says whose that is.
+    """
+    there = [*lineage["groups"]]
+    wanted = there if keys is None else list(dict.fromkeys([keys] if isinstance(keys, str) else keys))
+    if absent := [key for key in wanted if key not in there]:
+        raise InputError(f"keys: {where} has no {', '.join(absent)}; it has {', '.join(there)}")
+    return wanted
 
 
 def read_type(key: str, files: CheckedFiles) -> UserGroups:

@@ -12,7 +12,9 @@ from typing import Any
 from elsa_groups import __version__
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.record.code import Code
-from elsa_groups.similarity.limits import Thresholds
+from elsa_groups.settings.commands import GenerateSettings, TrainSettings, VectorSettings
+from elsa_groups.settings.plain import plain
+from elsa_groups.similarity.limits import Limits, Thresholds, ThresholdSettings
 
 LINEAGE = "lineage.json"
 # Beside it: the settings, the thresholds, and what of the code is in no commit.
@@ -35,15 +37,19 @@ _PACKAGES = (
 )
 
 
+# A record, or a part of one, as JSON has it.
+Document = dict[str, Any]
+
+
 def parent_lineage(
     *,
     run_id: str,
     model_id: str,
     interactions: Interactions,
-    settings: dict[str, Any],
+    settings: TrainSettings,
     artifacts: dict[str, str],
-    environment: dict[str, Any],
-) -> dict[str, Any]:
+    environment: Document,
+) -> Document:
     """Return the record of an ELSA run: what its item vectors were trained from, and with what.
 
     Parameters
@@ -52,8 +58,8 @@ def parent_lineage(
         The run and its LoggedModel.
     interactions : Interactions
         The data.
-    settings : dict
-        Every resolved setting, as plain values.
+    settings : TrainSettings
+        What was asked for.
     artifacts : dict
         SHA-256 by artifact path.
     environment : dict
@@ -64,27 +70,23 @@ def parent_lineage(
     ValueError
         If the record is not what ``lineage.schema.json`` describes.
     """
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "elsa",
+    origin = {
         "run_id": run_id,
         "model_id": model_id,
         "data": data_record(interactions),
-        "settings": settings,
-        "artifacts": artifacts,
-        "environment": environment,
+        "settings": plain(settings),
     }
-    return check_lineage(record)
+    return _lineage("elsa", origin, artifacts, environment)
 
 
 def vectors_lineage(
     *,
     run_id: str,
     interactions: Interactions,
-    settings: dict[str, Any],
+    settings: VectorSettings,
     artifacts: dict[str, str],
-    environment: dict[str, Any],
-) -> dict[str, Any]:
+    environment: Document,
+) -> Document:
     """Return the record of a run that holds vectors of another model.
 
     Parameters
@@ -93,8 +95,8 @@ def vectors_lineage(
         The run.
     interactions : Interactions
         The data whose ids the vectors go by.
-    settings : dict
-        Where the vectors were, as plain values.
+    settings : VectorSettings
+        Where the vectors were.
     artifacts : dict
         SHA-256 by artifact path.
     environment : dict
@@ -105,27 +107,19 @@ def vectors_lineage(
     ValueError
         If the record is not what ``lineage.schema.json`` describes.
     """
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "vectors",
-        "run_id": run_id,
-        "data": data_record(interactions),
-        "settings": settings,
-        "artifacts": artifacts,
-        "environment": environment,
-    }
-    return check_lineage(record)
+    origin = {"run_id": run_id, "data": data_record(interactions), "settings": plain(settings)}
+    return _lineage("vectors", origin, artifacts, environment)
 
 
 def groups_origin(
     *,
     run_id: str,
-    parent: dict[str, Any],
+    parent: Document,
     interactions: Interactions,
-    users: dict[str, Any],
-    thresholds: dict[str, Any],
-    settings: dict[str, Any],
-) -> dict[str, Any]:
+    users: Document,
+    thresholds: Thresholds,
+    settings: GenerateSettings,
+) -> Document:
     """Return the part of a groups run's record that says what its groups are drawn from, and by which rule.
 
     Parameters
@@ -139,29 +133,29 @@ def groups_origin(
     users : dict
         Who could be drawn: how many, the digest of their rows, how many the parent was trained on, and the
         digest of the file that listed them.
-    thresholds : dict
-        From :func:`thresholds_record`.
-    settings : dict
-        Every resolved setting, as plain values.
+    thresholds : Thresholds
+        What was found.
+    settings : GenerateSettings
+        What was asked for.
     """
     return {
         "run_id": run_id,
         "parent": parent,
         "data": data_record(interactions),
         "users": users,
-        "thresholds": thresholds,
-        "settings": settings,
+        "thresholds": thresholds_record(thresholds, settings.thresholds),
+        "settings": plain(settings),
     }
 
 
 def groups_lineage(
-    origin: dict[str, Any],
+    origin: Document,
     *,
-    groups: dict[str, Any],
+    groups: Document,
     absent: dict[str, str],
     artifacts: dict[str, str],
-    environment: dict[str, Any],
-) -> dict[str, Any]:
+    environment: Document,
+) -> Document:
     """Return the record of a groups run.
 
     Parameters
@@ -183,19 +177,17 @@ def groups_lineage(
     ValueError
         If the record is not what ``lineage.schema.json`` describes.
     """
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "groups",
-        **origin,
-        "groups": groups,
-        **({"absent": absent} if absent else {}),
-        "artifacts": artifacts,
-        "environment": environment,
-    }
-    return check_lineage(record)
+    drawn = {"groups": groups} | ({"absent": absent} if absent else {})
+    return _lineage("groups", origin | drawn, artifacts, environment)
 
 
-def data_record(interactions: Interactions) -> dict[str, Any]:
+def _lineage(kind: str, origin: Document, artifacts: dict[str, str], environment: Document) -> Document:
+    """Return a record of a kind, checked."""
+    described = {"schema_version": SCHEMA_VERSION, "kind": kind, **origin}
+    return check_lineage({**described, "artifacts": artifacts, "environment": environment})
+
+
+def data_record(interactions: Interactions) -> Document:
     """Describe the data: source and filter, counts, and the digests of content and order."""
     return {
         "dataset": interactions.dataset,
@@ -214,11 +206,11 @@ def data_record(interactions: Interactions) -> dict[str, Any]:
     }
 
 
-def thresholds_record(thresholds: Thresholds, targets: dict[str, Any]) -> dict[str, Any]:
+def thresholds_record(thresholds: Thresholds, asked: ThresholdSettings) -> Document:
     """Describe the thresholds: what was asked, what came, and how it was obtained."""
     band = thresholds.band or (None, None)
     return {
-        "asked": targets,
+        "asked": plain(asked),
         **dict(zip(LIMITS, (thresholds.similar, thresholds.divergent, *band), strict=True)),
         "method": thresholds.method,
         "n_users": thresholds.n_users,
@@ -227,7 +219,14 @@ def thresholds_record(thresholds: Thresholds, targets: dict[str, Any]) -> dict[s
     }
 
 
-def environment_record(code: Code, *, device: str, threads: int) -> dict[str, Any]:
+def limits_of(record: Mapping[str, Any]) -> Limits:
+    """Return the thresholds that :func:`thresholds_record` described; older records have no band."""
+    low, high = record.get("band_low"), record.get("band_high")
+    band = None if low is None or high is None else (float(low), float(high))
+    return Limits(float(record["similar"]), float(record["divergent"]), band)
+
+
+def environment_record(code: Code, *, device: str, threads: int) -> Document:
     """Describe what ran: code, python, platform, packages, and on what, on which nothing depends."""
     return {
         "code": code.as_dict(),
@@ -248,7 +247,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def check_lineage(lineage: dict[str, Any]) -> dict[str, Any]:
+def check_lineage(lineage: Document) -> Document:
     """Return a record if it is one.
 
     Raises

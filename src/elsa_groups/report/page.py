@@ -17,6 +17,7 @@ from elsa_groups.report.cautions import Caution, signed
 from elsa_groups.report.examples import ExampleGroup
 from elsa_groups.report.pictures import Picture, fitting, inline_svg
 from elsa_groups.report.tables import Row
+from elsa_groups.similarity.names import OF_HISTORIES
 
 # Letters of a name; whoever put a novel there is cut.
 _NAME_LENGTH = 80
@@ -120,10 +121,12 @@ class RunPage:
         itself keeps whatever should get through from loading or running.
         """
         shown = fitting(self.pictures)
+        by_histories = OF_HISTORIES.get(self.record["settings"]["similarity"]["source"])
         types = _types(self.record["settings"]["families"], self.rows, self.evidence, self.examples)
         return open_template("page.html.jinja").render(
             page=self,
             record=self.record,
+            coefficient=by_histories.name if by_histories else "cosine",
             types=types,
             opened=_opened(types),
             lead=[picture for picture in shown if picture.name == LEAD],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from elsa_groups.groups.groups import Groups
 from elsa_groups.measures.baselines import BaselineComparison
 from elsa_groups.measures.overlap import Overlap
-from elsa_groups.measures.registry import MEASURES, SUMMARISED, Measured
+from elsa_groups.measures.registry import SUMMARISED, values_of
 from elsa_groups.measures.statistics import METRICS, STATISTICS, Result
 
 Row = dict[str, Any]
@@ -86,6 +86,17 @@ def mlflow_table(rows: list[Row]) -> dict[str, list[Any]]:
     return {"columns": columns, "data": [[row.get(name) for name in columns] for row in rows]}
 
 
+def table_rows(table: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of such a table, undefined values as None.
+
+    Raises
+    ------
+    ValueError, KeyError or TypeError
+        If it is none.
+    """
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+
+
 def members_table(groups: Groups, users: NDArray[np.int64], user_ids: tuple[str, ...]) -> pa.Table:
     """Return one row a member: group, number, position, subgroup, user_index, user_id.
 
@@ -120,9 +131,8 @@ def measures_table(result: Result, extremes: Mapping[str, NDArray[np.float64]]) 
 
     Columns that no group of the type has, as those across subgroups where there is one, are there and null.
     """
-    measured = Measured(result.quality, result.tastes)
     columns: dict[str, NDArray[Any]] = {"group": np.arange(len(result.groups.members))}
-    columns |= {measure.name: measure.of(measured) for measure in MEASURES} | dict(extremes)
+    columns |= values_of(result.quality, result.tastes) | dict(extremes)
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 
 

@@ -17,16 +17,13 @@ from elsa_groups.groups.filters import NO_FILTERS, CommonItemsScope, Filters
 from elsa_groups.model.settings import TrainingSettings
 from elsa_groups.settings.families import check_families
 from elsa_groups.similarity.limits import ThresholdSettings, check_targets
-from elsa_groups.similarity.names import SimilaritySource
+from elsa_groups.similarity.names import OF_HISTORIES, SimilaritySource
 
 T = TypeVar("T")
 
 # The name of a set of users that a file lists.
 FROM_FILE = "file"
 LARGEST_SEED = 2**63 - 1
-
-
-_BY_VECTORS = (SimilaritySource.elsa, SimilaritySource.vectors)
 
 
 class Center(StrEnum):
@@ -45,7 +42,7 @@ class SimilaritySettings:
 
     def __post_init__(self) -> None:
         """Refuse to centre what is no vector."""
-        if self.source not in _BY_VECTORS and self.center != Center.none:
+        if self.source in OF_HISTORIES and self.center != Center.none:
             raise InputError(
                 f"similarity.center: expected none with similarity.source={self.source}, got {self.center};"
                 " only embeddings are centred"
@@ -279,12 +276,24 @@ class FeasibilitySettings(GenerateSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReproduceSettings:
+class DataPlaces:
+    """Where the data of recorded groups are now, for all commands that read them again.
+
+    Attributes
+    ----------
+    data_dir, path : str, optional
+        The folder of data sets, and the very file; None where the record's own place is meant.
+    """
+
+    data_dir: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceSettings(DataPlaces):
     """Settings of the command reproduce."""
 
     groups_run_id: str
-    data_dir: str | None = None
-    path: str | None = None
     strict: bool
     threads: int | None = at_least(1, default=None)
     device: str
@@ -328,15 +337,13 @@ class IntervalsOf(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings:
+class EvaluateSettings(DataPlaces):
     """Settings of the command evaluate.
 
     Attributes
     ----------
     groups_run_id : str
         The groups run.
-    data_dir, path : str, optional
-        Where the data are now.
     check_store : bool
         Whether a record that MLflow's database contradicts is refused.
     recommenders : tuple of Recommender
@@ -354,8 +361,6 @@ class EvaluateSettings:
     """
 
     groups_run_id: str
-    data_dir: str | None = None
-    path: str | None = None
     check_store: bool = True
     recommenders: tuple[Recommender, ...] = tuple(Recommender)
     aggregators: tuple[str, ...] = ("ADD", "LMS", "MPL", "AVGNM", "FAI", "GreedyLM", "GFAR", "EPFuzzDA")
@@ -393,13 +398,11 @@ class GroupItemsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings:
+class ExportSettings(DataPlaces):
     """Settings of the command export."""
 
     groups_run_id: str
     out_dir: str
-    data_dir: str | None = None
-    path: str | None = None
     check_store: bool = True
     formats: tuple[Format, ...]
     group_items: GroupItemsSettings

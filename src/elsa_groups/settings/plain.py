@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.nested import flatten
-from elsa_groups.data.datasets import DATASETS, DatasetSettings
+from elsa_groups.data.datasets import DatasetSettings, dataset_class
 from elsa_groups.groups.family import Family
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def from_plain(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{path.rstrip('.')}: expected settings by name, got {values!r}")
-    kind = DATASETS.get(str(values.get("name")), kind) if kind is DatasetSettings else kind  # type: ignore[assignment]
+    kind = dataset_class(str(values.get("name"))) if kind is DatasetSettings else kind  # type: ignore[assignment]
     hints = typing.get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     for name in values:

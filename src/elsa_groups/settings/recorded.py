@@ -7,7 +7,7 @@ from elsa_groups.base.errors import InputError
 from elsa_groups.base.nested import flatten
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.families import read_families
-from elsa_groups.settings.plain import from_plain
+from elsa_groups.settings.plain import from_plain, plain
 
 T = TypeVar("T")
 
@@ -47,3 +47,14 @@ def recorded_settings(values: Mapping[str, Any]) -> GenerateSettings:
         return read_settings(GenerateSettings, values)
     except InputError as error:
         raise InputError(f"settings of the record: {error}; was lineage.json changed?") from error
+
+
+def with_every_setting(lineage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of groups with all settings; one that is older than a setting means its default.
+
+    Raises
+    ------
+    InputError
+        If its settings are none of the command generate.
+    """
+    return {**lineage, "settings": plain(recorded_settings(lineage["settings"]))}

@@ -1,5 +1,6 @@
 """Where thresholds are wanted, and what they are: light, as start-up checks settings by it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -28,6 +29,18 @@ class Limits(NamedTuple):
     similar: float
     divergent: float
     band: Band | None = None
+
+    @property
+    def by_setting(self) -> dict[str, float]:
+        """The thresholds by the names of their settings, those of the band where there is one."""
+        ends = dict(zip(("band.low", "band.high"), self.band or (), strict=False))
+        return {"similar": self.similar, "divergent": self.divergent} | ends
+
+    @classmethod
+    def of_settings(cls, values: Mapping[str, float]) -> "Limits":
+        """Return thresholds that are given by the names of their settings."""
+        band = (values["band.low"], values["band.high"]) if "band.low" in values else None
+        return cls(values["similar"], values["divergent"], band)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What users can be compared by, by name.
 
 To add a source: a class of users (:class:`~elsa_groups.similarity.users.Users`), and an entry here that makes
-them; its name goes into :class:`~elsa_groups.similarity.names.SimilaritySource`.
+them; its name, and what is told of it, go into :mod:`elsa_groups.similarity.names`.
 """
 
 from collections.abc import Callable

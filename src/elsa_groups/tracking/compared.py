@@ -16,7 +16,7 @@ from elsa_groups.base.words import first_line, without_password
 from elsa_groups.record.group_files import read_members
 from elsa_groups.tracking.load import Record, RecordedFiles, load_groups_run, open_record
 from elsa_groups.tracking.run import KIND, PARENT
-from elsa_groups.tracking.search import existing_run, runs_newest_first
+from elsa_groups.tracking.search import existing_run, runs_newest_first, with_tags
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +51,9 @@ def find_records(*, parent: str | None = None, condition: str | None = None) -> 
         If MLflow does not understand the filter, or the store does not answer. Incomplete runs are skipped,
         and logged with the reason.
     """
-    conditions = [f"tags.`{KIND}` = 'groups'"]
-    if parent is not None:
-        conditions.append(f"tags.`{PARENT}` = '{parent}'")
-    if condition is not None:
-        conditions.append(condition)
+    wanted = with_tags({KIND: "groups", PARENT: parent}) + ("" if condition is None else f" and {condition}")
     try:
-        found = list(runs_newest_first(MlflowClient(), " and ".join(conditions)))
+        found = list(runs_newest_first(MlflowClient(), wanted))
     except MlflowException as error:
         if condition is not None and error.error_code == _NOT_UNDERSTOOD:
             raise InputError(f"filter: {first_line(error)}; got {condition}") from error

@@ -22,8 +22,8 @@ from elsa_groups.base.files import read_json
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line, without_password
 from elsa_groups.groups.groups import ByType
-from elsa_groups.record.group_files import UserGroups, read_type
-from elsa_groups.record.schema import LINEAGE, check_lineage, groups_digest
+from elsa_groups.record.group_files import CheckedFiles, UserGroups, read_type, wanted_types
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage, groups_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 from elsa_groups.tracking.run import (
     DATASET,
@@ -33,7 +33,7 @@ from elsa_groups.tracking.run import (
     RECORD,
     WRITTEN,
 )
-from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete, with_tags
 from elsa_groups.tracking.witness import Contradiction, find_contradictions
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class GroupsRun(ByType[UserGroups]):
     """
 
     run_id: str
-    lineage: dict[str, Any] = field(repr=False)
+    lineage: Document = field(repr=False)
     _groups: dict[str, UserGroups] = field(repr=False)
 
     @property
@@ -155,7 +155,8 @@ def load_groups_run(
         record.check_store()
     with temporary_folder() as folder:
         files = RecordedFiles(record.artifacts, folder, record.lineage)
-        return GroupsRun(run_id, files.lineage, {key: read_type(key, files) for key in _wanted(keys, files)})
+        wanted = wanted_types(keys, record.lineage, f"run {run_id}")
+        return GroupsRun(run_id, files.lineage, {key: read_type(key, files) for key in wanted})
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class Record:
     run_id: str
     experiment_id: str
     name: str
-    lineage: dict[str, Any]
+    lineage: Document
     artifacts: RunArtifacts
     contradictions: tuple[Contradiction, ...] = ()
     is_witnessed: bool = True
@@ -235,6 +236,21 @@ def open_record(run_id: str, *, tracking_uri: str | None = None) -> Record:
     return Record(run_id, run.info.experiment_id, title, lineage, artifacts, contradictions, witnessed)
 
 
+def parent_run(record: Record) -> Run:
+    """Return the run that recorded groups were drawn from.
+
+    Raises
+    ------
+    Absent
+        If it is not there, or deleted.
+    InputError
+        If the store does not answer.
+    """
+    expected = "the parent that the groups were drawn from; its store may be another one"
+    run_id = record.lineage["parent"]["run_id"]
+    return existing_run(MlflowClient(), run_id, what="parent", expected=expected)
+
+
 def find_groups(
     *, dataset: str | None = None, parent: str | None = None, tracking_uri: str | None = None
 ) -> list[FoundGroups]:
@@ -257,8 +273,7 @@ def find_groups(
     wanted = {KIND: "groups", DATASET: dataset, PARENT: parent}
     if odd := [value for value in wanted.values() if value and "'" in value]:
         raise InputError(f"find_groups: expected a name or a run id without quotes, got {odd[0]}")
-    tags = [f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value is not None]
-    condition = " and ".join([*tags, "attributes.status = 'FINISHED'"])
+    condition = f"{with_tags(wanted)} and attributes.status = 'FINISHED'"
     with _open_store(tracking_uri) as client:
         runs = runs_newest_first(client, condition)
         return [_found(run) for run in runs if _is_complete(client, run)]
@@ -274,24 +289,18 @@ def _is_complete(client: MlflowClient, run: Run) -> bool:
 
 
 @dataclass(frozen=True)
-class RecordedFiles:
+class RecordedFiles(CheckedFiles):
     """Files of a run, as its lineage recorded them."""
 
     artifacts: RunArtifacts
     folder: Path
-    lineage: dict[str, Any]
+    lineage: Document
 
     def read(self, path: str) -> Path:
         """Return a local copy of a file whose bytes are those of the record."""
-        recorded = self.lineage["artifacts"].get(path)
         local = self.artifacts.download(path, self.folder)
-        self.check(path, recorded, file_digest(local))
+        self.check(path, self.lineage["artifacts"].get(path), file_digest(local))
         return local
-
-    def check(self, what: str, recorded: str | None, found: str) -> None:
-        """Refuse what has another digest than was recorded."""
-        if found != recorded:
-            raise self.refusal(f"{what}: recorded digest {recorded}, found {found}")
 
     def refusal(self, text: str) -> InputError:
         """Return the error that a file is not the one that was logged."""
@@ -324,11 +333,11 @@ def _check_kind(run: Run) -> None:
     raise InputError(f"groups: run {run_id} holds no groups (tag {KIND} is {kind}){hint}")
 
 
-def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
+def _read_lineage(artifacts: RunArtifacts, folder: Path) -> Document:
     what = f"groups: run {artifacts.run_id}"
     path = artifacts.download(LINEAGE, folder)
     try:
-        lineage: dict[str, Any] = read_json(path)
+        lineage: Document = read_json(path)
     except ValueError as error:
         raise InputError(f"{what}: {LINEAGE}: expected JSON, got {error}; draw the groups again") from error
     try:
@@ -341,18 +350,6 @@ def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
                 f"{what}: {LINEAGE}: expected {name} {expected}, got {lineage[name]}; it is another run's"
             )
     return lineage
-
-
-def _wanted(keys: Iterable[str] | None, files: RecordedFiles) -> list[str]:
-    there = list(files.lineage["groups"])
-    if keys is None:
-        return there
-    wanted = list(dict.fromkeys([keys] if isinstance(keys, str) else keys))
-    if absent := [key for key in wanted if key not in there]:
-        raise InputError(
-            f"keys: run {files.artifacts.run_id} has no {', '.join(absent)}; it has {', '.join(there)}"
-        )
-    return wanted
 
 
 def _found(run: Run) -> FoundGroups:

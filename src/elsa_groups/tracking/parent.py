@@ -1,4 +1,4 @@
-"""Find the parent ELSA run, and check that it belongs to the data before anything is drawn from it."""
+"""The parent ELSA run, checked against the data before anything is drawn from it."""
 
 import logging
 from collections.abc import Mapping
@@ -9,35 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
 from elsa_groups.base.digests import file_digest
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import read_json
-from elsa_groups.base.keeping import kept
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.data.interactions import Interactions
-from elsa_groups.data.split import LEAST_USERS, Split
-from elsa_groups.record.schema import LINEAGE, check_lineage, record_digest
+from elsa_groups.data.split import Split
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage, record_digest
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, PARENT, RECORD, param_text
-from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.run import DIGEST_LENGTH, KIND, RECORD
+from elsa_groups.tracking.search import data_digests
 from elsa_groups.tracking.split import SPLIT, read_split
-from elsa_groups.tracking.store import store_uri
 
 if TYPE_CHECKING:
     from elsa_groups.model.embeddings import Embeddings
 
 log = logging.getLogger(__name__)
 
-NEWEST = "newest"
 # Kinds of runs that groups are drawn from: of ELSA, and those that hold vectors of another model.
 ELSA, VECTORS = "elsa", "vectors"
 CHECKPOINT = "checkpoint.ckpt"
-_FILTER = ("min_user_interactions", "min_item_interactions")
-# Settings of training that runs may be older than, and what was done then.
-_BEFORE = {"conf.split": "random"}
 
 
 @dataclass(frozen=True)
@@ -84,170 +77,18 @@ class Parent:
         """Columns of its vectors."""
         return int((self.encoder if self.given is None else self.given.vectors).shape[1])
 
-
-def resolve_parent(reference: str, interactions: Interactions, *, seed: int) -> Parent:
-    """Return the parent that a reference names, checked against the data.
-
-    Parameters
-    ----------
-    reference : str
-        A run id, ``models:/NAME/VERSION``, ``models:/NAME@alias``, ``models:/m-...``, or ``newest``: the
-        newest FINISHED ELSA run whose data digest and filter are those of the data.
-    interactions : Interactions
-        The data.
-    seed : int
-        Of the shuffled orders that a foreign checkpoint's item order is compared with.
-
-    Raises
-    ------
-    InputError
-        If there is no such run, or it does not fit; the message says which and why.
-    """
-    if reference == NEWEST:
-        run = find_newest(interactions, {})
-        if run is None:
-            train = f"train one with `mlflow run . -e train -P dataset={interactions.dataset}`"
-            if interactions.n_users < LEAST_USERS:
-                train = f"training takes {LEAST_USERS} users or more, and there are {interactions.n_users}"
-            raise InputError(
-                f"parent=newest: no finished ELSA run of dataset {interactions.dataset} with this data digest"
-                f" and filter in {store_uri()}; {train}, or give parent=<run id>"
-            )
-    else:
-        run = named_run(reference)
-    # Jobs of a sweep have the same one, which is read and checked once for all.
-    asked = run.info.run_id, interactions.digest
-    return kept("parent", asked, lambda: load_parent(run, interactions, seed=seed))
-
-
-def check_parent(reference: str, kind: str = ELSA) -> None:
-    """Refuse a reference that names no run of a kind to generate from, before data are loaded.
-
-    Raises
-    ------
-    InputError
-        If there is no such run, or it is deleted or not over.
-    """
-    if reference != NEWEST:
-        named_run(reference, kind)
-
-
-def named_parent(reference: str) -> str:
-    """Return the id of the run that a reference other than ``newest`` names.
-
-    Raises
-    ------
-    InputError
-        If there is no such run, or it is deleted or not over.
-    """
-    return str(named_run(reference, ELSA, VECTORS).info.run_id)
-
-
-def find_newest(interactions: Interactions, settings: dict[str, Any]) -> Run | None:
-    """Return the newest FINISHED ELSA run on exactly these data, or None; log why others are skipped.
-
-    Parameters
-    ----------
-    interactions : Interactions
-        The data.
-    settings : dict
-        Settings by dotted name that it must have been trained with.
-    """
-    client = MlflowClient()
-    condition = f"params.model = 'ELSA' and params.dataset = '{interactions.dataset}'"
-    for run in runs_newest_first(client, condition):
-        reason = _misfit(run, interactions, settings) or _why_unusable(client, run)
-        if reason is None:
-            return run
-        log.info("parent: skipping %s: %s", run.info.run_id, reason)
-    return None
-
-
-def _why_unusable(client: MlflowClient, run: Run) -> str | None:
-    """Say why a run is not over as it should be; of another's we only know its status."""
-    if KIND in run.data.tags:
-        try:
-            return why_incomplete(client, run)
-        except InputError as error:
-            # The storage of one run must not hide the others.
-            return str(error)
-    return None if run.info.status == "FINISHED" else f"it is {run.info.status}"
-
-
-def _digests(run: Run) -> list[str]:
-    """Return the digests of the data that a run was trained on, as MLflow keeps them."""
-    inputs = run.inputs.dataset_inputs if run.inputs else []
-    return [item.dataset.digest for item in inputs]
-
-
-def _misfit(run: Run, interactions: Interactions, settings: dict[str, Any]) -> str | None:
-    digests = _digests(run)
-    if interactions.digest[:DIGEST_LENGTH] not in digests:
-        return "trained on other data"
-    wanted = {f"conf.dataset.{name}": getattr(interactions, name) for name in _FILTER} | {
-        f"conf.{name}": value for name, value in settings.items()
-    }
-    logged = _BEFORE | run.data.params
-    for name, value in wanted.items():
-        if logged.get(name) != param_text(value):
-            return f"{name} is {logged.get(name)}, wanted {value}"
-    return None
-
-
-def named_run(reference: str, *kinds: str) -> Run:
-    """Return the run that a reference other than ``newest`` names; one of these kinds, by default ELSA.
-
-    Raises
-    ------
-    InputError
-        If there is no such run, or it is deleted, of another kind or not over.
-    """
-    client = MlflowClient()
-    run_id = _run_of_model(reference) if reference.startswith("models:/") else reference
-    expected = f"a run id, models:/... or {NEWEST}"
-    run = existing_run(client, run_id, what="parent", expected=expected)
-    kind = run.data.tags.get(KIND)
-    wanted = kinds or (ELSA,)
-    if kind not in wanted and not (kind is None and ELSA in wanted):
-        raise InputError(_other_kind(run, kind))
-    reason = why_incomplete(client, run) if kind else None
-    if run.info.status in ("RUNNING", "SCHEDULED"):
-        reason = f"is {run.info.status}; wait until it has finished"
-    if reason:
-        raise InputError(f"parent: run {run_id} {reason}")
-    return run
-
-
-def _other_kind(run: Run, kind: str | None) -> str:
-    """Return what to tell a user who gave a run that does not hold what is needed."""
-    if kind in (None, ELSA):
-        return f"parent: run {run.info.run_id} holds no vectors; leave it out, or similarity.source=vectors"
-    if kind == VECTORS:
-        return f"parent: run {run.info.run_id} holds vectors; set similarity.source=vectors"
-    parent = run.data.tags.get(PARENT)
-    holds = "holds groups" if kind == "groups" else f"is of kind {kind}"
-    hint = f"its parent is {parent}: give parent={parent}" if parent else "give the id of an ELSA run"
-    return f"parent: run {run.info.run_id} {holds}; {hint}"
-
-
-def _run_of_model(uri: str) -> str:
-    client = MlflowClient()
-    name = uri.removeprefix("models:/")
-    try:
-        if name.startswith("m-"):
-            run_id = client.get_logged_model(name).source_run_id
-        elif "@" in name:
-            run_id = client.get_model_version_by_alias(*name.rsplit("@", 1)).run_id
-        else:
-            run_id = client.get_model_version(*name.rsplit("/", 1)).run_id
-    except (MlflowException, TypeError) as error:
-        raise InputError(
-            f"parent: no model {uri!r} in {store_uri()}; expected models:/NAME/VERSION,"
-            " models:/NAME@alias or models:/m-..."
-        ) from error
-    if not run_id:
-        raise InputError(f"parent: model {uri} does not say which run it came from; give the run id instead")
-    return str(run_id)
+    def record(self, pinned: str | None = None) -> Document:
+        """Describe it for the lineage record of groups; ``pinned`` is their own copy of the checkpoint."""
+        files = {"files": self.files} if self.files else {}
+        return {
+            "run_id": self.run_id,
+            "model_id": self.model_id,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "factors": self.factors,
+            "item_order": self.item_order,
+            "pinned": pinned,
+            **files,
+        }
 
 
 def load_parent(run: Run, interactions: Interactions, *, seed: int) -> Parent:
@@ -312,7 +153,7 @@ def _check_params(run: Run, interactions: Interactions) -> int:
 
 def _check_digest(run: Run, interactions: Interactions) -> None:
     """Refuse a run that says it was trained on other data; a checkpoint from elsewhere says nothing."""
-    digests = _digests(run)
+    digests = data_digests(run)
     if digests and interactions.digest[:DIGEST_LENGTH] not in digests:
         raise InputError(
             f"parent: run {run.info.run_id} was trained on data with digest {digests[0]}, and these have"
@@ -339,11 +180,10 @@ def check_logged(run: Run, lineage: Mapping[str, Any]) -> None:
 
 def _check_recorded(run: Run, artifacts: RunArtifacts, digest: str, folder: Path) -> None:
     """Refuse a checkpoint or a record that is not the one that its run, one of ours, logged."""
+    lineage = _read_json(artifacts, LINEAGE, folder, dict)
     try:
-        lineage = check_lineage(_read_json(artifacts, LINEAGE, folder, dict))
+        check_lineage(lineage)
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it, or train again") from error
     check_logged(run, lineage)
     recorded = lineage["artifacts"].get(CHECKPOINT)
@@ -356,11 +196,10 @@ def _check_recorded(run: Run, artifacts: RunArtifacts, digest: str, folder: Path
 
 def _read_json(artifacts: RunArtifacts, name: str, folder: Path, kind: type[Any]) -> Any:
     """Read an artifact that holds a dict or a list."""
+    copy = artifacts.download(name, folder)
     try:
-        content = read_json(artifacts.download(name, folder))
+        content = read_json(copy)
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         content = error
     if not isinstance(content, kind):
         raise InputError(

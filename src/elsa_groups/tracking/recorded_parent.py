@@ -15,9 +15,8 @@ from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.data.split import Split
 from elsa_groups.model.elsa import read_checkpoint
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.load import Record
+from elsa_groups.tracking.load import Record, parent_run
 from elsa_groups.tracking.parent import CHECKPOINT, Parent
-from elsa_groups.tracking.search import existing_run
 from elsa_groups.tracking.split import SPLIT, follow_users, read_split
 from elsa_groups.tracking.vectors_parent import recorded_vectors
 
@@ -121,9 +120,7 @@ def _recorded_checkpoint(record: Record, folder: Path) -> Path:
 
 def _recorded_run(record: Record) -> RunArtifacts:
     """Return the artifacts of the ELSA run that groups were drawn from."""
-    client, run_id = MlflowClient(), record.lineage["parent"]["run_id"]
-    expected = "the parent that the groups were drawn from; its store may be another one"
-    return artifacts_of(client, existing_run(client, run_id, what="parent", expected=expected))
+    return artifacts_of(MlflowClient(), parent_run(record))
 
 
 def read_ids(record: Record, what: str) -> tuple[str, ...] | None:
@@ -156,13 +153,13 @@ def read_ids(record: Record, what: str) -> tuple[str, ...] | None:
             return None
         if what == "items" and lineage["parent"]["item_order"] != "items.json" and not artifacts.has(name):
             return None
-    try:
-        with temporary_folder() as folder:
-            ids = read_json(artifacts.download(name, folder))
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name} of run {artifacts.run_id}: expected a list of ids, got {error}") from error
+    with temporary_folder() as folder:
+        copy = artifacts.download(name, folder)
+        try:
+            ids = read_json(copy)
+        except ValueError as error:
+            where = f"{name} of run {artifacts.run_id}"
+            raise InputError(f"{where}: expected a list of ids, got {error}") from error
     if not isinstance(ids, list):
         raise InputError(
             f"{name} of run {artifacts.run_id}: expected a list of ids, got {type(ids).__name__}"

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, Run
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils import name_utils
@@ -33,9 +34,12 @@ from mlflow.utils.mlflow_tags import (
 from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError, Killed, NotLogged
-from elsa_groups.base.processes import this_process
+from elsa_groups.base.files import write_json
+from elsa_groups.base.processes import changed_environment, this_process
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import first_line
+from elsa_groups.data.interactions import Interactions
+from elsa_groups.record.schema import LINEAGE, Document, record_digest
 from elsa_groups.tracking.experiment import introduce, view_address
 from elsa_groups.tracking.orphans import PROCESS, end_orphans
 from elsa_groups.tracking.store import check_artifact_place, local_path, named_experiment, store_uri
@@ -72,7 +76,6 @@ DESCRIPTION_LENGTH = 8000
 _PREDICATES, _NOUNS = name_utils._GENERATOR_PREDICATES, name_utils._GENERATOR_NOUNS
 _GENERATED = re.compile(f"({'|'.join(_PREDICATES)})-({'|'.join(_NOUNS)})-[0-9]{{1,4}}")
 
-_PARAMS_PER_BATCH, _METRICS_PER_BATCH = 100, 1000
 _MAX_PARAM = 6000
 
 
@@ -100,8 +103,7 @@ class RunHandle:
         """
         there = MlflowClient().get_run(self.run_id).data.params
         entities = [Param(name, param_text(value)) for name, value in params.items() if name not in there]
-        for first in range(0, len(entities), _PARAMS_PER_BATCH):
-            MlflowClient().log_batch(self.run_id, params=entities[first : first + _PARAMS_PER_BATCH])
+        MlflowClient().log_batch(self.run_id, params=entities)
 
     def log_metrics(self, metrics: dict[str, float], step: int = 0, *, model_id: str | None = None) -> None:
         """Log metrics; with a LoggedModel's id they are on that model's page as well."""
@@ -109,8 +111,7 @@ class RunHandle:
         entities = [
             Metric(name, float(value), now, step, model_id=model_id) for name, value in metrics.items()
         ]
-        for first in range(0, len(entities), _METRICS_PER_BATCH):
-            MlflowClient().log_batch(self.run_id, metrics=entities[first : first + _METRICS_PER_BATCH])
+        MlflowClient().log_batch(self.run_id, metrics=entities)
 
     def set_tags(self, tags: dict[str, str]) -> None:
         """Set tags."""
@@ -207,6 +208,17 @@ class RunHandle:
         folder = local_path(uri)
         return str(folder / artifact) if folder else f"runs:/{self.run_id}/{artifact}"
 
+    def log_recorded(self, folder: Path, lineage: Document) -> None:
+        """Log a folder's files, and last the record of them, with which the run is complete."""
+        self.set_tags({RECORD: record_digest(lineage)})
+        self.log_files(folder)
+        write_json(folder / LINEAGE, lineage, indent=2)
+        self.log_file(folder / LINEAGE)
+
+    def log_data(self, data: Interactions, context: str, model_id: str | None = None) -> None:
+        """Log interactions, and the LoggedModel if there is one, as inputs; see :func:`dataset_input`."""
+        self.log_inputs(dataset_input(data.dataset, data.digest, data.source.uri, context), model_id)
+
     def log_inputs(self, dataset: DatasetInput, model_id: str | None = None) -> None:
         """Log a dataset, and the LoggedModel if there is one, as inputs."""
         models = [LoggedModelInput(model_id)] if model_id else None
@@ -294,7 +306,9 @@ def tracked_run(
 def _end(run_id: str, error: BaseException) -> None:
     """End a run as what an error says; a store that is away must not hide that error."""
     status = "KILLED" if isinstance(error, Killed) else "FAILED"
-    with _few_retries() if isinstance(error, (MlflowException, NotLogged)) else nullcontext():
+    # A store that has had its chances is asked once more, and not for minutes again.
+    few = {MLFLOW_HTTP_REQUEST_MAX_RETRIES.name: "1"}
+    with changed_environment(few if isinstance(error, (MlflowException, NotLogged)) else {}):
         try:
             # A run that was not started yet is not the one that MLflow would end.
             if (active := mlflow.active_run()) and active.info.run_id == run_id:
@@ -306,21 +320,6 @@ def _end(run_id: str, error: BaseException) -> None:
                 " was deleted with its experiment, once that is restored)",
                 run_id, status, first_line(reason),
             )  # fmt: skip
-
-
-@contextmanager
-def _few_retries() -> Iterator[None]:
-    """Ask a store once more that has had its chances, and not for minutes again."""
-    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 @contextmanager

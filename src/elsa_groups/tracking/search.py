@@ -1,6 +1,6 @@
 """Runs of a store: found by what they say of themselves, and refused where they are not what is needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,16 @@ from elsa_groups.record.schema import LINEAGE
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
 
 _NO_SUCH_RUN = {ErrorCode.Name(code) for code in (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST)}
+
+
+def with_tags(tags: Mapping[str, str | None]) -> str:
+    """Return the condition, in MLflow's filter language, that tags have these values; None is any value."""
+    return " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items() if value is not None)
+
+
+def data_digests(run: Run) -> list[str]:
+    """Return the digests of the data that a run has as inputs, as MLflow keeps them."""
+    return [item.dataset.digest for item in run.inputs.dataset_inputs] if run.inputs else []
 
 
 def runs_newest_first(client: MlflowClient, condition: str) -> Iterator[Run]:

@@ -36,21 +36,19 @@ def read_split(artifacts: RunArtifacts, n_users: int, *, path: str = SPLIT) -> S
     """
     if not artifacts.has(path):
         return None
-    try:
-        with temporary_folder() as folder:
-            stored = read_json(artifacts.download(path, folder))
-        parts = {part: np.sort(np.array(stored[part], np.int64).reshape(-1)) for part in _PARTS}
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"parent: {path} of run {artifacts.run_id}: expected rows of {', '.join(_PARTS)}, got {error!r}"
-        ) from error
+    what = f"parent: {path} of run {artifacts.run_id}"
+    with temporary_folder() as folder:
+        copy = artifacts.download(path, folder)
+        try:
+            stored = read_json(copy)
+            parts = {part: np.sort(np.array(stored[part], np.int64).reshape(-1)) for part in _PARTS}
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{what}: expected rows of {', '.join(_PARTS)}, got {error!r}") from error
     rows = np.concatenate(list(parts.values()))
     if not np.array_equal(np.sort(rows), np.arange(n_users)):
         raise InputError(
-            f"parent: {path} of run {artifacts.run_id}: expected each of {n_users:,} users in one part, got"
-            f" {len(rows):,} rows of {len(np.unique(rows)):,} users; restore it, or train again"
+            f"{what}: expected each of {n_users:,} users in one part, got {len(rows):,} rows of"
+            f" {len(np.unique(rows)):,} users; restore it, or train again"
         )
     return Split(**parts)
 

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -26,6 +26,7 @@ from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.base.processes import changed_environment
 from elsa_groups.base.stages import said_if_slow
 from elsa_groups.base.words import first_line, without_password
 
@@ -118,23 +119,10 @@ def _has_tables(uri: str) -> bool:
         engine.dispose()
 
 
-@contextmanager
-def _tried_once() -> Iterator[None]:
+def _tried_once() -> AbstractContextManager[None]:
     """Have MLflow ask a server once, and not wait for long, unless its own variables say otherwise."""
-    ours = {
-        variable.name: value
-        for variable, value in (
-            (MLFLOW_HTTP_REQUEST_MAX_RETRIES, "0"),
-            (MLFLOW_HTTP_REQUEST_TIMEOUT, TIMEOUT),
-        )
-        if variable.name not in os.environ
-    }
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]
+    ours = {MLFLOW_HTTP_REQUEST_MAX_RETRIES.name: "0", MLFLOW_HTTP_REQUEST_TIMEOUT.name: TIMEOUT}
+    return changed_environment({name: value for name, value in ours.items() if name not in os.environ})
 
 
 def _open_database(uri: str, *, writes: bool) -> None:

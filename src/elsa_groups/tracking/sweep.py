@@ -13,9 +13,10 @@ from mlflow.environment_variables import MLFLOW_RUN_CONTEXT
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from elsa_groups.base.processes import changed_environment
 from elsa_groups.base.words import first_line
 from elsa_groups.tracking.run import JOB, SWEEP
-from elsa_groups.tracking.search import runs_newest_first
+from elsa_groups.tracking.search import runs_newest_first, with_tags
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +51,10 @@ class JobEnd:
 @contextmanager
 def job_runs(sweep_id: str, number: int) -> Iterator[None]:
     """Tag the runs that are created meanwhile as those of a sweep's job."""
-    before = os.environ.get(MLFLOW_RUN_CONTEXT.name)
-    tags = json.loads(before or "{}") | {SWEEP: sweep_id, JOB: str(number)}
-    os.environ[MLFLOW_RUN_CONTEXT.name] = json.dumps(tags)
-    try:
+    name = MLFLOW_RUN_CONTEXT.name
+    tags = json.loads(os.environ.get(name) or "{}") | {SWEEP: sweep_id, JOB: str(number)}
+    with changed_environment({name: json.dumps(tags)}):
         yield
-    finally:
-        if before is None:
-            del os.environ[MLFLOW_RUN_CONTEXT.name]
-        else:
-            os.environ[MLFLOW_RUN_CONTEXT.name] = before
 
 
 def report_failure(sweep_id: str, number: int, reason: str) -> None:
@@ -84,7 +79,7 @@ def end_jobs(sweep_id: str, n_jobs: int, status: str) -> list[JobEnd]:
         system's may, has the last word.
     """
     client = MlflowClient()
-    jobs = runs_newest_first(client, f"tags.`{SWEEP}` = '{sweep_id}'")
+    jobs = runs_newest_first(client, with_tags({SWEEP: sweep_id}))
     runs: dict[int, list[Run]] = {number: [] for number in range(1, n_jobs + 1)}
     for run in jobs:
         runs[int(run.data.tags[JOB])].append(run)

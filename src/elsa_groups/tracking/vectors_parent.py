@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
@@ -18,12 +17,19 @@ from elsa_groups.base.words import first_line
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.vector_files import IDS
 from elsa_groups.model.given import FILES, GivenVectors, load_given
-from elsa_groups.record.schema import LINEAGE, check_lineage
+from elsa_groups.record.schema import LINEAGE, Document, check_lineage
 from elsa_groups.tracking.artifacts import RunArtifacts, artifacts_of
-from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import VECTORS, Parent, check_logged, named_run
+from elsa_groups.tracking.load import Record, parent_run
+from elsa_groups.tracking.parent import VECTORS, Parent, check_logged
+from elsa_groups.tracking.parent_search import named_run
 from elsa_groups.tracking.run import DATASET, DIGEST_LENGTH, KIND
-from elsa_groups.tracking.search import existing_run, runs_newest_first, why_incomplete
+from elsa_groups.tracking.search import (
+    data_digests,
+    existing_run,
+    runs_newest_first,
+    why_incomplete,
+    with_tags,
+)
 
 # Tag by which a run is found again: what its files are.
 FILES_DIGEST = "elsa_groups.vectors"
@@ -82,11 +88,8 @@ def find_vectors(interactions: Interactions, files: dict[str, str]) -> str | Non
     """Return the newest complete run that holds these files for exactly these data, if there is one."""
     client = MlflowClient()
     tags = {KIND: VECTORS, DATASET: interactions.dataset, FILES_DIGEST: files_digest(files)}
-    condition = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
-    for run in runs_newest_first(client, condition):
-        inputs = run.inputs.dataset_inputs if run.inputs else []
-        same = interactions.digest[:DIGEST_LENGTH] in [item.dataset.digest for item in inputs]
-        if same and why_incomplete(client, run) is None:
+    for run in runs_newest_first(client, with_tags(tags)):
+        if interactions.digest[:DIGEST_LENGTH] in data_digests(run) and why_incomplete(client, run) is None:
             return str(run.info.run_id)
     return None
 
@@ -131,29 +134,27 @@ def recorded_vectors(record: Record, interactions: Interactions) -> Parent:
     InputsMissing
         If they are gone, or can no longer be read for these data.
     """
-    client, run_id = MlflowClient(), record.lineage["parent"]["run_id"]
     recorded: dict[str, str] = record.lineage["parent"].get("files", {})
-    expected = "the parent that the groups were drawn from; its store may be another one"
     with temporary_folder() as folder:
         try:
-            run = existing_run(client, run_id, what="parent", expected=expected)
-            _download(artifacts_of(client, run), recorded, folder)
+            run = parent_run(record)
+            _download(artifacts_of(MlflowClient(), run), recorded, folder)
             given = load_given(folder, interactions)
         except Absent as error:
             raise InputsMissing(str(error)) from error
         except InputError as error:
-            raise InputsMissing(f"parent: vectors of run {run_id} cannot be used: {error}") from error
+            reason = f"vectors of run {record.lineage['parent']['run_id']} cannot be used: {error}"
+            raise InputsMissing(f"parent: {reason}") from error
     return _parent_of(run, given)
 
 
-def _read_lineage(artifacts: RunArtifacts, folder: Path) -> dict[str, Any]:
+def _read_lineage(artifacts: RunArtifacts, folder: Path) -> Document:
+    copy = artifacts.download(LINEAGE, folder)
     try:
-        lineage = check_lineage(read_json(artifacts.download(LINEAGE, folder)))
+        lineage = check_lineage(read_json(copy))
         if lineage["kind"] != VECTORS:
             raise ValueError(f"{LINEAGE}: expected kind {VECTORS}, got {lineage['kind']}")
     except ValueError as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"parent: run {artifacts.run_id}: {error}; restore it") from error
     return lineage
 

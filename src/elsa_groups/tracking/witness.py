@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from elsa_groups.base.nested import flatten
 from elsa_groups.record.schema import LIMITS, groups_digest, record_digest
 from elsa_groups.tracking.run import DATASET, DIGEST, DIGEST_LENGTH, PARENT, RECORD, param_text
+from elsa_groups.tracking.search import data_digests
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _inputs(run: Run, lineage: Mapping[str, Any]) -> Iterator[Contradiction]:
     """Compare the data and the model that the run is logged to have used."""
     if run.inputs is None:
         return
-    data = [item.dataset.digest for item in run.inputs.dataset_inputs]
+    data = data_digests(run)
     models = [item.model_id for item in run.inputs.model_inputs]
     recorded = (
         ("dataset digest", data, lineage["data"]["digest"][:DIGEST_LENGTH]),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from elsa_groups.base.errors import InputError
-from elsa_groups.base.files import write_json
+from elsa_groups.base.files import write_json, write_text
 from elsa_groups.commands.compare.agreement import (
     RUNS_UP_TO,
     Agreement,
@@ -28,8 +28,8 @@ from elsa_groups.commands.compare.trends import metric_figures
 from elsa_groups.report.figures.run import save_pictures
 from elsa_groups.report.tables import mlflow_table
 from elsa_groups.settings.commands import CompareSettings
-from elsa_groups.settings.plain import as_params, plain
-from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.settings.plain import as_params
+from elsa_groups.settings.recorded import with_every_setting
 from elsa_groups.tracking.compared import (
     common_experiment,
     common_parent,
@@ -38,7 +38,7 @@ from elsa_groups.tracking.compared import (
     read_users,
 )
 from elsa_groups.tracking.load import Record
-from elsa_groups.tracking.parent import NEWEST, named_parent
+from elsa_groups.tracking.parent_search import NEWEST, named_parent
 from elsa_groups.tracking.run import DATASET, DESCRIPTION_LENGTH, KIND, tracked_run, writing_folder
 
 log = logging.getLogger("elsa_groups.cli")
@@ -93,10 +93,9 @@ def records_of(settings: CompareSettings) -> list[Record]:
 def _completed(record: Record) -> Record:
     """Return a record that has every setting: one that is older than a setting means its default."""
     try:
-        settings = plain(recorded_settings(record.lineage["settings"]))
+        return replace(record, lineage=with_every_setting(record.lineage))
     except InputError as error:
         raise InputError(f"compare: run {record.run_id}: {error}") from error
-    return replace(record, lineage=record.lineage | {"settings": settings})
 
 
 def _parent_of(reference: str) -> str:
@@ -153,8 +152,8 @@ def _write(folder: Path, comparison: RunsComparison, agreements: dict[str, Agree
     figures = [*rank_figures(comparison.ranked), *metric_figures(comparison)]
     pictures = save_pictures(folder / "figures", figures)
     page = render_comparison(comparison, agreements=agreements, pictures=pictures, command=command)
-    (folder / PAGE).write_text(page, encoding="utf-8", newline="\n")
-    (folder / TABLE).write_text(comparison_csv(comparison), encoding="utf-8", newline="\n")
+    write_text(folder / PAGE, page)
+    write_text(folder / TABLE, comparison_csv(comparison))
     write_json(folder / SETTINGS, settings_table(comparison))
     if comparison.ranked:
         write_json(folder / RANKS, mlflow_table(orders_rows(comparison.ranked)))

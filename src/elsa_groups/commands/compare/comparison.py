@@ -19,10 +19,11 @@ from elsa_groups.commands.compare.differing_settings import (
     say_value,
 )
 from elsa_groups.commands.compare.orders import RankedRuns, rank_runs
-from elsa_groups.commands.compare.strictest import breaking_share, limits_of, strictest_limits
+from elsa_groups.commands.compare.strictest import breaking_share, strictest_limits
 from elsa_groups.commands.evaluate.leaders import Order
 from elsa_groups.groups.family import has_rule
 from elsa_groups.measures.statistics import METRICS, STATISTIC
+from elsa_groups.record.schema import limits_of
 from elsa_groups.report.cautions import Caution
 from elsa_groups.report.tables import Row, mlflow_table
 from elsa_groups.report.text_tables import aligned, shorten

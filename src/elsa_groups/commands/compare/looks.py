@@ -56,23 +56,13 @@ def markers_of(others: dict[str, list[int]]) -> dict[str, str]:
 
 def marker_legend(markers: dict[str, str]) -> list[Artist]:
     """Name the marker of each value of other settings."""
-    return [
-        Line2D([], [], color=INK, linestyle="none", marker=marker, markersize=4, label=shorten(values, 22))
-        for values, marker in markers.items()
-    ]
+    return [_mark(INK, marker, shorten(values, 22)) for values, marker in markers.items()]
 
 
 def dot_legend(looks: dict[str, Look]) -> list[Artist]:
     """Name the mark of each group type."""
-    return [
-        Line2D(
-            [],
-            [],
-            color=look.color,
-            linestyle="none",
-            marker=look.marker,
-            markersize=4.5,
-            label=shorten(key, 20),
-        )
-        for key, look in looks.items()
-    ]
+    return [_mark(look.color, look.marker, shorten(key, 20)) for key, look in looks.items()]
+
+
+def _mark(color: str, marker: str, label: str) -> Artist:
+    return Line2D([], [], color=color, linestyle="none", marker=marker, markersize=4.5, label=label)

@@ -6,25 +6,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from elsa_groups.commands.compare.orders import RankedRuns
 from elsa_groups.report.colors import BAND, BLUE, INK
 from elsa_groups.report.figures.run import RunFigure
-from elsa_groups.report.figures.style import (
-    LINE_HEIGHT,
-    SMALL_SIZE,
-    Room,
-    default_settings,
-    name_axes,
-    name_panel,
-    new_figure,
-    text_width,
-)
+from elsa_groups.report.figures.style import SMALL_SIZE, default_settings, new_rows
 
 RANKS_FIGURE = "ranks"
 # Columns of a panel, and panels of the figure, that can still be read; the table has all.
 _RUNS_UP_TO, _PANELS_UP_TO = 20, 12
-_ROW_HEIGHT = 0.18
 
 
 def rank_figures(ranked: Sequence[RankedRuns]) -> list[RunFigure]:
@@ -36,22 +27,19 @@ def rank_figures(ranked: Sequence[RankedRuns]) -> list[RunFigure]:
 @default_settings()
 def draw_ranks(ranked: Sequence[RankedRuns]) -> Figure:
     """Draw the rank of every aggregator (rows) in every run (columns), the leader dark."""
-    left = max(text_width(name) for of in ranked for name in of.aggregators) + 0.14
-    room = Room(left=left, head=LINE_HEIGHT + 0.08, between=0.45, foot=0.42)
-    height = _ROW_HEIGHT * max(len(of.aggregators) for of in ranked)
-    figure, panels = new_figure("Rank of each aggregator", len(ranked), room, panel_height=height)
-    for axes, of in zip(panels, ranked, strict=True):
-        _draw_panel(axes, of)
-    name_axes(figure, "run")
+    orders = [np.argsort(of.ranks.mean(axis=0), kind="stable") for of in ranked]
+    names = [
+        (of.name, [of.aggregators[row] for row in order]) for of, order in zip(ranked, orders, strict=True)
+    ]
+    figure, panels = new_rows("Rank of each aggregator", names, "run")
+    for axes, of, order in zip(panels, ranked, orders, strict=True):
+        _draw_panel(axes, of, order)
     return figure
 
 
-def _draw_panel(axes: Axes, of: RankedRuns) -> None:
-    name_panel(axes, of.name)
-    axes.grid(visible=False)
+def _draw_panel(axes: Axes, of: RankedRuns, order: NDArray[np.intp]) -> None:
     ranks = of.ranks
-    rows = np.argsort(ranks.mean(axis=0), kind="stable")
-    for row, aggregator in enumerate(rows):
+    for row, aggregator in enumerate(order):
         for column in range(len(of.runs)):
             rank = ranks[column, aggregator]
             color = BLUE if rank == 1 else BAND
@@ -60,10 +48,8 @@ def _draw_panel(axes: Axes, of: RankedRuns) -> None:
                 column, row, f"{rank:g}", ha="center", va="center_baseline", fontsize=SMALL_SIZE - 1.5,
                 color="#FFFFFF" if rank == 1 else INK,
             )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [of.aggregators[row] for row in rows])
     axes.set_xticks(range(len(of.runs)), [str(run + 1) for run in of.runs])
     axes.set_xlim(-0.5, len(of.runs) - 0.5)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
 def describe_ranks(ranked: Sequence[RankedRuns]) -> str:

@@ -12,6 +12,7 @@ from elsa_groups.commands.compare.comparison import ComparedRun
 from elsa_groups.commands.evaluate.leaders import Order
 from elsa_groups.commands.evaluate.reading import read_headlines
 from elsa_groups.measures.extremes import EXTREMES
+from elsa_groups.report.tables import table_rows
 from elsa_groups.tracking.compared import logged_metrics
 from elsa_groups.tracking.evaluations import EVALUATION_RECORD, newest_evaluation
 from elsa_groups.tracking.load import Record, RecordedFiles
@@ -30,8 +31,7 @@ def read_compared(record: Record, folder: Path) -> ComparedRun:
         Where files may be copied to; each run needs one of its own.
     """
     files = RecordedFiles(record.artifacts, folder, record.lineage)
-    table = read_json(files.read(SUMMARY))
-    rows = [dict(zip(table["columns"], values, strict=True)) for values in table["data"]]
+    rows = table_rows(read_json(files.read(SUMMARY)))
     defined = [{name: value for name, value in row.items() if value is not None} for row in rows]
     by_key = {row["key"]: row | _intervals(files, row["key"]) for row in defined}
     metrics, extremes = logged_metrics(record.run_id), {key: _extremes(files, key) for key in by_key}

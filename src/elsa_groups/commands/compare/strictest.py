@@ -12,13 +12,6 @@ from elsa_groups.similarity.limits import Limits
 Floats = NDArray[np.float64]
 
 
-def limits_of(thresholds: Mapping[str, Any]) -> Limits:
-    """Return the thresholds of a record."""
-    low, high = thresholds.get("band_low"), thresholds.get("band_high")
-    band = None if low is None or high is None else (float(low), float(high))
-    return Limits(float(thresholds["similar"]), float(thresholds["divergent"]), band)
-
-
 def strictest_limits(limits: Sequence[Limits]) -> Limits | None:
     """Return the thresholds that whoever meets them meets those of every run; None if all have the same."""
     if len(set(limits)) < 2:

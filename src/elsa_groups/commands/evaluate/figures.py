@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -12,20 +11,10 @@ from elsa_groups.commands.evaluate.measures import COUPLED, DECOUPLED
 from elsa_groups.commands.evaluate.tables import headlines
 from elsa_groups.report.colors import BLUE, GREY, INK
 from elsa_groups.report.figures.run import RunFigure
-from elsa_groups.report.figures.style import (
-    LINE_HEIGHT,
-    SMALL_SIZE,
-    Room,
-    default_settings,
-    name_axes,
-    name_panel,
-    new_figure,
-    text_width,
-)
+from elsa_groups.report.figures.style import SMALL_SIZE, default_settings, new_rows
 
 # Panels of a figure: of families, and of their types as far as there is room.
 _PANELS_UP_TO = 16
-_ROW_HEIGHT = 0.17
 _TITLES = {COUPLED: "Held-out items of members", DECOUPLED: "Members' own scores"}
 
 
@@ -51,21 +40,14 @@ def draw_leaders(title: str, orders: Sequence[Order]) -> Figure:
     orders : sequence of Order
         By one measure.
     """
-    names = list(orders[0].means)
-    room = Room(
-        left=max(map(text_width, names)) + 0.14, right=0.46, head=LINE_HEIGHT + 0.08, between=0.5, foot=0.46
-    )
-    height = _ROW_HEIGHT * len(names) + 0.06
-    figure, panels = new_figure(title, len(orders), room, panel_height=height)
+    names = [(order.name, [*order.means]) for order in orders]
+    figure, panels = new_rows(title, names, "nDCG@20 minus that of the leader, 95% interval", right=0.46)
     for axes, order in zip(panels, orders, strict=True):
         _draw_order(axes, order)
-    name_axes(figure, "nDCG@20 minus that of the leader, 95% interval")
     return figure
 
 
 def _draw_order(axes: Axes, order: Order) -> None:
-    name_panel(axes, order.name)
-    axes.grid(visible=False)
     axes.axvline(0.0, color=GREY, linewidth=1.0)
     others = order.to_leader()
     for row, (name, mean) in enumerate(order.means.items()):
@@ -82,8 +64,6 @@ def _draw_order(axes: Axes, order: Order) -> None:
             1.03, row, f"{mean:.3f}", transform=axes.get_yaxis_transform(), ha="left", va="center_baseline",
             color=INK, fontsize=SMALL_SIZE,
         )  # fmt: skip
-    axes.set_yticks(np.arange(len(order.means)), list(order.means))
-    axes.set_ylim(len(order.means) - 0.5, -0.5)
     axes.margins(x=0.05)
     axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
 

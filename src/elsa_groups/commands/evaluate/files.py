@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from elsa_groups import __version__
 from elsa_groups.base.digests import file_digest
-from elsa_groups.base.files import write_json
+from elsa_groups.base.files import write_json, write_text
 from elsa_groups.commands.evaluate.figures import order_figures
 from elsa_groups.commands.evaluate.leaders import Order, Values
 from elsa_groups.commands.evaluate.measures import MEASURED
@@ -83,8 +83,7 @@ def write_files(folder: Path, evaluation: Evaluation) -> None:
     (folder / "figures").mkdir()
     pictures = save_pictures(folder / "figures", order_figures(orders))
     record = _record(evaluation)
-    page = render_evaluation(record, orders=orders, pictures=pictures)
-    (folder / PAGE).write_text(page, encoding="utf-8", newline="\n")
+    write_text(folder / PAGE, render_evaluation(record, orders=orders, pictures=pictures))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
     write_json(folder / EVALUATION_RECORD, record | {"artifacts": digests}, indent=2)

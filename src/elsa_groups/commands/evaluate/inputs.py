@@ -61,9 +61,8 @@ def gather_inputs(settings: EvaluateSettings) -> EvaluationInputs:
     """Read the groups, the data and the parent, and hold out what lists are judged by."""
     record = open_record(settings.groups_run_id)
     groups = load_groups_run(settings.groups_run_id, check_store=settings.check_store)
-    places = {"data_dir": settings.data_dir, "path": settings.path}
-    asked = settings_again(record.lineage, **places)
-    interactions = recorded_data(groups, asked, **places)
+    asked = settings_again(record.lineage, settings)
+    interactions = recorded_data(groups, asked, settings)
     try:
         parent = recorded_parent(record, interactions)
     except InputError as error:

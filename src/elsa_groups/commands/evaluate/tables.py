@@ -18,12 +18,8 @@ TABLE = "leaders.json"
 _METRIC = "ndcg_at_20"
 _IN_TABLE = (*(("ndcg_at_20", over) for over in OVER_MEMBERS), ("recall_at_20", "mean"))
 
+# Orders by type or family, recommender and measure.
 Found = Mapping[tuple[str, str, ListMeasure], Order]
-
-
-def index_orders(orders: Sequence[Order]) -> Found:
-    """Return orders by type or family, recommender and measure."""
-    return {(order.name, order.recommender, order.measured): order for order in orders}
 
 
 def headlines(
@@ -41,7 +37,7 @@ def leaders_rows(orders: Sequence[Order]) -> list[Row]:
     ``difference``, ``low`` and ``high`` are the leader's nDCG@20 minus that of the aggregator, and its 95%
     confidence interval; ``told`` says whether that is above 0.
     """
-    found = index_orders(orders)
+    found = {(order.name, order.recommender, order.measured): order for order in orders}
     rows = []
     for order in (order for order in orders if order.measured in HEADLINES):
         others = order.to_leader()
@@ -110,8 +106,7 @@ def orders_columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
         for order in orders
         for rank, (name, mean) in enumerate(order.means.items(), start=1)
     ]
-    names = (*_WHICH, "rank", "aggregator", "groups", "mean")
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return _columns((*_WHICH, "rank", "aggregator", "groups", "mean"), rows)
 
 
 def differences_columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
@@ -121,9 +116,11 @@ def differences_columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
         for order in orders
         for each in order.differences
     ]
-    names = (*_WHICH, "first", "second", "difference", "low", "high", "standard_error", "same")
-    columns = [[row[place] for row in rows] for place in range(len(names))]
-    return dict(zip(names, columns, strict=True))
+    return _columns((*_WHICH, "first", "second", "difference", "low", "high", "standard_error", "same"), rows)
+
+
+def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
 _WHICH = ("groups_of", "recommender", "protocol", "metric", "over_members")

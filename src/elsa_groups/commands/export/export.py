@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elsa_groups.base.errors import InputError
 from elsa_groups.base.files import write_json
@@ -20,7 +19,7 @@ from elsa_groups.commands.export.publication import write_publication
 from elsa_groups.commands.recorded import load_again, settings_again
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.split import hold_out
-from elsa_groups.settings.commands import ExportSettings, Format, GenerateSettings, History
+from elsa_groups.settings.commands import DataPlaces, ExportSettings, Format, GenerateSettings, History
 from elsa_groups.tracking.load import GroupsRun, load_groups_run, open_record
 from elsa_groups.tracking.recorded_parent import recorded_checkpoint
 from elsa_groups.tracking.run import EXPORTS, KIND, launched_run
@@ -43,7 +42,7 @@ def run(settings: ExportSettings, _: list[str]) -> None:
     out_dir = find_out_dir(settings.out_dir)
     check_out_dir(out_dir)
     groups = load_groups_run(settings.groups_run_id, check_store=settings.check_store)
-    asked = settings_again(groups.lineage, data_dir=settings.data_dir, path=settings.path)
+    asked = settings_again(groups.lineage, settings)
     formats = list(dict.fromkeys(settings.formats))
     # What is published has no histories, and so needs no data.
     with_histories = [name for name in formats if name != Format.zenodo]
@@ -94,9 +93,8 @@ def _tag_launched(groups_run_id: str) -> None:
 def gather(groups: GroupsRun, settings: ExportSettings) -> Exported:
     """Put together what is exported: groups, and histories of which a part is held out."""
     min_members = min_members_of(settings.group_items.min_members, groups)
-    asked = settings_again(groups.lineage, data_dir=settings.data_dir, path=settings.path)
-    interactions = recorded_data(groups, asked, data_dir=settings.data_dir, path=settings.path)
-    return exported_of(groups, asked, interactions, min_members)
+    asked = settings_again(groups.lineage, settings)
+    return exported_of(groups, asked, recorded_data(groups, asked, settings), min_members)
 
 
 def exported_of(
@@ -127,27 +125,20 @@ def exported_of(
 
 
 def _with_vectors(exported: Exported, settings: ExportSettings) -> Exported:
-    """Return what is exported with the item vectors of the parent, where a format has them."""
+    """Add the item vectors that the groups were drawn by, where a format has them and they are not gone."""
     if Format.sagea not in settings.formats:
         return exported
-    return replace(exported, encoder=_item_vectors(settings, exported))
-
-
-def _item_vectors(settings: ExportSettings, exported: Exported) -> NDArray[np.float32] | None:
-    """Return the item vectors that the groups were drawn by; None, with a warning, where they are gone."""
     try:
         record = open_record(settings.groups_run_id)
-        return recorded_checkpoint(record, len(exported.item_ids))[0]
+        return replace(exported, encoder=recorded_checkpoint(record, len(exported.item_ids))[0])
     except InputError as error:
         log.warning("sagea: no checkpoint is written: %s", error)
-        return None
+        return exported
 
 
-def recorded_data(
-    groups: GroupsRun, asked: GenerateSettings, *, data_dir: str | None, path: str | None
-) -> Interactions:
+def recorded_data(groups: GroupsRun, asked: GenerateSettings, places: DataPlaces) -> Interactions:
     """Load the data, which must be those that groups were drawn from: rows and ids are theirs."""
-    interactions = load_again(groups.lineage, asked, data_dir=data_dir, path=path)
+    interactions = load_again(groups.lineage, asked, places)
     recorded = groups.lineage["data"]["digest"]
     if interactions.digest != recorded:
         raise InputError(

@@ -9,9 +9,12 @@ from elsa_groups.base.philox import ZERO, block, stream_key, uniform_below
 from elsa_groups.data.split import Split
 from elsa_groups.groups.chosen_users import order_by_draws
 
+# Shares of validation and test, those of GroupIM.
+_VAL, _TEST = 0.1, 0.2
 
-def split_by_draws(n: int, *, key: np.uint64, val_ratio: float = 0.1, test_ratio: float = 0.2) -> Split:
-    """Draw which of n rows are for training, validation and testing.
+
+def split_by_draws(n: int, *, key: np.uint64) -> Split:
+    """Draw which of n rows are for training, validation and testing, 7 to 1 to 2.
 
     Parameters
     ----------
@@ -19,19 +22,17 @@ def split_by_draws(n: int, *, key: np.uint64, val_ratio: float = 0.1, test_ratio
         Number of rows.
     key : uint64
         Philox key of the draws.
-    val_ratio, test_ratio : float
-        Shares, rounded to the nearest number of rows; by default those of GroupIM (Sankar et al., SIGIR 2020,
-        doi 10.1145/3397271.3401116).
 
     Returns
     -------
     Split
-        Sorted rows, none in two parts.
+        Sorted rows, none in two parts; shares are rounded to the nearest number of rows.
+
+    References
+    ----------
+    Sankar et al., "GroupIM", SIGIR 2020, doi 10.1145/3397271.3401116.
     """
-    order = order_by_draws(np.arange(n), key)
-    n_val, n_test = round(n * val_ratio), round(n * test_ratio)
-    val, test, train = (np.sort(part) for part in np.split(order, [n_val, n_val + n_test]))
-    return Split(train=train, val=val, test=test)
+    return Split.of(order_by_draws(np.arange(n), key), round(n * _VAL), round(n * _TEST))
 
 
 def draw_negatives(

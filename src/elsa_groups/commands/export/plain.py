@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from elsa_groups.base.files import write_array, write_json
+from elsa_groups.base.files import write_array, write_json, write_text
 from elsa_groups.data.sagea import items_by_first_appearance
 
 Counts = dict[str, int]
@@ -127,7 +127,7 @@ def write_sagea(folder: Path, exported: Exported) -> Counts:
     ids = np.array(exported.user_ids, np.str_)
     for key, members in exported.groups.items():
         write_array(place / f"{key}_{user_set}.npy", ids[members])
-    (folder / "README.txt").write_text(_SAGEA_README, encoding="utf-8", newline="\n")
+    write_text(folder / "README.txt", _SAGEA_README)
     if exported.encoder is not None:
         _write_sagea_checkpoint(folder, exported, exported.encoder)
     return _counts(exported)

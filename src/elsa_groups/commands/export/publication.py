@@ -9,20 +9,20 @@ from typing import Any
 
 from elsa_groups.base.checksums import SUMS, write_sums
 from elsa_groups.base.errors import InputError
-from elsa_groups.base.files import read_json
+from elsa_groups.base.files import read_json, write_text
 from elsa_groups.base.nested import flatten
 from elsa_groups.base.temporary import temporary_folder
 from elsa_groups.base.words import in_markdown
 from elsa_groups.commands.export.plain import Counts
 from elsa_groups.commands.generate.files import PAPER, SUMMARY_TABLE, USER_FILE
+from elsa_groups.data.datasets import dataset_class
 from elsa_groups.groups.family import has_rule
 from elsa_groups.record.group_files import published_name
 from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
 from elsa_groups.report.paper.references import write_bibliography
 from elsa_groups.report.paper.types import type_names
-from elsa_groups.report.tables import Row
-from elsa_groups.settings.plain import plain
-from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.report.tables import Row, table_rows
+from elsa_groups.settings.recorded import with_every_setting
 from elsa_groups.tracking.load import Record, RecordedFiles
 
 log = logging.getLogger("elsa_groups.cli")
@@ -48,14 +48,6 @@ _OF_TYPE = {
     "{key}.parquet": "one row a member: group, position, subgroup, user_index, user_id",
     "{key}.npy": "the same groups, one row a group: `user_index` of its members, int64, for NumPy",
     "{key}_measures.parquet": "one row a group: what was measured of it",
-}
-# What its makers say of each data set; a hint, as only their own words count.
-_LICENCES = {
-    "LastFM1k": "The data set LastFM-1K is for non-commercial use, with the permission of Last.fm.",
-    "EchoNest": "The Taste Profile data set is for research, not for commercial use.",
-    "MovieLens": "The MovieLens data sets are for non-commercial use; the README of each archive says how"
-    " they may be passed on.",
-    "Demo": "The data are generated: nobody has rights in them.",
 }
 _COLUMNS = (
     "type",
@@ -93,18 +85,14 @@ def write_publication(folder: Path, record: Record) -> Counts:
         for path in _paths(lineage):
             shutil.copyfile(files.read(path), folder / published_name(path))
         shutil.copyfile(record.artifacts.download(LINEAGE, place), folder / LINEAGE)
-    told = lineage | {"settings": plain(recorded_settings(lineage["settings"]))}
-    _write_text(folder / README, describe_publication(told, _rows(folder)))
+    told = with_every_setting(lineage)
+    write_text(folder / README, describe_publication(told, _rows(folder)))
     if not (folder / REFERENCES).exists():
-        _write_text(folder / REFERENCES, write_bibliography(told))
+        write_text(folder / REFERENCES, write_bibliography(told))
     write_sums(folder)
     _warn_of_local_paths(folder, lineage)
     groups = [group["shape"][0] for group in lineage["groups"].values()]
     return {"group_types": len(groups), "groups": sum(groups), "files": len([*folder.iterdir()])}
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _paths(lineage: Mapping[str, Any]) -> list[str]:
@@ -125,8 +113,7 @@ def _paths(lineage: Mapping[str, Any]) -> list[str]:
 def _rows(folder: Path) -> list[Row]:
     """Return the rows of the summary."""
     try:
-        table = read_json(folder / published_name(SUMMARY_TABLE))
-        return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+        return table_rows(read_json(folder / published_name(SUMMARY_TABLE)))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"zenodo: {SUMMARY_TABLE}: expected a table, got {error}; draw the groups again"
@@ -246,10 +233,10 @@ def _say_ids(record: Mapping[str, Any]) -> str:
 
 
 def _say_licence(record: Mapping[str, Any]) -> str:
-    known = _LICENCES.get(record["data"]["dataset"])
+    known = dataset_class(record["data"]["dataset"]).licence
     hint = (
         "Whether ids of these users may be published is for the licence of the data to say."
-        if known is None
+        if not known
         else f"{known} If the file held other data in the same form, what their makers say counts instead."
     )
     return (

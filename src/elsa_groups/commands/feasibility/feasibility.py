@@ -25,7 +25,7 @@ from elsa_groups.settings.commands import FeasibilitySettings
 from elsa_groups.settings.plain import as_params, plain
 from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.sampling import sample_similarities
-from elsa_groups.tracking.run import KIND, RunHandle, dataset_input, tracked_run, writing_folder
+from elsa_groups.tracking.run import KIND, RunHandle, tracked_run, writing_folder
 
 log = logging.getLogger("elsa_groups.cli")
 
@@ -50,10 +50,7 @@ def run(settings: FeasibilitySettings, overrides: list[str]) -> None:
         log.info("its parent: run %s, %s", parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions) | {KIND: "feasibility"})
         run.log_params(as_params(settings))
-        dataset = dataset_input(
-            interactions.dataset, interactions.digest, interactions.source.uri, "feasibility"
-        )
-        run.log_inputs(dataset, parent.model_id)
+        run.log_data(interactions, "feasibility", parent.model_id)
         runtime = runtime_of(settings, ONE)
         population = find_population(settings, interactions, parent.encoder, chosen, runtime.threads)
         thresholds = thresholds_of(settings, population, runtime)
@@ -105,7 +102,7 @@ def _log(
     record = {
         "run_id": run.run_id,
         "users": population.record(),
-        "thresholds": thresholds_record(thresholds, plain(settings.thresholds)),
+        "thresholds": thresholds_record(thresholds, settings.thresholds),
         "tries": TRIES,
         "filters_not_looked_at": list(settings.filters.on),
         "keys": [asdict(of) for of in keys],

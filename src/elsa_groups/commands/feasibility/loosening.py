@@ -77,9 +77,9 @@ def find_looser(
     What is returned has been tried.
     """
     ways = [way for rule in sorted(rules) for way in _LOOSER[rule]]
-    found = [_Steps([way], _ends(limits), ordered, completing_share).fewest(wanted) for way in ways]
+    found = [_Steps([way], limits.by_setting, ordered, completing_share).fewest(wanted) for way in ways]
     if len(ways) > 1 and not any(found):
-        found = [_Steps(ways, _ends(limits), ordered, completing_share).fewest(wanted)]
+        found = [_Steps(ways, limits.by_setting, ordered, completing_share).fewest(wanted)]
     return tuple(each for each in found if each is not None)
 
 
@@ -123,7 +123,7 @@ class _Steps:
     def trial(self, steps: int) -> Looser:
         quantiles = self.quantiles(steps)
         values = self.values(quantiles)
-        return Looser(quantiles, values, self.completing_share(_limits(self.now | values)))
+        return Looser(quantiles, values, self.completing_share(Limits.of_settings(self.now | values)))
 
     def fewest(self, wanted: float) -> Looser | None:
         """Return the fewest steps by which enough attempts complete."""
@@ -139,17 +139,3 @@ class _Steps:
             else:
                 tight = middle
         return best
-
-
-def _ends(limits: Limits) -> Ends:
-    """Return thresholds by the names of their settings."""
-    ends = {"similar": limits.similar, "divergent": limits.divergent}
-    if limits.band is None:
-        return ends
-    low, high = limits.band
-    return ends | {"band.low": low, "band.high": high}
-
-
-def _limits(ends: Ends) -> Limits:
-    band = (ends["band.low"], ends["band.high"]) if "band.low" in ends else None
-    return Limits(ends["similar"], ends["divergent"], band)

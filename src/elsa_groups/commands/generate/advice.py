@@ -9,7 +9,7 @@ from typing import Any
 from elsa_groups.base.errors import InputError
 from elsa_groups.groups.family import Rule
 from elsa_groups.settings.commands import GenerateSettings, SamplingSettings
-from elsa_groups.similarity.limits import BandTarget, Limits, Target, ThresholdSettings
+from elsa_groups.similarity.limits import Limits, Target, ThresholdSettings
 from elsa_groups.similarity.thresholds import COUNTED_FOR_ADVICE, share_of_pairs
 from elsa_groups.similarity.users import Users
 
@@ -147,13 +147,13 @@ def _loosest(trial: Trial) -> Iterator[Limits]:
 
 def _between(asked: Limits, loosest: Limits, part: float) -> Limits:
     """Return thresholds on the way to looser ones, those that move with six decimals, in their order."""
-    ends = _ends(loosest)
-    moved = {
-        name: _rounded(name, value + part * (ends[name] - value)) if ends[name] != value else value
-        for name, value in _ends(asked).items()
-    }
-    band = (moved["band.low"], moved["band.high"]) if asked.band else None
-    return Limits(moved["similar"], moved["divergent"], band)
+    ends = loosest.by_setting
+    return Limits.of_settings(
+        {
+            name: _rounded(name, value + part * (ends[name] - value)) if ends[name] != value else value
+            for name, value in asked.by_setting.items()
+        }
+    )
 
 
 def _rounded(name: str, value: float) -> float:
@@ -165,16 +165,10 @@ def _rounded(name: str, value: float) -> float:
 _LOWER_ENDS = ("similar", "band.low")
 
 
-def _ends(limits: Limits) -> dict[str, float]:
-    """Return thresholds by the names of their settings."""
-    low, high = limits.band or (0.0, 1.0)
-    return {"similar": limits.similar, "divergent": limits.divergent, "band.low": low, "band.high": high}
-
-
 def _settings_of(trial: Trial, limits: Limits, sampling: SamplingSettings) -> Iterator[str]:
     """Yield settings that are these thresholds: by quantiles where those do as well, and by values."""
-    before = _ends(trial.limits)
-    changed = {name: value for name, value in _ends(limits).items() if value != before[name]}
+    before = trial.limits.by_setting
+    changed = {name: value for name, value in limits.by_setting.items() if value != before[name]}
     quantiles = _quantiles(trial, changed)
     if quantiles and _quantiles_fill(trial, quantiles, sampling):
         yield " ".join(f"thresholds.{name}.quantile={quantile:g}" for name, quantile in quantiles.items())
@@ -186,7 +180,8 @@ def _quantiles(trial: Trial, values: dict[str, float]) -> dict[str, float]:
     asked = trial.settings.thresholds
     if trial.pairs.cost_of_pairs > COUNTED_FOR_ADVICE:
         return {}
-    if any(_target(asked, name).value is not None for name in values):
+    targets = asked.targets(needs_band=True)
+    if any(targets[name.replace(".", "_")].value is not None for name in values):
         return {}
     found = {}
     for name, value in values.items():
@@ -209,20 +204,6 @@ def _quantiles_fill(trial: Trial, quantiles: dict[str, float], sampling: Samplin
 
 def _asking(asked: ThresholdSettings, name: str, target: Target) -> ThresholdSettings:
     """Return the settings with another target for a threshold."""
-    low, high = asked.band.low, asked.band.high
-    match name:
-        case "similar":
-            return replace(asked, similar=target)
-        case "divergent":
-            return replace(asked, divergent=target)
-        case "band.low":
-            return replace(asked, band=BandTarget(target, high))
-        case _:
-            return replace(asked, band=BandTarget(low, target))
-
-
-def _target(asked: ThresholdSettings, name: str) -> Target:
     kind, _, end = name.partition(".")
-    found = getattr(asked, kind)
-    target: Target = getattr(found, end) if end else found
-    return target
+    changed = {kind: replace(asked.band, **{end: target}) if end else target}
+    return replace(asked, **changed)  # type: ignore[arg-type]

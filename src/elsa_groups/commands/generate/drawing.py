@@ -81,7 +81,7 @@ def draw_all(
 def draw_from(settings: GenerateSettings, population: Population, runtime: Runtime) -> Drawn:
     """Find the thresholds, and draw and measure the groups of every type from users who are known."""
     _check_room(settings, population)
-    if "max_recommendation_overlap" in settings.filters.on:
+    if any(each.needs == "top_items" for each in settings.filters.on.values()):
         population = population.with_top_items(threads=runtime.threads)
     thresholds = thresholds_of(settings, population, runtime)
     n_groups = [kind.family.n_groups for kind in settings.types]

@@ -27,7 +27,6 @@ from elsa_groups.record.schema import (
     environment_record,
     groups_lineage,
     groups_origin,
-    thresholds_record,
 )
 from elsa_groups.report.cautions import Caution, find_cautions, say_missing
 from elsa_groups.report.examples import MemberHistories, first_groups
@@ -51,7 +50,6 @@ from elsa_groups.report.tables import (
     write_parquet,
 )
 from elsa_groups.settings.commands import GenerateSettings
-from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent
 
 REPORT = "report.html"
@@ -95,22 +93,13 @@ class Generation:
 
     def origin(self) -> dict[str, Any]:
         """Return the part of the record that says what the groups were drawn from."""
-        parent = self.parent
         return groups_origin(
             run_id=self.run_id,
-            parent={
-                "run_id": parent.run_id,
-                "model_id": parent.model_id,
-                "checkpoint_sha256": parent.checkpoint_sha256,
-                "factors": parent.factors,
-                "item_order": parent.item_order,
-                "pinned": self.pinned,
-            }
-            | ({"files": parent.files} if parent.files else {}),
+            parent=self.parent.record(self.pinned),
             interactions=self.interactions,
             users=self.drawn.population.record(),
-            thresholds=thresholds_record(self.drawn.thresholds, plain(self.settings.thresholds)),
-            settings=plain(self.settings),
+            thresholds=self.drawn.thresholds,
+            settings=self.settings,
         )
 
     def environment(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +30,13 @@ from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.model.training import find_device
 from elsa_groups.record.code import find_code
-from elsa_groups.record.schema import LIMITS, LINEAGE, groups_digest, record_digest
+from elsa_groups.record.schema import LIMITS, LINEAGE, Document, groups_digest, record_digest
 from elsa_groups.report.tables import CLOSING_COLUMNS, Row, metrics_of, summary_row
 from elsa_groups.report.text_tables import closing_table
 from elsa_groups.settings.commands import EvaluateSettings, GenerateSettings
 from elsa_groups.settings.plain import as_params
-from elsa_groups.tracking.parent import Parent, pin_checkpoint, resolve_parent
+from elsa_groups.tracking.parent import Parent, pin_checkpoint
+from elsa_groups.tracking.parent_search import resolve_parent
 from elsa_groups.tracking.run import (
     DATASET,
     DIGEST,
@@ -45,7 +45,6 @@ from elsa_groups.tracking.run import (
     RECORD,
     USER_SET,
     RunHandle,
-    dataset_input,
     keep_if_not_logged,
     tracked_run,
     watched_run,
@@ -135,8 +134,7 @@ def generate_child(
         log.info("its parent: run %s, %s", parent.run_id, parent.name)
         run.set_tags(tags_of(settings, parent, interactions))
         run.log_params(as_params(settings))
-        dataset = dataset_input(interactions.dataset, interactions.digest, interactions.source.uri, "groups")
-        run.log_inputs(dataset, parent.model_id)
+        run.log_data(interactions, "groups", parent.model_id)
         encoder, chosen = _announce(ranks, run.run_id, interactions, parent.encoder, chosen)
         with writing_folder() as folder:
             # Before hours of work, and while the parent is known to be there.
@@ -202,7 +200,7 @@ def _log(
     run: RunHandle,
     folder: Path,
     generation: Generation,
-    lineage: dict[str, Any],
+    lineage: Document,
     rows: list[Row],
     started: float,
 ) -> None:

@@ -13,12 +13,13 @@ from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.vector_files import check_vector_file, copy_vectors
 from elsa_groups.model.given import ITEMS, USERS, GivenVectors, load_given
 from elsa_groups.record.code import find_code
-from elsa_groups.record.schema import LINEAGE, environment_record, record_digest, vectors_lineage
+from elsa_groups.record.schema import environment_record, vectors_lineage
 from elsa_groups.settings.commands import GenerateSettings, VectorSettings
-from elsa_groups.settings.plain import as_params, plain
+from elsa_groups.settings.plain import as_params
 from elsa_groups.similarity.names import SimilaritySource
-from elsa_groups.tracking.parent import NEWEST, VECTORS, Parent, check_parent
-from elsa_groups.tracking.run import DATASET, KIND, RECORD, dataset_input, tracked_run
+from elsa_groups.tracking.parent import VECTORS, Parent
+from elsa_groups.tracking.parent_search import NEWEST, check_parent
+from elsa_groups.tracking.run import DATASET, KIND, tracked_run
 from elsa_groups.tracking.vectors_parent import (
     FILES_DIGEST,
     download_vectors,
@@ -119,23 +120,19 @@ def _log_vectors(asked: VectorSettings, interactions: Interactions, given: Given
         told = {"model": VECTORS, "dataset": interactions.dataset, "items": interactions.n_items}
         told |= {"factors": users.vectors.shape[1], "users": len(users.rows)}
         run.log_params(told | as_params({"vectors": asked}))
-        source = interactions.source.uri
-        run.log_inputs(dataset_input(interactions.dataset, interactions.digest, source, "vectors"))
+        run.log_data(interactions, "vectors")
         write_json(folder / "users.json", interactions.user_ids)
         write_json(folder / "items.json", interactions.item_ids)
         lineage = vectors_lineage(
             run_id=run.run_id,
             interactions=interactions,
-            settings=plain(asked),
+            settings=asked,
             artifacts=folder_digests(folder),
             environment=environment_record(find_code(), device="cpu", threads=available_threads()),
         )
-        run.log_files(folder)
         run.describe(
             f"Vectors of {len(users.rows):,} of {interactions.n_users:,} users of {interactions.dataset}, of"
             f" {users.vectors.shape[1]} dimensions. Groups are drawn from them into runs below this one."
         )
-        write_json(folder / LINEAGE, lineage, indent=2)
-        run.log_file(folder / LINEAGE)
-        run.set_tags({RECORD: record_digest(lineage)})
+        run.log_recorded(folder, lineage)
     return run.run_id

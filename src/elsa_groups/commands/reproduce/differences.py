@@ -1,13 +1,13 @@
 """What else differs between a recorded groups run and the present one, or what its store holds."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from elsa_groups.base.nested import flatten
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.record.kinds import kind_of
-from elsa_groups.record.schema import data_record
+from elsa_groups.record.schema import Document, data_record
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.settings.plain import plain
 from elsa_groups.tracking.parent import Parent
@@ -63,12 +63,8 @@ def compare_lineages(recorded: Mapping[str, Any], present: Mapping[str, Any]) ->
     if "users" not in recorded:
         # Older records do not say who could be drawn, apart from the settings.
         present = {name: entry for name, entry in present.items() if name != "users"}
-    before, now = _entries(recorded), _entries(present)
-    found = [
-        Difference(name, before.get(name), now.get(name), kind_of(name))
-        for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name)
-    ]
+    unlike = _unlike(_entries(recorded), _entries(present))
+    found = [Difference(name, before, now, kind_of(name)) for name, before, now in unlike]
     return tuple(sorted(found, key=lambda difference: KINDS.index(difference.kind)))
 
 
@@ -102,14 +98,8 @@ def compare_files(
 ) -> tuple[Difference, ...]:
     """List the files whose digests differ on a side; those in ``meanings`` say who is who."""
     return tuple(
-        Difference(
-            f"{what} {path}",
-            recorded.get(path),
-            present.get(path),
-            "meaning" if path in meanings and path in present else "artifact",
-        )
-        for path in dict.fromkeys([*recorded, *present])
-        if recorded.get(path) != present.get(path)
+        Difference(f"{what} {path}", before, now, "meaning" if path in meanings and now else "artifact")
+        for path, before, now in _unlike(recorded, present)
     )
 
 
@@ -117,11 +107,9 @@ def compare_copy(
     entry: str, file: str, recorded: Mapping[str, Any], copy: Mapping[str, Any]
 ) -> tuple[Difference, ...]:
     """List what a file has otherwise than the entry of the lineage record that it is a copy of."""
-    before, now = flatten(recorded), flatten(copy)
     return tuple(
-        Difference(f"{entry}.{path} in {file}", before.get(path), now.get(path), kind_of(f"{entry}.{path}"))
-        for path in dict.fromkeys([*before, *now])
-        if before.get(path) != now.get(path)
+        Difference(f"{entry}.{path} in {file}", before, now, kind_of(f"{entry}.{path}"))
+        for path, before, now in _unlike(flatten(recorded), flatten(copy))
     )
 
 
@@ -134,6 +122,13 @@ def compare_ids(what: str, recorded: Sequence[str], present: Sequence[str]) -> t
     if not gone and not new:
         return ()
     return (Difference(f"data.{what} on one side only", gone, new, "input"),)
+
+
+def _unlike(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each name that has another value on either side, with both; an entry that is missing is null."""
+    for name in dict.fromkeys([*recorded, *present]):
+        if recorded.get(name) != present.get(name):
+            yield name, recorded.get(name), present.get(name)
 
 
 def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,15 +150,10 @@ def _entries(lineage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compare_inputs(
-    lineage: dict[str, Any], asked: GenerateSettings, interactions: Interactions, parent: Parent | None
+    lineage: Document, asked: GenerateSettings, interactions: Interactions, parent: Parent | None
 ) -> tuple[Difference, ...]:
     """Compare what there is with the record where no groups could be drawn."""
     present = {"data": data_record(interactions), "settings": plain(asked)}
     if parent is not None:
-        present["parent"] = {
-            "checkpoint_sha256": parent.checkpoint_sha256,
-            "factors": parent.factors,
-            "item_order": parent.item_order,
-            "files": parent.files,
-        }
+        present["parent"] = parent.record()
     return compare_lineages({name: lineage[name] for name in present}, present)

@@ -18,6 +18,7 @@ from elsa_groups.commands.reproduce.distance import distance_to_limit
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.data.user_sets import UserSet
 from elsa_groups.record.code import Code
+from elsa_groups.record.schema import Document
 from elsa_groups.settings.commands import GenerateSettings
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import Parent
@@ -46,7 +47,7 @@ class Regenerated:
 
     settings: GenerateSettings
     drawn: Drawn
-    lineage: dict[str, Any]
+    lineage: Document
     members: dict[str, Members]
     places: Members
 
@@ -84,7 +85,7 @@ class Inputs:
     parent: Parent | None
 
 
-def find_parent(record: Record, interactions: Interactions) -> Parent | None:
+def parent_again(record: Record, interactions: Interactions) -> Parent | None:
     """Return the recorded parent, or None if these data have another number of items."""
     same = record.lineage["data"]["n_items"] == interactions.n_items
     return recorded_parent(record, interactions) if same else None

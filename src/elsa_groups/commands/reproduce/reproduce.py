@@ -18,7 +18,7 @@ from elsa_groups.commands.reproduce.differences import (
 from elsa_groups.commands.reproduce.regenerate import (
     Inputs,
     Regenerated,
-    find_parent,
+    parent_again,
     read_all_members,
     regenerate,
 )
@@ -27,8 +27,8 @@ from elsa_groups.commands.reproduce.verdict import Reproduction, Verdict, judge_
 from elsa_groups.data.interactions import Interactions
 from elsa_groups.record.code import find_code
 from elsa_groups.settings.commands import ReproduceSettings
-from elsa_groups.settings.plain import as_params, plain
-from elsa_groups.settings.recorded import recorded_settings
+from elsa_groups.settings.plain import as_params
+from elsa_groups.settings.recorded import with_every_setting
 from elsa_groups.tracking.load import Record, open_record
 from elsa_groups.tracking.run import (
     DATASET,
@@ -66,13 +66,12 @@ def run(settings: ReproduceSettings, _: list[str]) -> None:
 def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> Reproduction:
     """Draw the groups of a record and compare them, and all that they were drawn from, with it."""
     code = find_code()
-    lineage = _with_defaults(record.lineage)
-    places = {"data_dir": settings.data_dir, "path": settings.path}
-    asked = settings_again(lineage, **places)
+    lineage = with_every_setting(record.lineage)
+    asked = settings_again(lineage, settings)
     asked = replace(asked, threads=settings.threads, device=settings.device)
     check_device(asked.device)
-    interactions = load_again(lineage, asked, **places)
-    inputs = Inputs(asked, interactions, code, find_parent(record, interactions))
+    interactions = load_again(lineage, asked, settings)
+    inputs = Inputs(asked, interactions, code, parent_again(record, interactions))
     with writing_folder() as folder:
         stored, again = folder / "stored", folder / "again"
         record.artifacts.download("", stored)
@@ -82,11 +81,6 @@ def _reproduce(record: Record, settings: ReproduceSettings, run: RunHandle) -> R
             differences = compare_inputs(lineage, asked, interactions, inputs.parent)
             return Reproduction((), beside + differences, found)
         return judge(record, interactions, found, stored, again)
-
-
-def _with_defaults(lineage: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with all settings; one that is older than a setting means its default."""
-    return lineage | {"settings": plain(recorded_settings(lineage["settings"]))}
 
 
 def judge(
@@ -105,7 +99,7 @@ def judge(
     stored, again : Path
         The files of the run as they are now, and those made again.
     """
-    lineage = _with_defaults(record.lineage)
+    lineage = with_every_setting(record.lineage)
     types = judge_groups(lineage["groups"], read_all_members(stored, lineage), found.members, found.distance)
     return Reproduction(
         types,

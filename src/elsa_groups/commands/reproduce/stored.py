@@ -16,7 +16,8 @@ from elsa_groups.commands.generate.files import PAPER, REPORT
 from elsa_groups.commands.reproduce.differences import Difference, compare_copy, compare_files, compare_ids
 from elsa_groups.data.interactions import Interactions, order_digest
 from elsa_groups.record.group_files import NO_TABLE, ids_of, read_columns
-from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS
+from elsa_groups.record.schema import CODE_DIFF, CONFIG, LINEAGE, THRESHOLDS, Document
+from elsa_groups.report.tables import table_rows
 from elsa_groups.tracking.load import Record
 from elsa_groups.tracking.parent import CHECKPOINT
 from elsa_groups.tracking.recorded_parent import is_recorded, read_ids
@@ -95,7 +96,7 @@ def _compare_store(record: Record) -> tuple[Difference, ...]:
     )
 
 
-def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> tuple[Difference, ...]:
+def compare_artifacts(lineage: Document, stored: Path, again: Path) -> tuple[Difference, ...]:
     """Compare the files in the store, and those made again, with the digests that were recorded."""
     recorded = lineage["artifacts"]
     there = folder_digests(stored)
@@ -121,7 +122,7 @@ def compare_artifacts(lineage: dict[str, Any], stored: Path, again: Path) -> tup
 
 
 def _compare_members(
-    lineage: dict[str, Any], there: Mapping[str, str], stored: Path, again: Path
+    lineage: Document, there: Mapping[str, str], stored: Path, again: Path
 ) -> tuple[Difference, ...]:
     """Compare who the members are by the stored tables with who they are by those made again.
 
@@ -150,9 +151,8 @@ def _ids_in(table: Path, n_rows: int) -> NDArray[np.str_] | None:
 
 def _summary(folder: Path) -> Any:
     """Return the rows of a summary but for what drawing took, which no two runs share."""
-    table = _read(folder, _SUMMARY)
     try:
-        rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+        rows = table_rows(_read(folder, _SUMMARY))
     except (ValueError, KeyError, TypeError):
         return None
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

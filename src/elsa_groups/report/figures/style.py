@@ -34,7 +34,7 @@ DOTTED, DASHED = (0, (1, 1.5)), (0, (5, 2))
 
 # In inches: from the left, and the heights of the title, a row of a legend and a line of small text.
 EDGE, TITLE_HEIGHT, LINE_HEIGHT = 0.08, 0.28, 0.15
-_LEGEND_ROW = 0.19
+_LEGEND_ROW, _ROW_HEIGHT = 0.19, 0.18
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,35 @@ def new_figure(
         panels.append(figure.add_axes(place))
         _put_in_style(panels[-1])
     return figure, panels
+
+
+def new_rows(
+    title: str, panels: Sequence[tuple[str, Sequence[str]]], x: str, *, right: float = 0.24
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels one above the other, each with rows that are named at its left.
+
+    Parameters
+    ----------
+    title : str
+        At the top left.
+    panels : sequence of (str, sequence of str)
+        Name of each panel, and names of its rows, the first on top.
+    x : str
+        Below the axes.
+    right : float
+        What is left free on the right, in inches.
+    """
+    left = max(text_width(row) for _, rows in panels for row in rows) + 0.14
+    room = Room(left=left, right=right, head=LINE_HEIGHT + 0.08, between=0.5, foot=0.46)
+    height = _ROW_HEIGHT * max(len(rows) for _, rows in panels)
+    figure, drawn = new_figure(title, len(panels), room, panel_height=height)
+    for axes, (name, rows) in zip(drawn, panels, strict=True):
+        name_panel(axes, name)
+        axes.grid(visible=False)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+    name_axes(figure, x)
+    return figure, drawn
 
 
 def _put_in_style(axes: Axes) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elsa_groups.report.paper.references import FAIRNESS, MINORITY, TERMS
+from elsa_groups.groups.filters import NAMES, NO_FILTERS
+from elsa_groups.report.paper.references import MINORITY, TERMS
 from elsa_groups.report.paper.types import join_words, ruled_families, say_sizes
 from elsa_groups.report.tables import Row
 
@@ -23,20 +24,6 @@ _SCOPES = {
     "targets": "what is held out of their histories",
     "half": "a random half of the catalogue",
     "sagea": "the half of the catalogue in which SAGEA's code counts common items",
-}
-# What a filter asks of the groups that are kept, in the order in which they reject.
-FILTERS = {
-    "min_history": "every member has at least {value} items",
-    "min_pair_similarity": "every pair of members has a similarity of at least {value}",
-    "max_pair_similarity": "every pair of members has a similarity of at most {value}",
-    "min_common_items": "the members have at least {value} items in common in {scope}",
-    "max_recommendation_overlap": "members share at most {value} of their 20 best recommendations, in the"
-    " mean over pairs",
-    "no_duplicates": "no other group of the type has the same members",
-    "distinct_first": f"no other group of the type starts from the same user [@{FAIRNESS}]",
-    "disjoint": "no member is in another group of the type",
-    "max_participation": "no user is in more than {value} groups of the type",
-    "max_member_overlap": "no two groups of the type share more than {value} of their members",
 }
 
 
@@ -97,8 +84,10 @@ def say_filters(filters: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
         Summary rows, one a type.
     """
     asked = [
-        words.format(value=filters[name]["value"], scope=_SCOPES.get(filters[name].get("scope"), ""))
-        for name, words in FILTERS.items()
+        getattr(NO_FILTERS, name).asks.format(
+            value=filters[name]["value"], scope=_SCOPES.get(filters[name].get("scope"), "")
+        )
+        for name in NAMES
         if filters[name]["value"] not in (None, False)
     ]
     if not asked:

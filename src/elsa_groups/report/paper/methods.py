@@ -5,10 +5,11 @@ from typing import Any
 
 from elsa_groups.base.words import in_markdown
 from elsa_groups.report.paper.grouping import say_families, say_filters, say_sampling
-from elsa_groups.report.paper.references import DATASETS, ELSA, JACKKNIFE, PROGRAM, TOOLS
+from elsa_groups.report.paper.references import ELSA, JACKKNIFE, PROGRAM, TOOLS, cited_by
 from elsa_groups.report.paper.thresholds import threshold_sentences
 from elsa_groups.report.paper.types import join_words, ruled_families, type_names
 from elsa_groups.report.tables import Row
+from elsa_groups.similarity.names import OF_HISTORIES
 
 Record = Mapping[str, Any]
 
@@ -17,11 +18,6 @@ _USERS = {
     "train": "users that the model was trained on",
     "val": "users that chose the epoch of the model",
     "test": "users that the model was tested on",
-}
-_COEFFICIENTS = {
-    "history_cosine": "cosine of their rows of ones and zeros over all items",
-    "pearson": "Pearson correlation of their rows of ones and zeros over all items",
-    "jaccard": "Jaccard index of their histories, the items of both by the items of either",
 }
 
 
@@ -54,7 +50,7 @@ def methods_paragraph(record: Record, rows: Sequence[Row]) -> str:
 def _say_data(record: Record) -> list[str]:
     data, dataset = record["data"], record["settings"]["dataset"]
     counts, asked = data["counts"], data["filter"]
-    cited = DATASETS.get(data["dataset"])
+    cited = cited_by(data["dataset"])
     users, items = asked["min_user_interactions"], asked["min_item_interactions"]
     size = f"{data['n_pairs']:,} distinct pairs of {data['n_users']:,} users and {data['n_items']:,} items"
     before = f", of {counts['distinct/pairs']:,} pairs before," if "distinct/pairs" in counts else ""
@@ -87,10 +83,10 @@ def _say_similarity(record: Record) -> list[str]:
     n_trained = record["users"]["n_trained"]
     trained = "" if n_trained is None else f", which was trained on {n_trained:,} of these users"
     model = f"ELSA [@{ELSA}] with {parent['factors']} factors{trained}"
-    if source in _COEFFICIENTS:
+    if source in OF_HISTORIES:
         return [
-            f"The similarity of two users is (1 + c) / 2, where c is the {_COEFFICIENTS[source]}; it needs no"
-            " model.",
+            "The similarity of two users is (1 + c) / 2, where c is the"
+            f" {OF_HISTORIES[source].definition}; it needs no model.",
             f"Recommendations, by whose overlap groups are described, are those of {model}.",
         ]
     told = [f"Users are compared by their embeddings from {model}."]

@@ -1,20 +1,20 @@
 r"""BibTeX of what a run used: data, model, method of the intervals, terms and tools.
 
-Entries of ELSA and LastFM-1K are those of their READMEs; the facts of the others are as others
-cite them. What has no publication of its own has no entry.
+The entry of ELSA is that of its README; the facts of the others are as others cite them. What has no
+publication of its own has no entry. Data sets have theirs in :mod:`elsa_groups.data.datasets`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from elsa_groups.data.datasets import dataset_class
 from elsa_groups.report.paper.latex import escape_latex
 
 Record = Mapping[str, Any]
 
 ELSA, JACKKNIFE, FAIRNESS, MINORITY = "vancura2022elsa", "shao1989jackknife", "kaya2020fairness", "barile2023"
 PROGRAM = "elsa-groups"
-# What data are cited by, and tools by the names of their packages; others have no entry.
-DATASETS = {"LastFM1k": "celma2010music", "EchoNest": "mcfee2012million", "MovieLens": "harper2015movielens"}
+# What tools are cited by, by the names of their packages; others have no entry.
 TOOLS = {
     "torch": ("PyTorch", "paszke2019pytorch"),
     "numpy": ("NumPy", "harris2020numpy"),
@@ -26,40 +26,9 @@ TOOLS = {
 }
 # Families that go by a published term.
 TERMS = ("minority", "coalitional")
+_OTHER_DATA = "% If the file holds other data in the same form, cite those instead."
 
-_NOTES = {
-    "celma2010music": "If the file holds other data in the form of LastFM-1K, cite those instead.",
-    "mcfee2012million": "If the file holds other data in the form of the Taste Profile, cite those instead.",
-    "harper2015movielens": "If the file holds other data in the form of MovieLens, cite those instead.",
-}
 _ENTRIES = r"""
-@book{celma2010music,
-  author = {Celma, {\`O}scar},
-  title = {Music Recommendation and Discovery in the Long Tail},
-  publisher = {Springer},
-  year = {2010}
-}
-
-@inproceedings{mcfee2012million,
-  author = {McFee, Brian and Bertin-Mahieux, Thierry and Ellis, Daniel P. W. and Lanckriet, Gert R. G.},
-  title = {The Million Song Dataset Challenge},
-  booktitle = {Proceedings of the 21st International Conference on World Wide Web, WWW '12 Companion},
-  pages = {909--916},
-  year = {2012},
-  doi = {10.1145/2187980.2188222}
-}
-
-@article{harper2015movielens,
-  author = {Harper, F. Maxwell and Konstan, Joseph A.},
-  title = {The {MovieLens} Datasets: History and Context},
-  journal = {ACM Transactions on Interactive Intelligent Systems},
-  volume = {5},
-  number = {4},
-  pages = {19:1--19:19},
-  year = {2015},
-  doi = {10.1145/2827872}
-}
-
 @inproceedings{vancura2022elsa,
   author = {Van{\v{c}}ura, Vojt{\v{e}}ch and Alves, Rodrigo and Kasalick{\'y}, Petr and Kord{\'i}k, Pavel},
   title = {Scalable Linear Shallow Autoencoder for Collaborative Filtering},
@@ -166,8 +135,19 @@ _ENTRIES = r"""
   doi = {10.1109/MCSE.2007.55}
 }
 """
-# By key: what stands between the brace and the first comma.
-_BY_KEY = {entry.partition("{")[2].partition(",")[0]: entry for entry in _ENTRIES.strip().split("\n\n")}
+
+
+def _key_of(entry: str) -> str:
+    """Return what stands between the brace and the first comma."""
+    return entry.partition("{")[2].partition(",")[0]
+
+
+_BY_KEY = {_key_of(entry): entry for entry in _ENTRIES.strip().split("\n\n")}
+
+
+def cited_by(dataset: str) -> str:
+    """Return the key of what a data set is cited by; empty if that is not known."""
+    return _key_of(dataset_class(dataset).reference or "")
 
 
 def used_references(record: Record) -> tuple[str, ...]:
@@ -179,7 +159,7 @@ def used_references(record: Record) -> tuple[str, ...]:
         Of the lineage record: data, settings and environment.
     """
     settings, packages = record["settings"], record["environment"]["packages"]
-    data = DATASETS.get(record["data"]["dataset"])
+    data = cited_by(record["data"]["dataset"])
     keys = [data] if data else []
     keys += [ELSA] if settings["similarity"]["source"] != "vectors" else []
     keys += [MINORITY] if any(name in TERMS for name in settings["families"]) else []
@@ -196,15 +176,13 @@ def write_bibliography(record: Record) -> str:
     record : mapping
         Of the lineage record: data, settings and environment.
     """
+    reference = dataset_class(record["data"]["dataset"]).reference
+    cited = _BY_KEY | {_key_of(reference or ""): f"{_OTHER_DATA}\n{reference}"}
     keys = used_references(record)
-    entries = [_program(record["environment"]) if key == PROGRAM else _with_note(key) for key in keys]
-    if record["data"]["dataset"] not in (*DATASETS, "Demo"):
+    entries = [_program(record["environment"]) if key == PROGRAM else cited[key] for key in keys]
+    if reference is None:
         entries.insert(0, "% The data set is your own: add its reference here.")
     return "\n\n".join(entries) + "\n"
-
-
-def _with_note(key: str) -> str:
-    return f"% {_NOTES[key]}\n{_BY_KEY[key]}" if key in _NOTES else _BY_KEY[key]
 
 
 def _program(environment: Mapping[str, Any]) -> str:
