@@ -17,6 +17,8 @@ import mlflow
 import pytest
 
 from elsa_groups.base.errors import InputError
+from elsa_groups.cli import lifecycle
+from elsa_groups.commands import train
 from elsa_groups.commands.compare import compare as comparing
 from elsa_groups.commands.generate import drawing, generate
 from elsa_groups.tracking.run import tracked_run
@@ -64,6 +66,8 @@ class Place:
         with pytest.MonkeyPatch.context() as patch, as_it_was():
             patch.chdir(self.store.folder)
             patch.setattr(comparing, "compare_runs", stand_in)
+            # Nobody looks at the figures.
+            patch.setattr(lifecycle, "helping", lambda *_, **__: contextlib.nullcontext())
             patch.setattr(sys, "argv", [entry_point, "-m", *overrides])
             mlflow.set_tracking_uri(self.store.uri)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -106,6 +110,25 @@ def test_a_sweep_of_train_leaves_runs_of_their_own_that_nobody_compares(place, t
     launch, runs = trained
     assert [run.data.params["conf.model.epochs"] for run in runs] == ["1", "2"]
     assert all("mlflow.parentRunId" not in run.data.tags for run in (*runs, place.sweep_of(launch)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "by_hydra"), [((), False), (("hydra.verbose=true",), False), (("hydra.sweep.dir=out",), True)]
+)
+def test_hydra_runs_jobs_only_where_it_is_asked_for_more_than_to_compose_them(
+    place, monkeypatch, asked, by_hydra
+):
+    done, hydra_main = [], lifecycle.hydra.main
+
+    def main(**options):
+        done.append("by Hydra")
+        return hydra_main(**options)
+
+    monkeypatch.setattr(lifecycle.hydra, "main", main)
+    monkeypatch.setattr(train, "run", lambda settings, overrides: done.append((settings.seed, overrides)))
+    place.sweep("train", *SMALL[:3], "seed=1,2", *asked)
+    jobs = [(seed, [f"seed={seed}", *SMALL[:3]]) for seed in (1, 2)]
+    assert done == (["by Hydra"] if by_hydra else []) + jobs
 
 
 def test_each_parent_of_a_sweep_is_resolved_once_and_gets_its_own_children(place, trained, monkeypatch):
