@@ -177,14 +177,15 @@ def _make_tables(store: Store) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_store(once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    """Make a store, its tables in place: making them takes seconds, and concurrent first uses race."""
+def empty_store(once) -> Store:
+    """A store, its tables in place: making them takes seconds, and concurrent first uses race."""
+    return Store.of_sqlite(once("empty store", lambda folder: _make_tables(Store.of_sqlite(folder))))
 
-    def make() -> Store:
-        empty = once("empty store", lambda folder: _make_tables(Store.of_sqlite(folder)))
-        return Store.of_sqlite(empty).copied_to(tmp_path_factory.mktemp("store"))
 
-    return make
+@pytest.fixture(scope="session")
+def new_store(empty_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
+    """Make a copy of the empty store."""
+    return lambda: empty_store.copied_to(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="session")

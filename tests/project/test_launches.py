@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib.externals.loky import get_reusable_executor
 from mlflow.entities import Run
 
 from elsa_groups import load_groups
@@ -62,20 +61,18 @@ def test_more_groups_and_families_change_no_earlier_group(demo, first, tmp_path)
 
 
 def test_every_job_of_a_sweep_is_a_run_of_its_own_and_other_processes_draw_the_same_bytes(
-    demo, first, tmp_path, monkeypatch, capfd
+    demo, first, tmp_path
 ):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="hydra-joblib-launcher is absent")
     store, made = demo
     parent = store.client.get_run(made.last_id).data.tags["mlflow.parentRunId"]
     # As `mlflow run` launches it.
     launched = store.client.create_run("0").info.run_id
-    monkeypatch.setenv("MLFLOW_RUN_ID", launched)
+    as_launched = replace(store, variables={"MLFLOW_RUN_ID": launched})
     sweep = "-m hydra/launcher=joblib hydra.launcher.n_jobs=2 threads=1 sampling.max_draws=600,1000"
 
-    done = launch(
-        store, "generate", "--parent", parent, "--overrides", f"{sweep} evidence.halves=null",
-    )  # fmt: skip
-    get_reusable_executor().shutdown()
+    overrides = f"{sweep} evidence.halves=null"
+    done = as_launched.python("generate", "--parent", parent, "--overrides", overrides)
 
     assert done.code == 0, done.err
     assert done.last_id == launched
@@ -87,8 +84,7 @@ def test_every_job_of_a_sweep_is_a_run_of_its_own_and_other_processes_draw_the_s
     assert {run.data.tags["elsa_groups.job"] for run in runs} == {"1", "2"}
     assert {run.data.tags["mlflow.parentRunId"] for run in (*runs, sweep_run)} == {parent}
     assert {run.info.status for run in runs} == {"FINISHED"}
-    said = capfd.readouterr().out.splitlines()
-    assert all(f"groups run: {run.info.run_id}" in said for run in runs)
+    assert all(f"groups run: {run.info.run_id}" in done.out.splitlines() for run in runs)
     again = groups_of(store, by_limit["1000"].info.run_id, tmp_path)
     for path in sorted(first.glob("*.npy")):
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name

@@ -47,7 +47,7 @@ def data_dir(once) -> Path:
 @pytest.fixture(scope="session")
 def main_run(filled_store, data_dir):
     def fill(store: Store) -> dict[str, Any]:
-        done = launch(store, "main", "dataset=LastFM1k", f"data_dir={data_dir}", drawn=True)
+        done = launch(store, "main", "dataset=LastFM1k", "--data_dir", str(data_dir), drawn=True)
         assert done.code == 0, done.err
         return asdict(done)
 
