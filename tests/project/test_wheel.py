@@ -45,8 +45,6 @@ class Installed:
 
     def call(self, program: str, *arguments: str, cwd: Path | None = None) -> Launch:
         environment = {k: v for k, v in self.store.environment.items() if k != "PYTHONPATH"}
-        # Everything is compiled once more here, which takes half as long where nothing is optimised.
-        environment["NUMBA_OPT"] = "0"
         done = subprocess.run(
             [str(self.programs / program), *arguments], cwd=cwd or self.store.folder, env=environment,
             capture_output=True, text=True, timeout=900,
