@@ -117,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Where processes are to do all tests, let one compile what they share, while they collect the tests."""
     asked = {Path(argument.partition("::")[0]).resolve() for argument in config.args}
     several = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
-    if several and TESTS in asked:
+    if several and TESTS in asked and not config.option.collectonly:
         environment = os.environ | {"PYTHONPATH": str(TESTS.parent / "src")}
         program = [sys.executable, str(TESTS / "compiling.py")]
         config.stash[COMPILING] = subprocess.Popen(
