@@ -47,12 +47,12 @@ def data_dir(once) -> Path:
 @pytest.fixture(scope="session")
 def main_run(filled_store, data_dir):
     def fill(store: Store) -> dict[str, Any]:
-        launch = store.mlflow_run("-P", "dataset=LastFM1k", "-P", f"data_dir={data_dir}")
-        assert launch.code == 0, launch.err
-        return asdict(launch)
+        done = launch(store, "main", "dataset=LastFM1k", "--data_dir", str(data_dir), drawn=True)
+        assert done.code == 0, done.err
+        return asdict(done)
 
-    store, launch = filled_store("listeners", fill)
-    return store, Launch(**launch)
+    store, done = filled_store("listeners", fill)
+    return store, Launch(**done)
 
 
 @pytest.fixture(scope="session")
@@ -138,8 +138,7 @@ def test_a_sweep_of_four_quantiles_is_compared_and_its_similar_groups_get_more_s
 
 def test_the_groups_are_drawn_again_from_their_record_alone(main_run, child, tmp_path):
     store, _ = main_run
-    # In a process of its own, which draws the pictures too.
-    done = store.python("reproduce", f"groups_run_id={child.info.run_id}", "strict=true")
+    done = launch(store, "reproduce", f"groups_run_id={child.info.run_id}", "strict=true", drawn=True)
     assert done.code == 0, done.err
     assert done.out.strip().splitlines()[-2:] == ["verdict: identical", f"verdict run: {done.last_id}"]
     verdict = json.loads(store.artifact(done.last_id, "verdict.json", tmp_path).read_text())
