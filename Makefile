@@ -9,7 +9,7 @@ run: $(VENV)/run.stamp  ## groups from the embedded Demo data, through `mlflow r
 	mlflow run . --env-manager local
 
 test: $(VENV)/test.stamp  ## threads that wait for each other sleep: several processes share the cores
-	OMP_WAIT_POLICY=PASSIVE python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	OMP_WAIT_POLICY=PASSIVE python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/test.stamp
 	ruff check .

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ from elsa_groups.report.tables import summary_row
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.vector_users import VectorUsers
 
-from .launches import Store
+from .launches import SHARED, Store
 from .one_by_one import measure_quality
 
 # The same examples in every run, however slow the machine is.
@@ -43,6 +45,9 @@ settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
 
 MASK = 0xFFFFFFFF
+# Modules that take minutes, the longest first.
+LONGEST = ("test_launches", "test_listeners", "test_wheel", "test_ranks")
+TESTS = Path(__file__).resolve().parent
 
 
 def _unit_rows(values: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -105,9 +110,32 @@ def plain_below() -> Callable[..., int]:
     return _plain_below
 
 
+COMPILING = pytest.StashKey[subprocess.Popen]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where processes are to do all tests, let one compile what they share, while they collect the tests."""
+    asked = {Path(argument.partition("::")[0]).resolve() for argument in config.args}
+    several = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if several and TESTS in asked and not config.option.collectonly:
+        environment = os.environ | {"PYTHONPATH": str(TESTS.parent / "src")}
+        program = [sys.executable, str(TESTS / "compiling.py")]
+        config.stash[COMPILING] = subprocess.Popen(
+            program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """Begin with tests when what they share is compiled."""
+    if COMPILING in node.config.stash:
+        node.config.stash[COMPILING].wait()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with whole launches, which take longest, so that no process is left with them in the end."""
-    items.sort(key=lambda item: "project" not in item.path.parts)
+    longest = [*LONGEST, "project"]
+    items.sort(key=lambda item: [{item.path.stem, *item.path.parts}.isdisjoint({x}) for x in longest])
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +158,20 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
     return filled
 
 
+@pytest.fixture(scope="session")
+def listeners(once) -> Path:
+    """Folder of real listeners, those of HetRec 2011 in LastFM-1K's format, where they are there."""
+    writer = SHARED / "tools" / "hetrec_as_lastfm1k.py"
+    source = SHARED / "data" / "hetrec_lastfm_2k" / "user_artists.dat"
+    if not (writer.exists() and source.exists()):
+        pytest.skip("the shared real listeners are absent")
+
+    def write(folder: Path) -> None:
+        subprocess.run([sys.executable, writer, source, folder], check=True, capture_output=True)
+
+    return once("it's real, all of it", write)
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """SIGINT raises KeyboardInterrupt, also in a process started in the background, which ignores it."""
@@ -149,14 +191,15 @@ def _make_tables(store: Store) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_store(once, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
-    """Make a store, its tables in place: making them takes seconds, and concurrent first uses race."""
+def empty_store(once) -> Store:
+    """A store, its tables in place: making them takes seconds, and concurrent first uses race."""
+    return Store.of_sqlite(once("empty store", lambda folder: _make_tables(Store.of_sqlite(folder))))
 
-    def make() -> Store:
-        empty = once("empty store", lambda folder: _make_tables(Store.of_sqlite(folder)))
-        return Store.of_sqlite(empty).copied_to(tmp_path_factory.mktemp("store"))
 
-    return make
+@pytest.fixture(scope="session")
+def new_store(empty_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Store]:
+    """Make a copy of the empty store."""
+    return lambda: empty_store.copied_to(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="session")

@@ -126,10 +126,12 @@ def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(figures, "save_svg", lambda _, path: path.write_text('<svg viewBox="0 0 1 1"></svg>'))
 
 
-def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = None) -> Launch:
+def launch(
+    store: Store, entry_point: str, *arguments: str, cwd: Path | None = None, drawn: bool = False
+) -> Launch:
     """Launch in this process, which spares what a new one imports; the code is what it would exit with.
 
-    Pictures, which take longest and which nobody looks at here, are left undrawn.
+    Pictures, which take longest, are left undrawn unless somebody looks at them.
     """
     out, err = io.StringIO(), io.StringIO()
     code: Any = 0
@@ -142,7 +144,8 @@ def launch(store: Store, entry_point: str, *arguments: str, cwd: Path | None = N
         patch.setenv("MLFLOW_TRACKING_URI", store.uri)
         patch.chdir(cwd or store.folder)
         patch.setattr(sys, "argv", [entry_point, *arguments])
-        leave_undrawn(patch)
+        if not drawn:
+            leave_undrawn(patch)
         try:
             importlib.import_module(f"elsa_groups.cli.{entry_point}").main()
         except SystemExit as end:

@@ -15,12 +15,15 @@ from elsa_groups.cli.composing import compose_jobs, compose_settings
 from elsa_groups.commands.inputs import load_interactions
 from elsa_groups.commands.main import find_parent
 
+from ..launches import Store
+
 SMALL = ("dataset=Demo", "dataset.n_users=100", "dataset.n_items=240")
 
 
 @pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+def client(tmp_path: Path, empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     monkeypatch.chdir(tmp_path)
+    empty_store.copied_to(tmp_path)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")

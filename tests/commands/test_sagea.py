@@ -16,7 +16,7 @@ from elsa_groups.commands.main import run as run_main
 from elsa_groups.data.load import load
 from elsa_groups.tracking.load import load_groups_run
 
-from ..launches import leave_undrawn
+from ..launches import Store, leave_undrawn
 
 DEMO = ("dataset=Demo", "dataset.n_users=200", "dataset.n_items=250", "data_dir=unused")
 ASKED = (
@@ -28,8 +28,9 @@ BRIEF = ("split=sagea", "test_ratio=0.2", "model.epochs=2", "model.factors=8", "
 
 
 @pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowClient]:
+def client(tmp_path: Path, empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowClient]:
     monkeypatch.chdir(tmp_path)
+    empty_store.copied_to(tmp_path)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     leave_undrawn(monkeypatch)

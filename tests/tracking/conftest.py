@@ -1,7 +1,6 @@
 """A small trained ELSA, and MLflow stores to log it in."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from elsa_groups.model.training import TrainingSettings, train
 from elsa_groups.record.code import Code
 from elsa_groups.record.schema import environment_record, parent_lineage
 
+from ..launches import Store
+
 
 @pytest.fixture(scope="session")
 def interactions() -> Interactions:
@@ -35,20 +36,10 @@ def encoder(interactions: Interactions) -> np.ndarray:
     return train(interactions.matrix, split, settings=settings, seed=1, device="cpu").encoder
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store's database, its tables in place: making them takes seconds, copying them none."""
-    folder = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def client(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+def client(tmp_path: Path, empty_store: Store, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     monkeypatch.chdir(tmp_path)
-    shutil.copy(empty_store, tmp_path)
+    empty_store.copied_to(tmp_path)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
