@@ -6,7 +6,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,16 +55,25 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def demo(filled_store) -> tuple[Store, Launch]:
-    """One `mlflow run . -P dataset=Demo` that several tests look at."""
+def copied_demo(filled_store) -> Callable[[], tuple[Store, Launch]]:
+    """Make a copy of the store that one `mlflow run . -P dataset=Demo` left, and what it said."""
 
     def fill(store: Store) -> dict[str, Any]:
         launch = store.mlflow_run("-P", "dataset=Demo")
         assert launch.code == 0, launch.err
         return asdict(launch)
 
-    store, launch = filled_store("demo", fill)
-    return store, Launch(**launch)
+    def make() -> tuple[Store, Launch]:
+        store, launch = filled_store("demo", fill)
+        return store, Launch(**launch)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo(copied_demo) -> tuple[Store, Launch]:
+    """One `mlflow run . -P dataset=Demo` that several tests look at."""
+    return copied_demo()
 
 
 @pytest.fixture(autouse=True)

@@ -17,25 +17,21 @@ ENDLESS = [
     "families.divergent.compositions=[[8]]",
     "thresholds.divergent.value=0.1",
     "sampling.max_restarts=1000000000",
+    "threads=1",
 ]
 UNFILLABLE = [*ENDLESS[:2], "sampling.max_restarts=20"]
 
 
 @pytest.fixture(scope="module")
-def store(filled_store) -> Store:
+def place(copied_demo) -> tuple[Store, str]:
     """A store with a parent, and the groups that one process drew from it."""
-
-    def fill(store: Store) -> None:
-        launch = store.python("main", "dataset=Demo", "model.epochs=2", "n_groups=20")
-        assert launch.code == 0, launch.err
-
-    return filled_store("ranks", fill)[0]
+    store, launch = copied_demo()
+    return store, launch.last_id
 
 
 @pytest.fixture(scope="module")
-def alone(store) -> str:
-    (run,) = store.client.search_runs(["0"], "tags.`elsa_groups.kind` = 'groups'", max_results=1)
-    return run.info.run_id
+def store(place) -> Store:
+    return place[0]
 
 
 def ranked(n_ranks: int, *arguments: str, entry_point: str = "generate") -> list[str]:
@@ -56,9 +52,10 @@ def n_runs(store: Store) -> int:
     return len(store.client.search_runs(["0"]))
 
 
-def test_two_ranks_log_one_run_with_the_bytes_of_one_process(store, alone, tmp_path):
+def test_two_ranks_log_one_run_with_the_bytes_of_one_process(place, tmp_path):
+    store, alone = place
     before = n_runs(store)
-    done = launch(store, ranked(2, "dataset=Demo", "n_groups=20"))
+    done = launch(store, ranked(2, "dataset=Demo"))
 
     assert done.code == 0, done.err
     assert n_runs(store) == before + 1
