@@ -26,7 +26,7 @@ QUANTILES = (0.95, 0.8, 0.9)
 KEYS = ("similar_3", "opposing_2_1")
 FEW = (
     "n_groups=20", "baseline.n_groups=20", "families.similar.compositions=[[3]]", "~families.divergent",
-    "families.opposing.compositions=[[2,1]]", "~families.random",
+    "families.opposing.compositions=[[2,1]]", "~families.random", "evidence.halves=2",
 )  # fmt: skip
 
 

@@ -147,19 +147,12 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(place, tmp_path, 
 
 
 @pytest.mark.slow
-def test_grouprec_reads_the_export_and_aggregates_for_its_groups(place, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks.harness import Absent
-    from benchmarks.peers import grouprec_python
-
-    try:
-        python = grouprec_python()
-    except Absent as error:
-        pytest.skip(str(error))
+def test_grouprec_reads_the_export_and_aggregates_for_its_groups(place):
+    pytest.importorskip("grouprec")
 
     def by_grouprec(*arguments: str | Path) -> str:
         folder = place.out / "grouprec"
-        done = subprocess.run([python, "-P", *arguments], capture_output=True, text=True, cwd=folder)
+        done = subprocess.run([sys.executable, "-P", *arguments], capture_output=True, text=True, cwd=folder)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -33,6 +33,7 @@ from elsa_groups.commands.train import run as _train
 from elsa_groups.record.schema import record_digest
 from elsa_groups.tracking.store import check_store
 
+from ..launches import leave_undrawn
 from .conftest import ROOT, Store, free_port, served
 
 TASKS = {"generate": _generate, "train": _train}
@@ -294,6 +295,7 @@ def test_a_fault_ends_the_run_as_what_happened_and_says_so(
     place, monkeypatch, arrange, status, error, message
 ):
     with pytest.MonkeyPatch.context() as patch:
+        leave_undrawn(patch)
         overrides = arrange(place, patch)
         before = {each.info.run_id for each in place.groups_runs()}
         with pytest.raises(error) as raised:
@@ -308,7 +310,8 @@ def test_a_fault_ends_the_run_as_what_happened_and_says_so(
 
 
 @pytest.mark.parametrize("arrange", [full_artifact_store, refused_metrics])
-def test_groups_that_the_store_does_not_take_are_kept_whole(place, arrange):
+def test_groups_that_the_store_does_not_take_are_kept_whole(place, arrange, monkeypatch):
+    leave_undrawn(monkeypatch)
     with pytest.MonkeyPatch.context() as patch:
         arrange(place, patch)
         with pytest.raises(InputError) as raised:
@@ -387,6 +390,7 @@ def outage(new_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> I
     """A function that ends a server once groups are drawn, and may bring it back after so many seconds."""
     store, port, threads = new_store(), free_port(), []
     monkeypatch.chdir(store.folder)
+    leave_undrawn(monkeypatch)
     server = ExitStack()
     remote = server.enter_context(served(store, store.uri, port))
     mlflow.set_tracking_uri(remote.uri)

@@ -15,7 +15,8 @@ from .conftest import Store, launch, served
 
 # Trained so little, few users diverge.
 FAMILIES = ["~families.divergent", "~families.opposing"]
-SMALL = ["dataset=Demo", "n_groups=3", *FAMILIES]
+DATA = ["dataset=Demo", "dataset.n_users=300", "dataset.n_items=400"]
+SMALL = [*DATA, "n_groups=3", "baseline.n_groups=20", "evidence.halves=null", *FAMILIES]
 KEYS = ["similar_3", "similar_5", "random_3"]
 
 
@@ -90,7 +91,8 @@ def test_groups_are_kept_in_a_folder_of_runs_and_found_where_it_is_moved_to(new_
 def test_a_child_launched_in_another_experiment_goes_to_its_parents(local):
     store, first = local
     parent = store.client.get_run(first).data.tags["mlflow.parentRunId"]
-    options = ["-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={' '.join(FAMILIES)}"]
+    overrides = ["evidence.halves=null", *DATA[1:], *FAMILIES]
+    options = ["-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={' '.join(overrides)}"]
 
     done = store.mlflow_run("--experiment-name", "other", "-e", "generate", *options)
 

@@ -299,7 +299,7 @@ class TestIdsOfMembers:
         path = recorded.files / "groups" / "similar_2.parquet"
         table = pq.read_table(path)
         ids = table["user_id"].combine_chunks()
-        ids = type(ids).from_arrays(ids.indices, ["x" * (1 << 26)] * len(ids.dictionary))
+        ids = type(ids).from_arrays(ids.indices, ["x" * (1 << 20)] * len(ids.dictionary))
         bomb = table.set_column(table.column_names.index("user_id"), "user_id", ids)
         pq.write_table(bomb, path, compression="zstd")
         record_file(recorded, "groups/similar_2.parquet")
