@@ -37,7 +37,7 @@ from elsa_groups.report.tables import summary_row
 from elsa_groups.similarity.limits import Limits
 from elsa_groups.similarity.vector_users import VectorUsers
 
-from .launches import Store
+from .launches import SHARED, Store
 from .one_by_one import measure_quality
 
 # The same examples in every run, however slow the machine is.
@@ -156,6 +156,20 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
         return folder
 
     return filled
+
+
+@pytest.fixture(scope="session")
+def listeners(once) -> Path:
+    """Folder of real listeners, those of HetRec 2011 in LastFM-1K's format, where they are there."""
+    writer = SHARED / "tools" / "hetrec_as_lastfm1k.py"
+    source = SHARED / "data" / "hetrec_lastfm_2k" / "user_artists.dat"
+    if not (writer.exists() and source.exists()):
+        pytest.skip("the shared real listeners are absent")
+
+    def write(folder: Path) -> None:
+        subprocess.run([sys.executable, writer, source, folder], check=True, capture_output=True)
+
+    return once("it's real, all of it", write)
 
 
 @pytest.fixture

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,22 +29,15 @@ def load_text(folder: Path, raw: str | bytes) -> Interactions:
     return load("LastFM1k", folder, **EVERYTHING)
 
 
-@pytest.fixture(scope="module")
-def hetrec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hetrec")
-    tool = shared("tools/hetrec_as_lastfm1k.py")
-    source = shared("data/hetrec_lastfm_2k/user_artists.dat")
-    subprocess.run([sys.executable, tool, source, folder], check=True, capture_output=True)
-    return folder
-
-
 @pytest.mark.parametrize(
     ("thresholds", "kept"), [((5, 10), (62_997, 1_870, 1_530)), ((10, 20), (53_215, 1_860, 804))]
 )
 def test_hetrec_listeners_have_the_known_counts(
-    hetrec: Path, thresholds: tuple[int, int], kept: tuple[int, int, int]
+    listeners: Path, thresholds: tuple[int, int], kept: tuple[int, int, int]
 ) -> None:
-    data = load("LastFM1k", hetrec, min_user_interactions=thresholds[0], min_item_interactions=thresholds[1])
+    data = load(
+        "LastFM1k", listeners, min_user_interactions=thresholds[0], min_item_interactions=thresholds[1]
+    )
     assert (data.n_pairs, data.n_users, data.n_items) == kept
     assert data.counts["read/lines"] == 188_298
     assert data.counts["dropped/malformed_line"] == 0
@@ -69,11 +60,11 @@ def test_real_sample_has_the_known_counts(tmp_path: Path) -> None:
     assert name_of["a7f7df4a-77d8-4f12-8acd-5c60c93f4de8"] == "坂本龍一"
 
 
-def test_shuffled_lines_give_the_same_rows(hetrec: Path, tmp_path: Path) -> None:
-    lines = (hetrec / "LastFM1k" / NAME).read_bytes().splitlines(keepends=True)
+def test_shuffled_lines_give_the_same_rows(listeners: Path, tmp_path: Path) -> None:
+    lines = (listeners / "LastFM1k" / NAME).read_bytes().splitlines(keepends=True)
     order = np.random.default_rng(0).permutation(len(lines))
     shuffled = load_text(tmp_path, b"".join(lines[at] for at in order))
-    data = load("LastFM1k", hetrec, **EVERYTHING)
+    data = load("LastFM1k", listeners, **EVERYTHING)
     assert shuffled.digest == data.digest
     assert shuffled.item_names == data.item_names
     assert shuffled.counts == data.counts

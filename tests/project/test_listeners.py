@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,17 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .conftest import SHARED, Launch, Store, launch
+from .conftest import Launch, Store, launch
 
-SOURCE = SHARED / "data/hetrec_lastfm_2k/user_artists.dat"
-WRITER = SHARED / "tools/hetrec_as_lastfm1k.py"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (SOURCE.exists() and WRITER.exists()), reason="the shared real listeners are absent"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 # Mean similarity measured elsewhere with the same protocol; training and 75 groups leave some play.
 EXPECTED = {
@@ -36,18 +26,9 @@ WRONG = {"similar_3": 0.52, "similar_5": 0.80, "divergent_3": 0.56, "divergent_5
 
 
 @pytest.fixture(scope="session")
-def data_dir(once) -> Path:
-    def write(folder: Path) -> None:
-        command = [sys.executable, str(WRITER), str(SOURCE), str(folder)]
-        subprocess.run(command, check=True, capture_output=True)
-
-    return once("it's real, all of it", write)
-
-
-@pytest.fixture(scope="session")
-def main_run(filled_store, data_dir):
+def main_run(filled_store, listeners):
     def fill(store: Store) -> dict[str, Any]:
-        done = launch(store, "main", "dataset=LastFM1k", "--data_dir", str(data_dir), drawn=True)
+        done = launch(store, "main", "dataset=LastFM1k", "--data_dir", str(listeners), drawn=True)
         assert done.code == 0, done.err
         return asdict(done)
 
@@ -94,11 +75,11 @@ def test_eight_keys_of_75_groups_are_like_those_measured_before(child):
     assert metrics["threshold/divergent"] == pytest.approx(0.498, abs=0.01)
 
 
-def test_other_quantiles_give_a_second_child_with_the_same_names(main_run, child, data_dir):
+def test_other_quantiles_give_a_second_child_with_the_same_names(main_run, child, listeners):
     store, _ = main_run
     quantiles = ("thresholds.similar.quantile=0.95", "thresholds.divergent.quantile=0.2")
     done = launch(
-        store, "generate", "dataset=LastFM1k", "--data_dir", str(data_dir), "parent=newest", *quantiles
+        store, "generate", "dataset=LastFM1k", "--data_dir", str(listeners), "parent=newest", *quantiles
     )
     assert done.code == 0, done.err
     second = store.client.get_run(done.last_id)
@@ -114,11 +95,11 @@ def test_other_quantiles_give_a_second_child_with_the_same_names(main_run, child
 
 
 def test_a_sweep_of_four_quantiles_is_compared_and_its_similar_groups_get_more_similar(
-    main_run, child, data_dir
+    main_run, child, listeners
 ):
     store, _ = main_run
     sweep = ("-m", "thresholds.similar.quantile=0.8,0.85,0.9,0.95", "evidence.halves=null")
-    done = launch(store, "generate", "dataset=LastFM1k", "--data_dir", str(data_dir), *sweep)
+    done = launch(store, "generate", "dataset=LastFM1k", "--data_dir", str(listeners), *sweep)
     assert done.code == 0, done.err
     experiments = [child.info.experiment_id]
     jobs = store.client.search_runs(experiments, f"tags.`elsa_groups.sweep` = '{done.last_id}'")
