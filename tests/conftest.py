@@ -48,6 +48,8 @@ MASK = 0xFFFFFFFF
 # Modules that take minutes, the longest first.
 LONGEST = ("test_launches", "test_listeners", "test_wheel", "test_ranks")
 TESTS = Path(__file__).resolve().parent
+# A program, not a module of tests.
+collect_ignore = ["compiling.py"]
 
 
 def _unit_rows(values: NDArray[np.floating]) -> NDArray[np.float32]:
