@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from elsa_groups.base.kernel_folder import REHEARSED
+from elsa_groups.base.kernel_folder import REHEARSED, kernel_folder, lacks_rehearsal
 from elsa_groups.base.module_process import start_module
 from elsa_groups.cli.composing import compose_settings
 
@@ -66,24 +66,37 @@ def test_drawing_and_measuring_compile_nothing_more_after_a_rehearsal(tmp_path, 
 
 
 @pytest.fixture
-def rehearsal(monkeypatch, tmp_path):
-    """A process that has been told by which settings to rehearse, with nothing compiled."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    process = start_module("elsa_groups.commands.generate.rehearsal", stdout=subprocess.DEVNULL)
-    pickle.dump(compose_settings("generate", ["dataset=Demo", "families=paired"]), process.stdin)
-    process.stdin.flush()
-    yield process
-    process.kill()
-    process.wait()
+def rehearsal():
+    """Start a process that is told by which settings to rehearse; none outlives the test."""
+    started = []
+
+    def start():
+        process = start_module("elsa_groups.commands.generate.rehearsal", stdout=subprocess.DEVNULL)
+        started.append(process)
+        pickle.dump(compose_settings("generate", ["dataset=Demo", "families=paired"]), process.stdin)
+        process.stdin.flush()
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
-def test_a_rehearsal_is_noted_beside_what_it_has_compiled(rehearsal, tmp_path):
-    assert rehearsal.wait() == 0
-    (note,) = tmp_path.glob(f"kernels-*/{REHEARSED}")
+def test_a_rehearsal_is_noted_beside_what_it_has_compiled(rehearsal):
+    note = kernel_folder() / REHEARSED
+    note.unlink(missing_ok=True)
+    assert lacks_rehearsal()
+    assert rehearsal().wait() == 0
+    assert note.exists()
+    assert not lacks_rehearsal()
     assert len(list(note.parent.rglob("*.nbc"))) > 20
 
 
-def test_a_rehearsal_ends_with_the_command_that_it_is_for(rehearsal, tmp_path):
-    rehearsal.stdin.close()
-    assert rehearsal.wait() == 0
+def test_a_rehearsal_ends_with_the_command_that_it_is_for(rehearsal, monkeypatch, tmp_path):
+    # Where nothing is compiled it would take long.
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    process = rehearsal()
+    process.stdin.close()
+    assert process.wait() == 0
     assert not list(tmp_path.rglob(REHEARSED))
