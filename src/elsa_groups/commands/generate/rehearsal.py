@@ -15,14 +15,15 @@ from scipy.sparse import csr_array
 
 from elsa_groups.base.kernel_folder import REHEARSED, kernel_folder
 from elsa_groups.base.runtime import Runtime
-from elsa_groups.commands.generate.drawing import draw_keys, thresholds_of
+from elsa_groups.commands.generate.drawing import draw_keys
 from elsa_groups.commands.generate.drawn import DrawnFrom
+from elsa_groups.commands.generate.halves import draw_from_halves
 from elsa_groups.commands.generate.measuring import measure_keys
 from elsa_groups.commands.generate.population import Chosen, embed_population
 from elsa_groups.data.interactions import Interactions, Source
 from elsa_groups.groups.filters import NO_FILTERS
 from elsa_groups.settings.commands import EvidenceSettings, GenerateSettings
-from elsa_groups.similarity.limits import Limits
+from elsa_groups.similarity.limits import Thresholds
 from elsa_groups.similarity.users import Users
 
 _USERS, _ITEMS, _FACTORS, _GROUPS = 200, 60, 8, 2
@@ -42,22 +43,25 @@ def rehearse(settings: GenerateSettings) -> None:
         allow_partial=True,
         sampling=replace(settings.sampling, max_restarts=10),
         baseline=replace(settings.baseline, n_groups=_GROUPS),
-        evidence=EvidenceSettings(halves=2),
+        evidence=EvidenceSettings(),
     )
     everyone = np.arange(_USERS)
     population = embed_population(asked, interactions, encoder, Chosen(everyone, everyone), threads=1)
-    # What takes longest to compile comes first.
-    drawn, _ = draw_keys(asked, population, _some_limits(population.users), Runtime())
-    thresholds = thresholds_of(asked, population, Runtime())
-    measure_keys(DrawnFrom(asked, population, thresholds, Runtime()), drawn)
+    thresholds = _some_thresholds(population.users)
+    # What takes longest to compile comes first; thresholds, which the other process needs first, are last.
+    drawn, _ = draw_keys(asked, population, thresholds.limits, Runtime())
+    source = DrawnFrom(asked, population, thresholds, Runtime())
+    measure_keys(source, drawn)
+    draw_from_halves(replace(source, settings=replace(asked, evidence=EvidenceSettings(halves=2))), drawn)
 
 
-def _some_limits(users: Users) -> Limits:
-    """Return limits by which groups are found soon."""
+def _some_thresholds(users: Users) -> Thresholds:
+    """Return thresholds by which groups are found soon."""
     low, divergent, similar, high = np.quantile(
         users.similarities(np.zeros(users.n_users, np.int64), np.arange(users.n_users)), [0.3, 0.4, 0.6, 0.7]
     )
-    return Limits(float(similar), float(divergent), (float(low), float(high)))
+    band = float(low), float(high)
+    return Thresholds(float(similar), float(divergent), "value", users.n_users, 0, band=band)
 
 
 def main() -> None:
