@@ -30,7 +30,7 @@ def helping(command: Command, settings: Any, ranks: Ranks, busy_cores: int = 1) 
     if not command.draws_groups or ranks.rank:
         yield
         return
-    # Both need numpy, which nobody waits for whose command line is refused.
+    # Both import numpy, which a command that is refused at once does without.
     from elsa_groups.base.threads import available_threads
     from elsa_groups.report.figure_processes import figure_processes
 

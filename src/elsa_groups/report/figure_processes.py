@@ -32,9 +32,8 @@ class _Processes:
             self._idle.put(process)
         self._threads = ThreadPoolExecutor(count)
 
-    @property
-    def count(self) -> int:
-        """How many there are."""
+    def __len__(self) -> int:
+        """Return how many there are."""
         return len(self._all)
 
     def begin(self, folder: Path, shown: FigureData) -> "Future[Picture]":
@@ -81,7 +80,7 @@ def figure_processes(count: int) -> Iterator[None]:
         yield
         return
     processes = _Processes(count)
-    token = _PROCESSES.set(processes if processes.count else None)
+    token = _PROCESSES.set(processes)
     try:
         yield
     finally:
@@ -123,9 +122,9 @@ class BegunFigures:
 def begin_figures(folder: Path, figures: Sequence[FigureData]) -> BegunFigures:
     """Begin to draw figures, where :func:`figure_processes` are there."""
     processes = _PROCESSES.get()
-    return BegunFigures(
-        folder, figures, tuple(processes.begin(folder, f) for f in figures) if processes else ()
-    )
+    # None, or none that could be started.
+    begun = [processes.begin(folder, shown) for shown in figures] if processes else []
+    return BegunFigures(folder, figures, tuple(begun))
 
 
 def _draw_here(folder: Path, shown: FigureData) -> Picture:
