@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsa_groups.measures.baselines import match_activity
-from elsa_groups.measures.jackknife import random_halves
+from elsa_groups.measures.jackknife import random_halves, where_smallest
 
 
 def test_halves_are_half_of_the_users_without_replacement():
@@ -31,6 +31,12 @@ def test_more_halves_change_none_and_another_seed_all():
     few, many, other = (list(random_halves(20, n, seed=seed)) for n, seed in ((3, 1), (5, 1), (3, 2)))
     assert all((a == b).all() for a, b in zip(few, many[:3], strict=True))
     assert not any((a == b).all() for a, b in zip(few, other, strict=True))
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.data())
+def test_the_smallest_words_are_those_that_a_stable_sort_has_first(words, data):
+    count, words = data.draw(st.integers(0, len(words))), np.array(words, np.uint64)
+    assert where_smallest(words, count).tolist() == sorted(np.argsort(words, kind="stable")[:count].tolist())
 
 
 @settings(max_examples=40, deadline=None)

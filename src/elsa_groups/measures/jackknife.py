@@ -36,8 +36,20 @@ def random_halves(n_users: int, count: int, *, seed: int) -> Iterator[Integers]:
     for half in range(count):
         words = np.empty(n_users, np.uint64)
         _words(half, key, words)
-        # Stable, so that the half is the same whatever the sort.
-        yield np.sort(np.argsort(words, kind="stable")[: size_of_half(n_users)])
+        yield where_smallest(words, size_of_half(n_users))
+
+
+def where_smallest(words: NDArray[np.uint64], count: int) -> Integers:
+    """Return where the smallest words are, ascending; of equal ones the first are taken.
+
+    >>> where_smallest(np.array([7, 3, 9, 3, 1, 3], np.uint64), 3)
+    array([1, 3, 4])
+    """
+    if not count:
+        return np.empty(0, np.int64)
+    largest = np.partition(words, count - 1)[count - 1]
+    below, equal = np.flatnonzero(words < largest), np.flatnonzero(words == largest)
+    return np.sort(np.concatenate([below, equal[: count - len(below)]]))
 
 
 @compiled()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from elsa_groups.base.progress import progress
 from elsa_groups.model.top_k import insert
 from elsa_groups.model.vectors import check_item_vectors, dot_error, reference_dot
 
-# Float32 scores that a thread holds at a time: 16 MiB.
-SCORES_PER_BLOCK = 2**22
+# 256 x 1024 float32 scores are 1 MiB: they stay in a core's cache between product and scan.
+USERS_PER_BLOCK, ITEMS_PER_TILE = 256, 1024
+# Items of a user that wait for their reference scores.
+_WAITING = 256
 
 
 def top_items(
@@ -63,8 +66,8 @@ def top_items(
 
     Notes
     -----
-    Cost: ``n * n_items * factors`` multiply-adds in float32. Memory: the result, the item vectors once more
-    and 16 MiB a thread; never ``n * n_items``.
+    Cost: ``n * n_items * factors`` multiply-adds in float32. Memory: the result and 2 MiB a thread; never
+    ``n * n_items``.
     """
     n_items = histories.shape[1]
     if k < 1:
@@ -72,24 +75,65 @@ def top_items(
     check_item_vectors(encoder, n_items)
     users = np.arange(len(vectors)) if users is None else users
     rows = np.ascontiguousarray(encoder, np.float32)
-    columns = torch.from_numpy(rows).T
+    tiles = [(first, rows[first : first + ITEMS_PER_TILE]) for first in range(0, n_items, ITEMS_PER_TILE)]
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     doubt = 2.0 * dot_error(rows.shape[1]) * float(norms.max(initial=0.0))
-    top = np.empty((len(users), k), np.int32)
-    step = max(1, SCORES_PER_BLOCK // n_items)
+    top = np.full((len(users), k), -1, np.int32)
 
     def rank(start: int) -> None:
         torch.set_num_threads(1)
-        block = users[start : start + step]
-        scores = torch.mm(torch.from_numpy(vectors[block]), columns).numpy()
-        part = top[start : start + step]
-        best = np.empty(k, np.float32), np.empty(k, np.float64), np.empty(k, np.int32)
-        part[:] = -1
-        known = np.flatnonzero(vectors[block].any(axis=1))
-        _select(scores, vectors, rows, histories.indptr, histories.indices, block, known, doubt, *best, part)
+        block = users[start : start + USERS_PER_BLOCK]
+        left = vectors[block]
+        search = _Search.begin(left, top[start : start + USERS_PER_BLOCK], histories.indptr[block])
+        room = torch.empty(len(block) * min(n_items, ITEMS_PER_TILE))
+        for first, right in tiles:
+            tile = room[: len(block) * len(right)].view(len(block), len(right))
+            torch.mm(torch.from_numpy(left), torch.from_numpy(right).T, out=tile)
+            _scan(tile.numpy(), first, left, rows, histories.indices, histories.indptr[block + 1], doubt, search)
+        _settle_all(left, rows, doubt, search)
 
-    _run(rank, range(0, len(users), step), threads)
+    _run(rank, range(0, len(users), USERS_PER_BLOCK), threads)
     return top
+
+
+class _Search(NamedTuple):
+    """What is known of the first k items of a block of users.
+
+    Attributes
+    ----------
+    fast : (n, k) float32
+        The highest float32 scores so far, descending.
+    waiting_scores, waiting : (n, _WAITING) float32 and int32
+        Float32 scores and numbers of items that may be among the first k, ascending by number.
+    n_waiting : (n,) int64
+        How many of them there are.
+    best : (n, k) float64
+        Reference scores of the first k among the items that no longer wait, descending.
+    top : (n, k) int32
+        Their numbers.
+    at : (n,) int64
+        Where in the histories the next item of each user is.
+    """
+
+    fast: NDArray[np.float32]
+    waiting_scores: NDArray[np.float32]
+    waiting: NDArray[np.int32]
+    n_waiting: NDArray[np.int64]
+    best: NDArray[np.float64]
+    top: NDArray[np.int32]
+    at: NDArray[np.int64]
+
+    @classmethod
+    def begin(
+        cls, vectors: NDArray[np.float32], top: NDArray[np.int32], at: NDArray[np.integer]
+    ) -> "_Search":
+        n, k = top.shape
+        fast = np.full((n, k), -np.inf, np.float32)
+        # No score is high enough for who has no embedding.
+        fast[~vectors.any(axis=1)] = np.inf
+        waiting = np.empty((n, _WAITING), np.float32), np.empty((n, _WAITING), np.int32)
+        best = np.full((n, k), -np.inf)
+        return cls(fast, *waiting, np.zeros(n, np.int64), best, top, at.astype(np.int64))
 
 
 def _run(rank: Callable[[int], None], starts: range, threads: int) -> None:
@@ -109,23 +153,44 @@ def _run(rank: Callable[[int], None], starts: range, threads: int) -> None:
 
 
 @compiled()
-def _select(scores, vectors, encoder, indptr, indices, users, known, doubt, fast, kept, unused, top):
-    """Write the first items of the known users of a block by reference score, found by the float32 scores.
+def _scan(tile, first, vectors, encoder, indices, ends, doubt, search):
+    """Take those items of a tile, ``first`` and those after it, that may be among a user's first k.
 
     An item among the first k by reference has a float32 score of at least the k-th highest minus ``doubt``,
     twice the error of a score.
     """
-    k = top.shape[1]
-    for row in known:
-        user, items = users[row], top[row]
-        for position in range(indptr[user], indptr[user + 1]):
-            scores[row, indices[position]] = -np.inf
-        fast[:] = -np.inf
-        for item in range(scores.shape[1]):
-            insert(fast, unused, scores[row, item], item)
+    k = search.fast.shape[1]
+    unused = np.empty(k, np.int32)
+    for row in range(tile.shape[0]):
+        scores, fast = tile[row], search.fast[row]
+        while search.at[row] < ends[row] and indices[search.at[row]] < first + scores.shape[0]:
+            scores[indices[search.at[row]] - first] = -np.inf
+            search.at[row] += 1
         least = np.float64(fast[k - 1]) - doubt
-        kept[:] = -np.inf
-        for item in range(scores.shape[1]):
-            # Where fewer than k items are left, the least is -inf as well.
-            if scores[row, item] >= least and scores[row, item] > -np.inf:
-                insert(kept, items, reference_dot(vectors, user, encoder, item), item)
+        for j in range(scores.shape[0]):
+            # Where fewer than k items have come, the least is -inf as well.
+            if scores[j] >= least and scores[j] > -np.inf:
+                if search.n_waiting[row] == search.waiting.shape[1]:
+                    _settle(row, vectors, encoder, least, search)
+                search.waiting_scores[row, search.n_waiting[row]] = scores[j]
+                search.waiting[row, search.n_waiting[row]] = first + j
+                search.n_waiting[row] += 1
+                insert(fast, unused, scores[j], first + j)
+                least = np.float64(fast[k - 1]) - doubt
+
+
+@compiled()
+def _settle(row, vectors, encoder, least, search):
+    """Put the waiting items of a user whose float32 scores are high enough in their places by reference."""
+    for waiting in range(search.n_waiting[row]):
+        if search.waiting_scores[row, waiting] >= least:
+            item = search.waiting[row, waiting]
+            insert(search.best[row], search.top[row], reference_dot(vectors, row, encoder, item), item)
+    search.n_waiting[row] = 0
+
+
+@compiled()
+def _settle_all(vectors, encoder, doubt, search):
+    for row in range(search.top.shape[0]):
+        least = np.float64(search.fast[row, search.fast.shape[1] - 1]) - doubt
+        _settle(row, vectors, encoder, least, search)

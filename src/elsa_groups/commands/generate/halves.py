@@ -25,7 +25,8 @@ log = logging.getLogger("elsa_groups.cli")
 # Attempts at groups of a type that a half of the users is worth, and how often one of them may start over: a
 # key may take thousands of attempts a group. Intervals allow for fewer groups, but not for hardly any.
 _ATTEMPTS_OF_HALF, _FEWEST_OF_HALF = 2_000, 20
-# Thresholds of halves: exact up to about 6,000 users of 256 dimensions, then by so many pairs.
+# Thresholds of halves: by so many pairs at most. Up to about 6,000 users of 256 dimensions, all pairs take
+# less time than so many drawn ones, which are as good: also where all users' thresholds are sampled.
 _EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
 
 # Why there are no intervals of a type, as records and pages say it.
@@ -166,7 +167,8 @@ def _half_of(source: DrawnFrom, rows: Members) -> DrawnFrom:
 
 def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
     users, asked = half.population.users, half.settings.thresholds
-    sampled = users.cost_of_pairs > _EXACT_BUDGET or asked.method == Method.sampled
+    few_pairs = asked.method == Method.sampled and asked.sampled_pairs < _SAMPLED_PAIRS
+    sampled = few_pairs or users.cost_of_pairs > _EXACT_BUDGET
     of_half = replace(
         asked,
         method=Method.sampled if sampled else Method.exact,
