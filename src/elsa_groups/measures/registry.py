@@ -34,8 +34,6 @@ class Measure:
         Whether the page shows its comparison with random groups.
     by_subgroups : bool
         Whether it is left out of groups with a single subgroup.
-    of_recommendations : bool
-        Whether it needs what is recommended to the members, which takes longest to find.
     against_random : bool
         Whether it is compared with random groups; the others are only a column of the measures.
     """
@@ -50,7 +48,6 @@ class Measure:
     interval_in_summary: bool = False
     on_page: bool = False
     by_subgroups: bool = False
-    of_recommendations: bool = False
     against_random: bool = True
 
 
@@ -97,7 +94,6 @@ MEASURES = (
         definition="of the first 20 items that the parent recommends to each member, own history left out:"
         " the share that two members have in common, mean over the pairs",
         format="{:.3f}",
-        of_recommendations=True,
         ratio=True,
         metric=True,
         interval_in_summary=True,
@@ -108,7 +104,6 @@ MEASURES = (
         label="overlap@10",
         definition="the same of the first 10",
         format="{:.3f}",
-        of_recommendations=True,
         ratio=True,
     ),
     Measure(
@@ -116,7 +111,6 @@ MEASURES = (
         label="overlap@20 within subgroups",
         definition="that at 20, over the pairs inside subgroups",
         format="{:.3f}",
-        of_recommendations=True,
         ratio=True,
         by_subgroups=True,
     ),
@@ -125,7 +119,6 @@ MEASURES = (
         label="overlap@20 across subgroups",
         definition="that at 20, over the pairs between subgroups",
         format="{:.3f}",
-        of_recommendations=True,
         ratio=True,
         by_subgroups=True,
     ),

@@ -85,11 +85,12 @@ def top_items(
         block = users[start : start + USERS_PER_BLOCK]
         left = vectors[block]
         search = _Search.begin(left, top[start : start + USERS_PER_BLOCK], histories.indptr[block])
+        indices, ends = histories.indices, histories.indptr[block + 1]
         room = torch.empty(len(block) * min(n_items, ITEMS_PER_TILE))
         for first, right in tiles:
             tile = room[: len(block) * len(right)].view(len(block), len(right))
             torch.mm(torch.from_numpy(left), torch.from_numpy(right).T, out=tile)
-            _scan(tile.numpy(), first, left, rows, histories.indices, histories.indptr[block + 1], doubt, search)
+            _scan(tile.numpy(), first, left, rows, indices, ends, doubt, search)
         _settle_all(left, rows, doubt, search)
 
     _run(rank, range(0, len(users), USERS_PER_BLOCK), threads)

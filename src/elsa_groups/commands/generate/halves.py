@@ -1,7 +1,6 @@
 """Thresholds and groups drawn again from random halves of the users, which intervals are made from."""
 
 import logging
-import math
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -16,7 +15,7 @@ from elsa_groups.groups.family import find_partners
 from elsa_groups.groups.groups import first_subgroups
 from elsa_groups.groups.rejection import draw_kept_groups
 from elsa_groups.groups.sampler import Law, Members
-from elsa_groups.measures.jackknife import random_halves, share_of_half
+from elsa_groups.measures.jackknife import random_halves, size_of_half
 from elsa_groups.similarity.limits import Method, Thresholds
 from elsa_groups.similarity.thresholds import find_thresholds
 
@@ -127,8 +126,8 @@ def _draw_half(source: DrawnFrom, number: int, rows: Members, keys: list[DrawnKe
         half = _half_of(source, rows)
     except InputError as error:
         return _OfHalf(fault=str(error))
-    share = share_of_half(source.population.users.n_users)
-    members, unfilled = _draw_keys_again(half, keys, share=share, stream=f"half {number}")
+    n_users = source.population.users.n_users
+    members, unfilled = _draw_keys_again(half, keys, n_users=n_users, stream=f"half {number}")
     return _OfHalf({name: rows[drawn] for name, drawn in members.items()}, unfilled)
 
 
@@ -139,8 +138,23 @@ def _affordable(key: DrawnKey) -> int:
     return _ATTEMPTS_OF_HALF * len(key.groups.members) // attempts
 
 
+def _groups_of_half(n_groups: int, n_users: int) -> int:
+    """Return how many groups of a type a half of so many users is asked for, if all were for ``n_groups``.
+
+    By :func:`~elsa_groups.measures.jackknife.find_interval` the variance of halves' means counts by
+    ``f = share / (1 - share)``. With ``f n`` groups of a half, what their chance adds to it is as large,
+    beside the variance of the mean of all n groups, as it is where halves are half of the users and have n.
+    """
+    inside = size_of_half(n_users)
+    return min(n_groups, max(_FEWEST_OF_HALF, _divide_up(inside * n_groups, n_users - inside)))
+
+
+def _divide_up(a: int, b: int) -> int:
+    return -(-a // b)
+
+
 def _draw_keys_again(
-    half: DrawnFrom, keys: list[DrawnKey], *, share: float, stream: str
+    half: DrawnFrom, keys: list[DrawnKey], *, n_users: int, stream: str
 ) -> tuple[dict[str, Members], dict[str, str]]:
     """Draw keys from a half of the users; return the members, as its rows, or why there are none, by type."""
     partners = find_partners(list(dict.fromkeys(key.kind.family for key in keys)))
@@ -152,7 +166,7 @@ def _draw_keys_again(
             if partner is not None and partner not in members:
                 raise InputError(f"{name}: expected groups of {partner} to be paired with, got none")
             given = first_subgroups(partner, members, key.kind)
-            members[name] = _draw_again(half, key, given, share=share, stream=stream)
+            members[name] = _draw_again(half, key, given, n_users=n_users, stream=stream)
         except InputError as error:
             unfilled[name] = str(error)
     return members, unfilled
@@ -184,19 +198,21 @@ def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
 
 
 def _draw_again(
-    source: DrawnFrom, key: DrawnKey, given: Members | None, *, share: float, stream: str
+    source: DrawnFrom, key: DrawnKey, given: Members | None, *, n_users: int, stream: str
 ) -> Members:
-    """Draw groups of a type from a half, this share of the users, on its own stream; return their members.
+    """Draw groups of a type from a half of so many users, on its own stream; return their members.
 
     Where filters are on or fewer groups will do, all users may hardly have had as many groups as there are.
     Then the same share of them is asked of a half, and fewer will do.
     """
     filters, n_groups = source.settings.filters, len(key.groups.members)
-    # The partner may have fewer in a half.
-    n_groups = n_groups if given is None else min(n_groups, len(given))
     scarce = bool(filters.on) or source.settings.allow_partial
     if scarce:
-        n_groups = math.ceil(share * n_groups)
+        n_groups = _divide_up(size_of_half(n_users) * n_groups, n_users)
+    else:
+        n_groups = _groups_of_half(n_groups, n_users)
+    # The partner may have fewer in a half.
+    n_groups = n_groups if given is None else min(n_groups, len(given))
     sampling = source.settings.sampling
     law = Law(
         source.thresholds.limits,

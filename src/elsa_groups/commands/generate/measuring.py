@@ -1,7 +1,6 @@
 """From drawn groups to all that is measured of them, beside random groups and with intervals."""
 
 import logging
-import math
 from fractions import Fraction
 from statistics import harmonic_mean
 
@@ -20,7 +19,7 @@ from elsa_groups.measures.baselines import (
 )
 from elsa_groups.measures.jackknife import ONE_GROUP, Interval, find_interval, share_of_half
 from elsa_groups.measures.overlap import measure_overlap
-from elsa_groups.measures.registry import MEASURES, measures_of
+from elsa_groups.measures.registry import measures_of
 from elsa_groups.measures.similarity import measure_quality
 from elsa_groups.measures.statistics import Result
 from elsa_groups.measures.tastes import TOP, Profiles, measure_tastes
@@ -28,19 +27,13 @@ from elsa_groups.model.recommendations import top_items
 
 log = logging.getLogger("elsa_groups.cli")
 
-# Recommendations, which take longest to find, are looked up for so many groups of a half at least.
-_RECOMMENDED_OF_HALF = 60
-
 
 def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
     """Measure the groups of all keys, beside random groups and with intervals."""
     as_active = [_match_activity(source, key) for key in keys]
     matched = [members for members in as_active if members is not None]
     halves = draw_from_halves(source, keys)
-    measured = [*matched]
-    for key in keys:
-        looked_up = _groups_looked_up(source, len(key.groups.members))
-        measured += [part[:looked_up] for part in halves.members.get(key.groups.key, ())]
+    measured = [*matched, *(part for parts in halves.members.values() for part in parts)]
     measured += [groups.members for key in keys for groups in (key.groups, key.random)]
     profiles = _profile(source, measured)
     results: dict[str, Result] = {}
@@ -52,19 +45,6 @@ def measure_keys(source: DrawnFrom, keys: list[DrawnKey]) -> list[Result]:
 
     run_workers(worker, zip(keys, as_active, strict=True), threads=min(source.runtime.threads, len(keys)))
     return [results[key.groups.key] for key in keys]
-
-
-def _groups_looked_up(source: DrawnFrom, n_groups: int) -> int | None:
-    """Return for how many groups of a half recommendations are looked up; None: for all.
-
-    By :func:`~elsa_groups.measures.jackknife.find_interval` the variance of halves' means counts by
-    ``f = share / (1 - share)``. With ``f n`` groups of a half, what their chance adds to it is as large,
-    beside the variance of the mean of all n groups, as it is where halves are half of the users and have n.
-    """
-    if source.population.lookup.top_items is not None:
-        return None
-    share = share_of_half(source.population.users.n_users)
-    return max(_RECOMMENDED_OF_HALF, math.ceil(share / (1.0 - share) * n_groups))
 
 
 def _match_activity(source: DrawnFrom, key: DrawnKey) -> Members | None:
@@ -110,8 +90,7 @@ def _measure_key(
     beside = {"random": key.random.members} | ({} if as_active is None else {"as_active": as_active})
     baselines = {name: measure_members(source, profiles, m, anyone) for name, m in beside.items()}
     again, missing = halves.members.get(groups.key), halves.missing.get(groups.key)
-    looked_up = _groups_looked_up(source, len(groups.members))
-    of_halves = _measure_each(source, profiles, again, anyone, looked_up) if again else []
+    of_halves = _measure_each(source, profiles, again, anyone) if again else []
     if of_halves and len(groups.members) == 1:
         missing = ONE_GROUP
         log.warning("no intervals of %s: %s", groups.key, missing)
@@ -143,15 +122,14 @@ def measure_members(source: DrawnFrom, profiles: Profiles, members: Members, kin
 
 
 def _measure_each(
-    source: DrawnFrom, profiles: Profiles, parts: list[Members], kind: GroupType, looked_up: int | None
+    source: DrawnFrom, profiles: Profiles, parts: list[Members], kind: GroupType
 ) -> list[Measures]:
     """Measure the groups of several halves in one go, which takes as long as those of a few."""
     together = measure_members(source, profiles, np.concatenate(parts), kind)
     ends = np.cumsum([len(part) for part in parts])
     starts = ends - [len(part) for part in parts]
-    counts = {measure.name: looked_up if measure.of_recommendations else None for measure in MEASURES}
     return [
-        {name: values[first:last][: counts[name]].copy() for name, values in together.items()}
+        {name: values[first:last].copy() for name, values in together.items()}
         for first, last in zip(starts, ends, strict=True)
     ]
 
