@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -44,6 +45,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             os.kill(number, 0)
 
 
+def _wait_for(count: int, started: list[int]) -> None:
+    """Processes start one after the other, beside whatever the command does."""
+    end = time.monotonic() + 60
+    while len(started) < count and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def _folder(path: Path) -> Path:
     for name in ("figures", "histograms"):
         (path / name).mkdir(parents=True)
@@ -63,6 +71,7 @@ def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked
     here = _draw_here(tmp_path / "here", shown)
 
     with figure_processes(asked):
+        _wait_for(count, started)
         there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
     assert len(started) == count
@@ -73,6 +82,7 @@ def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked
 
 def test_what_a_killed_process_leaves_is_drawn_here(tmp_path, shown, started):
     with figure_processes(1):
+        _wait_for(1, started)
         os.kill(started[0], signal.SIGKILL)
         there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
@@ -89,6 +99,13 @@ def test_what_a_process_is_killed_while_it_tells_of_is_drawn_here(tmp_path, show
         there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
     assert there == _draw_here(tmp_path / "here", shown)
+
+
+def test_processes_that_are_left_before_they_are_ready_end(started):
+    with figure_processes(3):
+        _wait_for(1, started)
+
+    assert len(started) == 1
 
 
 def test_where_no_process_can_be_started_figures_are_drawn_here(tmp_path, shown, monkeypatch):
@@ -113,6 +130,7 @@ def test_an_interrupted_command_leaves_no_process(tmp_path, shown, started):
     def interrupted() -> None:
         with figure_processes(2):
             begin_figures(_folder(tmp_path), shown)
+            _wait_for(2, started)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -6,6 +6,9 @@ from subprocess import PIPE, Popen
 
 _SOURCES = Path(__file__).resolve().parents[2]
 
+# What a module may say once it has imported what it needs.
+READY = b"ready"
+
 
 def start_module(name: str, *, stdout: int, stderr: int | None = None) -> Popen[bytes]:
     """Start a module, to which things are said by its stdin; when that ends, so should the module.

@@ -13,7 +13,7 @@ from elsa_groups.cli.commands import Command
 
 
 @contextmanager
-def helping(command: Command, settings: Any, ranks: Ranks, busy_cores: int = 1) -> Iterator[None]:
+def helping(command: Command, settings: Any, ranks: Ranks) -> Iterator[None]:
     """Start the processes that help a command which makes groups, and end them with it.
 
     Parameters
@@ -24,8 +24,6 @@ def helping(command: Command, settings: Any, ranks: Ranks, busy_cores: int = 1) 
         Its settings; with ``threads=1`` it has no help.
     ranks : Ranks
         This process among others; the first one has help.
-    busy_cores : int
-        Cores that the command itself needs while figures are drawn.
     """
     if not command.draws_groups or ranks.rank:
         yield
@@ -38,7 +36,7 @@ def helping(command: Command, settings: Any, ranks: Ranks, busy_cores: int = 1) 
     if threads < 2:
         yield
         return
-    with figure_processes(threads - busy_cores), _compiling(settings) if lacks_rehearsal() else nullcontext():
+    with figure_processes(threads), _compiling(settings) if lacks_rehearsal() else nullcontext():
         yield
 
 

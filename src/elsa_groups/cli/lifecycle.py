@@ -192,13 +192,10 @@ def _sweep(command: Command, composed: Composed) -> None:
 
 
 def _helping_jobs(command: Command, composed: Composed) -> AbstractContextManager[None]:
-    """Help the jobs of a sweep, as the first one asks for, if they are done in this process.
-
-    All cores draw figures, as a job has nothing else to do meanwhile.
-    """
+    """Help the jobs of a sweep, as the first one asks for, if they are done in this process."""
     if not _is_basic(composed.hydra):
         return nullcontext()
-    return helping(command, composed.jobs[0].settings, ONE, busy_cores=0)
+    return helping(command, composed.jobs[0].settings, ONE)
 
 
 def _beside_bars() -> AbstractContextManager[None]:

@@ -3,14 +3,15 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from subprocess import PIPE, Popen
+from threading import Lock
 
-from elsa_groups.base.module_process import start_module
+from elsa_groups.base.module_process import READY, start_module
 from elsa_groups.report.figures.data import FigureData
 from elsa_groups.report.pictures import Picture
 
@@ -23,18 +24,25 @@ class _Processes:
 
     def __init__(self, count: int) -> None:
         self._all: list[Popen[bytes]] = []
-        # A machine that has no room for another one is no reason to stop.
-        with suppress(OSError):
-            for _ in range(count):
-                self._all.append(start_module("elsa_groups.report.figures.process", stdout=PIPE))
-        self._idle: SimpleQueue[Popen[bytes]] = SimpleQueue()
-        for process in self._all:
-            self._idle.put(process)
+        self._starting, self._ended = Lock(), False
+        # None for one that could not be started.
+        self._idle: SimpleQueue[Popen[bytes] | None] = SimpleQueue()
         self._threads = ThreadPoolExecutor(count)
+        for _ in range(count):
+            self._threads.submit(self._start)
 
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._all)
+    def _start(self) -> None:
+        """Start a process once the one before has what it needs: importing it must not take all cores."""
+        process = None
+        with self._starting:
+            try:
+                if not self._ended:
+                    process = start_module("elsa_groups.report.figures.process", stdout=PIPE)
+                    self._all.append(process)
+                    assert process.stdout
+                    process.stdout.read(len(READY))
+            finally:
+                self._idle.put(process)
 
     def begin(self, folder: Path, shown: FigureData) -> "Future[Picture]":
         """Have a figure drawn by the next process that is idle."""
@@ -43,6 +51,8 @@ class _Processes:
     def _ask(self, folder: Path, shown: FigureData) -> Picture:
         process = self._idle.get()
         try:
+            if process is None:
+                raise OSError("no process to draw a figure")
             assert process.stdin
             assert process.stdout
             pickle.dump((folder, shown), process.stdin)
@@ -54,10 +64,13 @@ class _Processes:
 
     def end(self) -> None:
         """Let go of them, whatever they are at."""
+        self._ended = True
         for process in self._all:
             process.kill()
+        # One may have been started meanwhile; it says that it is ready in a second.
         self._threads.shutdown(cancel_futures=True)
         for process in self._all:
+            process.kill()
             process.communicate()
 
 
@@ -68,7 +81,7 @@ _PROCESSES: ContextVar[_Processes | None] = ContextVar("processes", default=None
 def figure_processes(count: int) -> Iterator[None]:
     """Have figures drawn by processes of their own.
 
-    They begin at once with what they need, as importing it takes a second.
+    They begin at once with what they need, one after the other, as importing it takes a second.
 
     Parameters
     ----------
@@ -122,7 +135,6 @@ class BegunFigures:
 def begin_figures(folder: Path, figures: Sequence[FigureData]) -> BegunFigures:
     """Begin to draw figures, where :func:`figure_processes` are there."""
     processes = _PROCESSES.get()
-    # None, or none that could be started.
     begun = [processes.begin(folder, shown) for shown in figures] if processes else []
     return BegunFigures(folder, figures, tuple(begun))
 
