@@ -2,8 +2,8 @@
 
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from subprocess import DEVNULL
+from contextlib import contextmanager, suppress
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 from elsa_groups.base.distributed import Ranks
@@ -36,24 +36,19 @@ def helping(command: Command, settings: Any, ranks: Ranks) -> Iterator[None]:
     if threads < 2:
         yield
         return
-    with figure_processes(threads), _compiling(settings) if lacks_rehearsal() else nullcontext():
+    # A core that compiles has no time to draw, nor anything to draw yet.
+    with figure_processes(threads, after=_start_compiling(settings) if lacks_rehearsal() else None):
         yield
 
 
-@contextmanager
-def _compiling(settings: Any) -> Iterator[None]:
+def _start_compiling(settings: Any) -> Popen[bytes] | None:
     """Let a process compile what draws and measures groups by settings; if it cannot, nothing is lost."""
-    try:
-        process = start_module("elsa_groups.commands.generate.rehearsal", stdout=DEVNULL, stderr=DEVNULL)
-    except OSError:
-        yield
-        return
-    try:
+    with suppress(OSError):
+        process = start_module("elsa_groups.commands.generate.rehearsal", stdout=PIPE, stderr=DEVNULL)
+        assert process.stdin
         # It ends when this process does: its input stays open as long.
         with suppress(OSError):
-            pickle.dump(settings, process.stdin)  # type: ignore[arg-type]
-            process.stdin.flush()  # type: ignore[union-attr]
-        yield
-    finally:
-        process.kill()
-        process.communicate()
+            pickle.dump(settings, process.stdin)
+            process.stdin.flush()
+        return process
+    return None

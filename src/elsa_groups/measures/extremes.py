@@ -32,11 +32,13 @@ def find_extremes(
 
     Notes
     -----
-    Cost: a similarity for each pair of members; memory: the result and a column of similarities.
+    Cost: a similarity for each pair of members; memory: the result, a column of
+    similarities and the members once more.
     """
     found = {name: np.full(len(members), np.nan) for name in EXTREMES}
+    of_position = np.ascontiguousarray(members.T)
     for first, second in zip(*np.triu_indices(members.shape[1], 1), strict=True):
-        values = users.similarities(members[:, first], members[:, second])
+        values = users.similarities(of_position[first], of_position[second])
         inside = subgroup_of_position[first] == subgroup_of_position[second]
         side = "within" if inside else "across"
         # NaN gives way to any number.

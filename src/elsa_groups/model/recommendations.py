@@ -91,7 +91,7 @@ def top_items(
             tile = room[: len(block) * len(right)].view(len(block), len(right))
             torch.mm(torch.from_numpy(left), torch.from_numpy(right).T, out=tile)
             _scan(tile.numpy(), first, left, rows, indices, ends, doubt, search)
-        _settle_all(left, rows, doubt, search)
+        _settle(0, len(block), left, rows, doubt, search)
 
     _run(rank, range(0, len(users), USERS_PER_BLOCK), threads)
     return top
@@ -172,7 +172,7 @@ def _scan(tile, first, vectors, encoder, indices, ends, doubt, search):
             # Where fewer than k items have come, the least is -inf as well.
             if scores[j] >= least and scores[j] > -np.inf:
                 if search.n_waiting[row] == search.waiting.shape[1]:
-                    _settle(row, vectors, encoder, least, search)
+                    _settle(row, row + 1, vectors, encoder, doubt, search)
                 search.waiting_scores[row, search.n_waiting[row]] = scores[j]
                 search.waiting[row, search.n_waiting[row]] = first + j
                 search.n_waiting[row] += 1
@@ -181,17 +181,12 @@ def _scan(tile, first, vectors, encoder, indices, ends, doubt, search):
 
 
 @compiled()
-def _settle(row, vectors, encoder, least, search):
-    """Put the waiting items of a user whose float32 scores are high enough in their places by reference."""
-    for waiting in range(search.n_waiting[row]):
-        if search.waiting_scores[row, waiting] >= least:
-            item = search.waiting[row, waiting]
-            insert(search.best[row], search.top[row], reference_dot(vectors, row, encoder, item), item)
-    search.n_waiting[row] = 0
-
-
-@compiled()
-def _settle_all(vectors, encoder, doubt, search):
-    for row in range(search.top.shape[0]):
+def _settle(first, last, vectors, encoder, doubt, search):
+    """Put the waiting items of some users, if their scores are high enough, in their places by reference."""
+    for row in range(first, last):
         least = np.float64(search.fast[row, search.fast.shape[1] - 1]) - doubt
-        _settle(row, vectors, encoder, least, search)
+        for waiting in range(search.n_waiting[row]):
+            if search.waiting_scores[row, waiting] >= least:
+                item = np.int64(search.waiting[row, waiting])
+                insert(search.best[row], search.top[row], reference_dot(vectors, row, encoder, item), item)
+        search.n_waiting[row] = 0

@@ -20,10 +20,11 @@ _MOST_PROCESSES = 3
 
 
 class _Processes:
-    """Processes that draw, each a figure at a time."""
+    """Processes that draw, each a figure at a time, and one that they come after."""
 
-    def __init__(self, count: int) -> None:
-        self._all: list[Popen[bytes]] = []
+    def __init__(self, count: int, after: Popen[bytes] | None) -> None:
+        self._after = after
+        self._all = [] if after is None else [after]
         self._starting, self._ended = Lock(), False
         # None for one that could not be started.
         self._idle: SimpleQueue[Popen[bytes] | None] = SimpleQueue()
@@ -36,6 +37,9 @@ class _Processes:
         process = None
         with self._starting:
             try:
+                if self._after:
+                    assert self._after.stdout
+                    self._after.stdout.read()
                 if not self._ended:
                     process = start_module("elsa_groups.report.figures.process", stdout=PIPE)
                     self._all.append(process)
@@ -78,7 +82,7 @@ _PROCESSES: ContextVar[_Processes | None] = ContextVar("processes", default=None
 
 
 @contextmanager
-def figure_processes(count: int) -> Iterator[None]:
+def figure_processes(count: int, after: Popen[bytes] | None = None) -> Iterator[None]:
     """Have figures drawn by processes of their own.
 
     They begin at once with what they need, one after the other, as importing it takes a second.
@@ -87,12 +91,14 @@ def figure_processes(count: int) -> Iterator[None]:
     ----------
     count : int
         How many, of which there are three at most; with none this process draws by itself.
+    after : Popen, optional
+        A process whose output must have ended before they begin. It is ended with them.
     """
     count = min(count, _MOST_PROCESSES)
     if count < 1:
         yield
         return
-    processes = _Processes(count)
+    processes = _Processes(count, after)
     token = _PROCESSES.set(processes)
     try:
         yield

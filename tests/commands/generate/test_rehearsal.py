@@ -36,8 +36,9 @@ def compiled():
     }
 
 
-few = ["n_groups=5", "baseline.n_groups=5", "evidence.halves=2", "sampling.max_restarts=100"]
-asked = ["dataset=Demo", "allow_partial=true", *few, *sys.argv[1:]]
+few = ["n_groups=5", "baseline.n_groups=5", "evidence.halves=2"]
+easy = ["thresholds.similar.quantile=0.6", "thresholds.divergent.quantile=0.4"]
+asked = ["dataset=Demo", *few, *easy, *sys.argv[1:]]
 settings = compose_settings("generate", asked)
 rehearse(settings)
 before = compiled()

@@ -7,26 +7,32 @@ the settings as its input, does their work while another imports its libraries.
 import os
 import pickle
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from elsa_groups.base.errors import InputError
 from elsa_groups.base.kernel_folder import REHEARSED, kernel_folder
 from elsa_groups.base.runtime import Runtime
 from elsa_groups.commands.generate.drawing import draw_keys
-from elsa_groups.commands.generate.drawn import DrawnFrom
+from elsa_groups.commands.generate.drawn import DrawnFrom, DrawnKey
 from elsa_groups.commands.generate.halves import draw_from_halves
 from elsa_groups.commands.generate.measuring import measure_keys
 from elsa_groups.commands.generate.population import Chosen, embed_population
 from elsa_groups.data.interactions import Interactions, Source
+from elsa_groups.groups.family import GroupType
 from elsa_groups.groups.filters import NO_FILTERS
+from elsa_groups.groups.groups import Accounting, Groups
 from elsa_groups.settings.commands import EvidenceSettings, GenerateSettings
-from elsa_groups.similarity.limits import Thresholds
+from elsa_groups.similarity.limits import BandTarget, Target, Thresholds
 from elsa_groups.similarity.users import Users
 
 _USERS, _ITEMS, _FACTORS, _GROUPS = 200, 60, 8, 2
+# By which groups are found soon: half of all pairs are similar, the others divergent.
+_MEDIAN, _MIDDLE = Target(quantile=0.5), BandTarget(Target(quantile=0.3), Target(quantile=0.7))
 
 
 def rehearse(settings: GenerateSettings) -> None:
@@ -40,28 +46,36 @@ def rehearse(settings: GenerateSettings) -> None:
         settings,
         families={name: replace(family, n_groups=_GROUPS) for name, family in settings.families.items()},
         filters=NO_FILTERS,
-        allow_partial=True,
-        sampling=replace(settings.sampling, max_restarts=10),
         baseline=replace(settings.baseline, n_groups=_GROUPS),
+        thresholds=replace(settings.thresholds, similar=_MEDIAN, divergent=_MEDIAN, band=_MIDDLE),
         evidence=EvidenceSettings(),
     )
     everyone = np.arange(_USERS)
     population = embed_population(asked, interactions, encoder, Chosen(everyone, everyone), threads=1)
-    thresholds = _some_thresholds(population.users)
-    # What takes longest to compile comes first; thresholds, which the other process needs first, are last.
-    drawn, _ = draw_keys(asked, population, thresholds.limits, Runtime())
+    thresholds = _easy_thresholds(population.users)
     source = DrawnFrom(asked, population, thresholds, Runtime())
-    measure_keys(source, drawn)
-    draw_from_halves(replace(source, settings=replace(asked, evidence=EvidenceSettings(halves=2))), drawn)
+    # The other process draws first: by another order either compiles what the other comes to later.
+    measure_keys(source, [_made_up(kind, rng) for kind in asked.types])
+    # There may be no group of a type among so few users: then the other process compiles what it needs.
+    with suppress(InputError):
+        drawn, _ = draw_keys(asked, population, thresholds.limits, Runtime())
+        halved = replace(asked, evidence=EvidenceSettings(halves=2))
+        draw_from_halves(replace(source, settings=halved), drawn)
 
 
-def _some_thresholds(users: Users) -> Thresholds:
-    """Return thresholds by which groups are found soon."""
-    low, divergent, similar, high = np.quantile(
-        users.similarities(np.zeros(users.n_users, np.int64), np.arange(users.n_users)), [0.3, 0.4, 0.6, 0.7]
-    )
-    band = float(low), float(high)
-    return Thresholds(float(similar), float(divergent), "value", users.n_users, 0, band=band)
+def _made_up(kind: GroupType, rng: np.random.Generator) -> DrawnKey:
+    """Return groups of anybody, as if they had been drawn by the rules of a type."""
+    members = np.array([rng.permutation(_USERS)[: sum(kind.sizes)] for _ in range(_GROUPS)])
+    ones = np.ones(_GROUPS, np.int64)
+    groups = Groups(kind.name, members, kind.sizes, Accounting(ones, ones, ones))
+    return DrawnKey(kind, groups, groups, 0.0)
+
+
+def _easy_thresholds(users: Users) -> Thresholds:
+    """Return thresholds at about the easy quantiles, without compiling what finds them exactly."""
+    some = users.similarities(np.zeros(users.n_users, np.int64), np.arange(users.n_users))
+    low, median, high = np.quantile(some, [0.3, 0.5, 0.7]).tolist()
+    return Thresholds(median, median, "value", users.n_users, 0, band=(low, high))
 
 
 def main() -> None:
