@@ -45,7 +45,9 @@ def rehearse(settings: GenerateSettings) -> None:
     asked = replace(
         settings,
         families={name: replace(family, n_groups=_GROUPS) for name, family in settings.families.items()},
+        # Nothing is left of so few groups by some filters; what keeps groups is compiled by keeping all.
         filters=NO_FILTERS,
+        allow_partial=settings.allow_partial or bool(settings.filters.on),
         baseline=replace(settings.baseline, n_groups=_GROUPS),
         thresholds=replace(settings.thresholds, similar=_MEDIAN, divergent=_MEDIAN, band=_MIDDLE),
         evidence=EvidenceSettings(),
