@@ -49,6 +49,8 @@ class _Place:
             "PYTHONPATH": str(_ROOT / "src"),
             "MLFLOW_TRACKING_URI": f"sqlite:///{self.folder}/mlflow.db",
             "NUMBA_CACHE_DIR": str(self.folder / kernels),
+            # That `mlflow run` finds this Python.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         started = time.perf_counter()
         with subprocess.Popen(
@@ -85,7 +87,7 @@ def generate_beside_its_imports(options: Options) -> list[Row]:
 
 
 def first_run_after_installation(options: Options) -> list[Row]:
-    """Run `mlflow run .` into an empty store, with nothing compiled and with everything."""
+    """Run `mlflow run .`, as `make run` does, into an empty store: with nothing compiled, then with all."""
     pairs = []
     for _ in range(1 if options.quick else 5):
         with TemporaryDirectory() as first, TemporaryDirectory() as second:

@@ -158,8 +158,10 @@ def coverage(found: list[Found]) -> dict[tuple[str, str], NDArray[np.float64]]:
     return table
 
 
-def coverage_of_few(n: int, share: float, *, of_users: float, halves: int, repeats: int) -> float | None:
-    """Return how often the interval of n groups holds the truth; None where there is none.
+def coverage_of_few(
+    n: int, share: float, *, of_half: int, of_users: float, halves: int, repeats: int
+) -> float | None:
+    """Return how often the interval of n groups, ``of_half`` of each half, holds the truth; None: none.
 
     Groups vary with variance 1, and users move the mean over all groups with standard deviation ``of_users``.
     """
@@ -167,8 +169,8 @@ def coverage_of_few(n: int, share: float, *, of_users: float, halves: int, repea
     held = []
     for _ in range(repeats):
         values = TRUTH + rng.normal(0.0, of_users) + rng.normal(size=n)
-        of_halves = rng.normal(0.0, of_users / scale**0.5, halves) + rng.normal(size=halves) / n**0.5
-        interval = find_interval(values, TRUTH + of_halves, n, share)
+        of_halves = rng.normal(0.0, of_users / scale**0.5, halves) + rng.normal(size=halves) / of_half**0.5
+        interval = find_interval(values, TRUTH + of_halves, of_half, share)
         if interval is None:
             return None
         held.append(interval.low <= TRUTH <= interval.high)
@@ -177,11 +179,13 @@ def coverage_of_few(n: int, share: float, *, of_users: float, halves: int, repea
 
 def print_few(halves: int, repeats: int) -> None:
     """Print the coverage of few groups, at EchoNest's share of users in a half and at one half."""
-    print("| groups | share | sd of users | coverage |")
-    print("|---|---|---|---|")
-    for n, share, of_users in itertools.product((1, 2, 3, 5, 10), (ECHONEST, 0.5), (0.0, 0.1, 1.0)):
-        held = coverage_of_few(n, share, of_users=of_users, halves=halves, repeats=repeats)
-        print(f"| {n} | {share:.4f} | {of_users:g} | {'no interval' if held is None else f'{held:.1%}'} |")
+    print("| groups | of a half | share | sd of users | coverage |")
+    print("|---|---|---|---|---|")
+    few = [(n, n, share) for n, share in itertools.product((1, 2, 3, 5, 10), (ECHONEST, 0.5))]
+    for (n, of_half, share), of_users in itertools.product([*few, (1_000, 20, ECHONEST)], (0.0, 0.1, 1.0)):
+        held = coverage_of_few(n, share, of_half=of_half, of_users=of_users, halves=halves, repeats=repeats)
+        told = "no interval" if held is None else f"{held:.1%}"
+        print(f"| {n} | {of_half} | {share:.4f} | {of_users:g} | {told} |")
 
 
 def main() -> None:

@@ -43,9 +43,15 @@ def test_top_items_are_those_of_full_sorts_of_sums_in_index_order(seed, dim, k, 
     encoder = encoder + steps * np.spacing(encoder)
     histories = csr_array((rng.random((n_users, n_items)) < rng.random((n_users, 1))).astype(np.float32))
     vectors = unit_rows(rng.standard_normal((n_users, dim)))
+    plain = plain_top(vectors, encoder, histories, k)
     found = top_items(vectors, encoder, histories, k)
     assert found.dtype == np.int32
-    np.testing.assert_array_equal(found, plain_top(vectors, encoder, histories, k))
+    np.testing.assert_array_equal(found, plain)
+    # Near ties in several tiles, and more items that wait for their scores than there is room for.
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("USERS_PER_BLOCK", 4), ("ITEMS_PER_TILE", 7), ("ITEMS_WAITING", 3)):
+            patch.setattr(recommendations, name, value)
+        np.testing.assert_array_equal(top_items(vectors, encoder, histories, k), plain)
 
 
 def test_what_float32_orders_by_chance_is_ordered_by_sums_in_float64(histories: Callable[..., csr_array]):
@@ -84,6 +90,28 @@ def test_users_are_ranked_as_their_histories_are(histories):
     assert len(some) > 0
     found = top_items(unit_rows(sums), encoder, matrix, 10, users=some)
     np.testing.assert_array_equal(found, top_k(encoder, matrix[some], 10))
+
+
+def test_of_more_equal_items_than_can_wait_the_first_are_taken():
+    encoder, vectors = np.ones((5_000, 3), np.float32), unit_rows(np.ones((2, 3)))
+    histories = csr_array(([1.0] * 3, ([0, 0, 0], [0, 2, 3_000])), shape=(2, 5_000), dtype=np.float32)
+    found = top_items(vectors, encoder, histories, 4)
+    np.testing.assert_array_equal(found, [[1, 3, 4, 5], [0, 1, 2, 3]])
+
+
+def test_histories_may_be_in_any_order():
+    histories = csr_array((np.ones(2, np.float32), [4_000, 1], [0, 2]), shape=(1, 5_000))
+    assert not histories.has_sorted_indices
+    encoder = np.arange(5_000, 0, -1, dtype=np.float32)[:, None]
+    found = top_items(np.ones((1, 1), np.float32), encoder, histories, 3)
+    np.testing.assert_array_equal(found, [[0, 2, 3]])
+
+
+@pytest.mark.parametrize(("n_users", "n_items"), [(0, 3), (2, 0)])
+def test_nobody_or_nothing_to_recommend(n_users, n_items):
+    histories = csr_array((n_users, n_items), dtype=np.float32)
+    found = top_items(unit_rows(np.ones((n_users, 2))), np.ones((n_items, 2), np.float32), histories, 3)
+    np.testing.assert_array_equal(found, np.full((n_users, 3), -1))
 
 
 def test_too_few_items_leave_minus_one():

@@ -48,7 +48,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def _wait_for(count: int, started: list[int]) -> None:
     """Processes start one after the other, beside whatever the command does."""
     end = time.monotonic() + 60
-    while len(started) < count and time.monotonic() < end:
+    while len(started) < count:
+        assert time.monotonic() < end, f"{len(started)} of {count} processes have started"
         time.sleep(0.01)
 
 
@@ -66,7 +67,7 @@ def _draw_here(folder: Path, shown: list[FigureData]) -> list:
     return list(begin_figures(_folder(folder), shown).pictures())
 
 
-@pytest.mark.parametrize(("asked", "count"), [(0, 0), (1, 1), (2, 2), (63, 3)])
+@pytest.mark.parametrize(("asked", "count"), [(1, 1), (2, 2), (63, 3)])
 def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked, count):
     here = _draw_here(tmp_path / "here", shown)
 
@@ -101,11 +102,62 @@ def test_what_a_process_is_killed_while_it_tells_of_is_drawn_here(tmp_path, show
     assert there == _draw_here(tmp_path / "here", shown)
 
 
-def test_processes_that_are_left_before_they_are_ready_end(started):
-    with figure_processes(3):
-        _wait_for(1, started)
+def _sleeping(*_: object, **__: object) -> Popen[bytes]:
+    """A process that says nothing."""
+    return Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=PIPE, stdout=PIPE)
 
-    assert len(started) == 1
+
+def test_processes_that_are_left_before_they_are_ready_end(monkeypatch):
+    begun: list[Popen[bytes]] = []
+    monkeypatch.setattr(module, "start_module", lambda *_, **__: begun.append(_sleeping()) or begun[-1])
+    with figure_processes(3):
+        _wait_for(1, begun)
+
+    assert [process.returncode for process in begun] == [-signal.SIGKILL]
+
+
+def test_processes_start_when_the_output_of_the_one_before_has_ended(started):
+    with _sleeping() as before, figure_processes(2, after=before):
+        time.sleep(0.3)
+        assert started == []
+        before.kill()
+        _wait_for(2, started)
+
+
+def test_figures_do_not_wait_for_the_process_before_to_end_by_itself(tmp_path, shown, started):
+    with _sleeping() as before, figure_processes(2, after=before):
+        there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
+
+    assert before.returncode == -signal.SIGKILL
+    assert len(started) > 0
+    assert there == _draw_here(tmp_path / "here", shown)
+
+
+def test_what_is_left_before_anything_is_drawn_ends_the_process_before(started):
+    with _sleeping() as before, figure_processes(2, after=before):
+        pass
+
+    assert before.returncode == -signal.SIGKILL
+    assert started == []
+
+
+def test_a_process_that_is_missing_leaves_the_figures_to_the_others(tmp_path, shown, monkeypatch):
+    begun: list[Popen[bytes]] = []
+
+    def only_one(*args, **options):
+        if begun:
+            raise BlockingIOError("no more processes")
+        begun.append(start_module(*args, **options))
+        return begun[0]
+
+    def draw_here(*_):
+        raise AssertionError("a figure was not left to the process that is there")
+
+    here = _draw_here(tmp_path / "here", shown)
+    monkeypatch.setattr(module, "start_module", only_one)
+    monkeypatch.setattr(module, "_draw_here", draw_here)
+    with figure_processes(3):
+        assert list(begin_figures(_folder(tmp_path / "there"), shown).pictures()) == here
 
 
 def test_where_no_process_can_be_started_figures_are_drawn_here(tmp_path, shown, monkeypatch):

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PREFIX = "kernels-"
 _WEEK = 7 * 24 * 3600
-# A file that says that what draws and measures groups is compiled.
+# A file that says that what draws and measures groups is compiled, as far as made-up users need it.
 REHEARSED = "rehearsed"
 # Where what kernels call and the constants that they hold are defined.
 CALLED_ROOMS = ("base", "data", "groups", "measures", "model", "similarity")
@@ -65,8 +65,8 @@ def folder_outside(name: str) -> Path:
     # Not one that others could find first: compiled code is read from it.
     own = folder_until_exit()
     log.warning(
-        "neither %s nor %s can be written: code is compiled again by each process, which takes half a minute;"
-        " set NUMBA_CACHE_DIR to a folder that can be", _PACKAGE, folder,
+        "neither %s nor %s can be written: each process compiles the code again, which takes ten seconds or"
+        " more; set NUMBA_CACHE_DIR to a folder that can be", _PACKAGE, folder,
     )  # fmt: skip
     return own
 

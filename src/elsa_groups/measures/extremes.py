@@ -36,6 +36,7 @@ def find_extremes(
     similarities and the members once more.
     """
     found = {name: np.full(len(members), np.nan) for name in EXTREMES}
+    # Columns of an array would have compiled code made for them.
     of_position = np.ascontiguousarray(members.T)
     for first, second in zip(*np.triu_indices(members.shape[1], 1), strict=True):
         values = users.similarities(of_position[first], of_position[second])

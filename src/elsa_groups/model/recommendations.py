@@ -19,7 +19,7 @@ from elsa_groups.model.vectors import check_item_vectors, dot_error, reference_d
 # 256 x 1024 float32 scores are 1 MiB: they stay in a core's cache between product and scan.
 USERS_PER_BLOCK, ITEMS_PER_TILE = 256, 1024
 # Items of a user that wait for their reference scores.
-_WAITING = 256
+ITEMS_WAITING = 256
 
 
 def top_items(
@@ -74,6 +74,7 @@ def top_items(
         raise InputError(f"k: expected the length of a ranking, at least 1, got {k}; ask for 1 or more")
     check_item_vectors(encoder, n_items)
     users = np.arange(len(vectors)) if users is None else users
+    ordered = histories if histories.has_sorted_indices else histories.sorted_indices()
     rows = np.ascontiguousarray(encoder, np.float32)
     tiles = [(first, rows[first : first + ITEMS_PER_TILE]) for first in range(0, n_items, ITEMS_PER_TILE)]
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
@@ -84,8 +85,8 @@ def top_items(
         torch.set_num_threads(1)
         block = users[start : start + USERS_PER_BLOCK]
         left = vectors[block]
-        search = _Search.begin(left, top[start : start + USERS_PER_BLOCK], histories.indptr[block])
-        indices, ends = histories.indices, histories.indptr[block + 1]
+        search = _Search.begin(left, top[start : start + USERS_PER_BLOCK], ordered.indptr[block])
+        indices, ends = ordered.indices, ordered.indptr[block + 1]
         room = torch.empty(len(block) * min(n_items, ITEMS_PER_TILE))
         for first, right in tiles:
             tile = room[: len(block) * len(right)].view(len(block), len(right))
@@ -104,7 +105,7 @@ class _Search(NamedTuple):
     ----------
     fast : (n, k) float32
         The highest float32 scores so far, descending.
-    waiting_scores, waiting : (n, _WAITING) float32 and int32
+    waiting_scores, waiting : (n, ITEMS_WAITING) float32 and int32
         Float32 scores and numbers of items that may be among the first k, ascending by number.
     n_waiting : (n,) int64
         How many of them there are.
@@ -132,7 +133,7 @@ class _Search(NamedTuple):
         fast = np.full((n, k), -np.inf, np.float32)
         # No score is high enough for who has no embedding.
         fast[~vectors.any(axis=1)] = np.inf
-        waiting = np.empty((n, _WAITING), np.float32), np.empty((n, _WAITING), np.int32)
+        waiting = np.empty((n, ITEMS_WAITING), np.float32), np.empty((n, ITEMS_WAITING), np.int32)
         best = np.full((n, k), -np.inf)
         return cls(fast, *waiting, np.zeros(n, np.int64), best, top, at.astype(np.int64))
 
@@ -155,7 +156,7 @@ def _run(rank: Callable[[int], None], starts: range, threads: int) -> None:
 
 @compiled()
 def _scan(tile, first, vectors, encoder, indices, ends, doubt, search):
-    """Take those items of a tile, ``first`` and those after it, that may be among a user's first k.
+    """Let those items of a tile wait that may be among a user's first k; ``first`` is the tile's first item.
 
     An item among the first k by reference has a float32 score of at least the k-th highest minus ``doubt``,
     twice the error of a score.

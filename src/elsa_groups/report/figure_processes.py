@@ -20,62 +20,90 @@ _MOST_PROCESSES = 3
 
 
 class _Processes:
-    """Processes that draw, each a figure at a time, and one that they come after."""
+    """Processes that draw, each a figure at a time."""
 
     def __init__(self, count: int, after: Popen[bytes] | None) -> None:
         self._after = after
-        self._all = [] if after is None else [after]
-        self._starting, self._ended = Lock(), False
-        # None for one that could not be started.
+        self._all: list[Popen[bytes]] = []
+        self._lock, self._starting, self._ended = Lock(), Lock(), False
+        self._threads, self._usable = ThreadPoolExecutor(count), count
+        # None where no process is left.
         self._idle: SimpleQueue[Popen[bytes] | None] = SimpleQueue()
-        self._threads = ThreadPoolExecutor(count)
-        for _ in range(count):
+
+    def start(self) -> None:
+        """Let threads start the processes."""
+        for _ in range(self._usable):
             self._threads.submit(self._start)
 
     def _start(self) -> None:
-        """Start a process once the one before has what it needs: importing it must not take all cores."""
-        process = None
+        """Start a process once the one before is ready: importing matplotlib must not take all cores."""
         with self._starting:
-            try:
-                if self._after:
-                    assert self._after.stdout
-                    self._after.stdout.read()
-                if not self._ended:
-                    process = start_module("elsa_groups.report.figures.process", stdout=PIPE)
-                    self._all.append(process)
-                    assert process.stdout
-                    process.stdout.read(len(READY))
-            finally:
-                self._idle.put(process)
+            process = self._new_process()
+        if process is None:
+            self._lose_one()
+        else:
+            self._idle.put(process)
+
+    def _new_process(self) -> Popen[bytes] | None:
+        if self._after:
+            assert self._after.stdout
+            self._after.stdout.read()
+        if self._ended:
+            return None
+        try:
+            process = start_module("elsa_groups.report.figures.process", stdout=PIPE)
+        except OSError:
+            # A machine that has no room for another one is no reason to stop.
+            return None
+        self._all.append(process)
+        assert process.stdout
+        process.stdout.read(len(READY))
+        return process
+
+    def _lose_one(self) -> None:
+        """Go on with the others; without any, let those who wait for one know."""
+        with self._lock:
+            self._usable -= 1
+            if not self._usable:
+                self._idle.put(None)
 
     def begin(self, folder: Path, shown: FigureData) -> "Future[Picture]":
         """Have a figure drawn by the next process that is idle."""
+        if self._after:
+            # What is not compiled by now is not needed before the figures are.
+            self._after.kill()
         return self._threads.submit(self._ask, folder, shown)
 
     def _ask(self, folder: Path, shown: FigureData) -> Picture:
         process = self._idle.get()
+        if process is None:
+            self._idle.put(None)
+            raise OSError("no process to draw a figure")
         try:
-            if process is None:
-                raise OSError("no process to draw a figure")
             assert process.stdin
             assert process.stdout
             pickle.dump((folder, shown), process.stdin)
             process.stdin.flush()
             picture: Picture = pickle.load(process.stdout)
-            return picture
-        finally:
-            self._idle.put(process)
+        except BaseException:
+            self._lose_one()
+            raise
+        self._idle.put(process)
+        return picture
 
     def end(self) -> None:
         """Let go of them, whatever they are at."""
         self._ended = True
-        for process in self._all:
-            process.kill()
+        self._kill_all()
         # One may have been started meanwhile; it says that it is ready in a second.
         self._threads.shutdown(cancel_futures=True)
+        self._kill_all()
         for process in self._all:
-            process.kill()
             process.communicate()
+
+    def _kill_all(self) -> None:
+        for process in (*self._all, *filter(None, [self._after])):
+            process.kill()
 
 
 _PROCESSES: ContextVar[_Processes | None] = ContextVar("processes", default=None)
@@ -85,22 +113,20 @@ _PROCESSES: ContextVar[_Processes | None] = ContextVar("processes", default=None
 def figure_processes(count: int, after: Popen[bytes] | None = None) -> Iterator[None]:
     """Have figures drawn by processes of their own.
 
-    They begin at once with what they need, one after the other, as importing it takes a second.
+    They start at once, one after the other, as importing matplotlib takes each of them a second.
 
     Parameters
     ----------
     count : int
-        How many, of which there are three at most; with none this process draws by itself.
+        How many, at least 1, of which there are three at most.
     after : Popen, optional
-        A process whose output must have ended before they begin. It is ended with them.
+        A process, its output a pipe, which they are started after. It is killed when the first figure is
+        begun, or in the end.
     """
-    count = min(count, _MOST_PROCESSES)
-    if count < 1:
-        yield
-        return
-    processes = _Processes(count, after)
+    processes = _Processes(min(count, _MOST_PROCESSES), after)
     token = _PROCESSES.set(processes)
     try:
+        processes.start()
         yield
     finally:
         _PROCESSES.reset(token)

@@ -355,7 +355,7 @@ class EvaluateSettings(DataPlaces):
     halves : int, optional
         Random halves of the users that groups are drawn again from, for intervals; None: no intervals.
     groups_of_half : int
-        So many groups of each type from each half.
+        So many groups of each type from each half, at most.
     intervals : IntervalsOf
         Whether all recommenders have intervals or the first alone, which takes less time.
     """

@@ -19,9 +19,10 @@ from elsa_groups.groups.family import Family, GroupType, Linkage, Rule
 from elsa_groups.measures.jackknife import ONE_GROUP, find_interval
 from elsa_groups.measures.tastes import Profiles
 from elsa_groups.model.embeddings import embed_users
+from elsa_groups.model.recommendations import top_items
 from elsa_groups.report.tables import summary_row
 from elsa_groups.similarity.history_users import HistoryUsers
-from elsa_groups.similarity.limits import Target, Thresholds
+from elsa_groups.similarity.limits import Method, Target, Thresholds
 from elsa_groups.similarity.vector_users import VectorUsers
 
 from ...one_by_one import draw_groups, draw_kept_groups, filters_of, find_thresholds
@@ -259,11 +260,49 @@ def test_where_halves_are_a_small_share_of_the_users_they_are_asked_for_as_few_g
     n_users = 12_500
     n_pairs = n_users * (n_users - 1) // 2
     source = source_of(n_users=n_users, thresholds=Thresholds(0.7, 0.3, "exact", n_users, n_pairs))
-    # 5,000 of 12,500 are two fifths, and two thirds of those who are not among them; of few groups all.
-    for n_groups, of_half in ((120, 80), (24, 20), (12, 12)):
+    # 5,000 of 12,500 are two fifths, and two thirds of those who are not among them.
+    for n_groups, of_half, scarce in ((120, 80, False), (24, 16, False), (120, 48, True), (24, 12, True)):
+        asked = replace(source.settings, allow_partial=scarce)
         key = drawn(source, replace(ANYONE, n_groups=n_groups), (3,))
-        again = draw_from_halves(source, [key]).members["random_3"]
-        assert [len(members) for members in again] == [of_half] * 4
+        again = draw_from_halves(replace(source, settings=asked), [key]).members["random_3"]
+        assert [len(members) for members in again] == [of_half] * 4, (n_groups, scarce)
+
+
+def test_intervals_take_the_share_of_the_users_in_a_half_and_its_groups_into_account():
+    n_users = 12_500
+    n_pairs = n_users * (n_users - 1) // 2
+    source = source_of(n_users=n_users, thresholds=Thresholds(0.7, 0.3, "exact", n_users, n_pairs))
+    key, anyone = drawn(source, replace(ANYONE, n_groups=120), (3,)), GroupType(ANYONE, (3,))
+    population = source.population
+    tops = top_items(population.uncentred, population.encoder, population.histories)
+    profiles = Profiles.of(population.histories, tops)
+    (result,) = measure_keys(source, [key])
+    found = {of.measure: of.interval for of in result.evidence if of.baseline == "random"}
+    of_all, *of_halves = (
+        measure_members(source, profiles, members, anyone)
+        for members in (key.groups.members, *draw_from_halves(source, [key]).members["random_3"])
+    )
+    for name in ("similarity", "jaccard", "recommendation_overlap_at_20"):
+        means = np.array([half[name].mean() for half in of_halves])
+        assert found[name] == find_interval(of_all[name], means, 80.0, 0.4), name
+
+
+@pytest.mark.parametrize(("pairs", "method"), [(1_000_000, "exact"), (1_000, "sampled")])
+def test_halves_of_sampled_thresholds_have_exact_ones_unless_few_pairs_are_asked_for(
+    monkeypatch, pairs, method
+):
+    found, find = [], halves.find_thresholds
+
+    def noted(*args, **options):
+        found.append(find(*args, **options))
+        return found[-1]
+
+    monkeypatch.setattr(halves, "find_thresholds", noted)
+    source = source_of()
+    asked = replace(source.settings.thresholds, method=Method.sampled, sampled_pairs=pairs)
+    source = replace(source, settings=replace(source.settings, thresholds=asked))
+    assert draw_from_halves(source, [drawn(source, ANYONE, (3,))]).missing == {}
+    assert {(str(of.method), of.n_users) for of in found} == {(method, 20)}
 
 
 def test_halves_leave_torch_the_threads_it_had():

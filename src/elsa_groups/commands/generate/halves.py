@@ -24,8 +24,9 @@ log = logging.getLogger("elsa_groups.cli")
 # Attempts at groups of a type that a half of the users is worth, and how often one of them may start over: a
 # key may take thousands of attempts a group. Intervals allow for fewer groups, but not for hardly any.
 _ATTEMPTS_OF_HALF, _FEWEST_OF_HALF = 2_000, 20
-# Thresholds of halves: by so many pairs at most. Up to about 6,000 users of 256 dimensions, all pairs take
-# less time than so many drawn ones, which are as good: also where all users' thresholds are sampled.
+# Thresholds of a half are exact where comparing all of its pairs costs at most so many multiply-adds (6,000
+# users of 256 dimensions), even if those of all users are sampled: that takes less time than a million
+# sampled pairs. Otherwise they come from so many sampled pairs.
 _EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
 
 # Why there are no intervals of a type, as records and pages say it.
@@ -138,15 +139,26 @@ def _affordable(key: DrawnKey) -> int:
     return _ATTEMPTS_OF_HALF * len(key.groups.members) // attempts
 
 
-def _groups_of_half(n_groups: int, n_users: int) -> int:
-    """Return how many groups of a type a half of so many users is asked for, if all were for ``n_groups``.
+def _groups_of_half(n_groups: int, n_users: int, *, scarce: bool) -> int:
+    """Return how many groups of a type to ask a half for.
 
     By :func:`~elsa_groups.measures.jackknife.find_interval` the variance of halves' means counts by
     ``f = share / (1 - share)``. With ``f n`` groups of a half, what their chance adds to it is as large,
     beside the variance of the mean of all n groups, as it is where halves are half of the users and have n.
+
+    Parameters
+    ----------
+    n_groups : int
+        Groups that were drawn from all users.
+    n_users : int
+        All users, not those of the half.
+    scarce : bool
+        Whether all users may hardly have had as many groups. Then as large a share of the groups is asked
+        for as the half is of the users.
     """
     inside = size_of_half(n_users)
-    return min(n_groups, max(_FEWEST_OF_HALF, _divide_up(inside * n_groups, n_users - inside)))
+    asked = _divide_up(inside * n_groups, n_users if scarce else n_users - inside)
+    return min(n_groups, max(asked, min(_FEWEST_OF_HALF, _divide_up(n_groups, 2))))
 
 
 def _divide_up(a: int, b: int) -> int:
@@ -200,17 +212,14 @@ def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
 def _draw_again(
     source: DrawnFrom, key: DrawnKey, given: Members | None, *, n_users: int, stream: str
 ) -> Members:
-    """Draw groups of a type from a half of so many users, on its own stream; return their members.
+    """Draw groups of a type from a half, on its own stream; return their members.
 
-    Where filters are on or fewer groups will do, all users may hardly have had as many groups as there are.
-    Then the same share of them is asked of a half, and fewer will do.
+    ``n_users`` is the number of all users. Where filters are on or fewer groups will do, all of them may
+    hardly have had as many groups as there are; then fewer than are asked of a half will do.
     """
-    filters, n_groups = source.settings.filters, len(key.groups.members)
+    filters = source.settings.filters
     scarce = bool(filters.on) or source.settings.allow_partial
-    if scarce:
-        n_groups = _divide_up(size_of_half(n_users) * n_groups, n_users)
-    else:
-        n_groups = _groups_of_half(n_groups, n_users)
+    n_groups = _groups_of_half(len(key.groups.members), n_users, scarce=scarce)
     # The partner may have fewer in a half.
     n_groups = n_groups if given is None else min(n_groups, len(given))
     sampling = source.settings.sampling

@@ -1,7 +1,7 @@
-"""Groups of made-up users, drawn and measured so that all that this needs is compiled.
+"""Groups of made-up users, measured and drawn so that what this needs is compiled.
 
-On a fresh installation compilers take half of the time of the first run. A process of its own, started with
-the settings as its input, does their work while another imports its libraries.
+On a fresh installation much of the first run is spent compiling. A process of its own, started with the
+settings as its input, compiles a part while the command imports its libraries and compiles the rest.
 """
 
 import os
@@ -36,7 +36,7 @@ _MEDIAN, _MIDDLE = Target(quantile=0.5), BandTarget(Target(quantile=0.3), Target
 
 
 def rehearse(settings: GenerateSettings) -> None:
-    """Draw and measure a few groups of each type that settings ask for, of random histories."""
+    """Measure made-up groups of each type that settings ask for, and draw some if that is possible."""
     rng = np.random.default_rng(0)
     histories = csr_array((rng.random((_USERS, _ITEMS)) < 0.2).astype(np.float32))
     users, items = (tuple(map(str, range(n))) for n in histories.shape)
@@ -45,20 +45,22 @@ def rehearse(settings: GenerateSettings) -> None:
     asked = replace(
         settings,
         families={name: replace(family, n_groups=_GROUPS) for name, family in settings.families.items()},
-        # Nothing is left of so few groups by some filters; what keeps groups is compiled by keeping all.
+        # Some filters reject all of so few groups. What counts the groups kept is compiled without them.
         filters=NO_FILTERS,
         allow_partial=settings.allow_partial or bool(settings.filters.on),
         baseline=replace(settings.baseline, n_groups=_GROUPS),
         thresholds=replace(settings.thresholds, similar=_MEDIAN, divergent=_MEDIAN, band=_MIDDLE),
         evidence=EvidenceSettings(),
+        sampling=replace(settings.sampling, max_restarts=10),
     )
     everyone = np.arange(_USERS)
     population = embed_population(asked, interactions, encoder, Chosen(everyone, everyone), threads=1)
     thresholds = _easy_thresholds(population.users)
     source = DrawnFrom(asked, population, thresholds, Runtime())
-    # The other process draws first: by another order either compiles what the other comes to later.
+    # The command compiles what draws first, and what measures last. Here measuring comes first, so that the
+    # two do not compile the same code.
     measure_keys(source, [_made_up(kind, rng) for kind in asked.types])
-    # There may be no group of a type among so few users: then the other process compiles what it needs.
+    # So few users may have no group of a type: then the command compiles what is left.
     with suppress(InputError):
         drawn, _ = draw_keys(asked, population, thresholds.limits, Runtime())
         halved = replace(asked, evidence=EvidenceSettings(halves=2))
@@ -67,7 +69,7 @@ def rehearse(settings: GenerateSettings) -> None:
 
 def _made_up(kind: GroupType, rng: np.random.Generator) -> DrawnKey:
     """Return groups of anybody, as if they had been drawn by the rules of a type."""
-    members = np.array([rng.permutation(_USERS)[: sum(kind.sizes)] for _ in range(_GROUPS)])
+    members = rng.integers(_USERS, size=(_GROUPS, kind.size))
     ones = np.ones(_GROUPS, np.int64)
     groups = Groups(kind.name, members, kind.sizes, Accounting(ones, ones, ones))
     return DrawnKey(kind, groups, groups, 0.0)

@@ -3,18 +3,16 @@
 import logging
 import os
 import pickle
-import signal
 import sys
+
+from elsa_groups.base.module_process import READY
 
 
 def main() -> None:
     """Draw until the input ends, with the process at its other end."""
-    # Ctrl-C is for the process at the other end, which then goes away.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # That it looks for fonts, for the first time.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    # It takes a second, in which Ctrl-C is ignored already.
-    from elsa_groups.base.module_process import READY
+    # Only now, as it imports matplotlib.
     from elsa_groups.report.figures.run import save_shown
 
     told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
