@@ -17,7 +17,7 @@ _MEASURES = (
     ("error of a mistyped key", (*_GENERATE, "sed=1"), "error: sed"),
     ("first log line of generate", _GENERATE, "generate dataset=Demo"),
     ("import torch alone", ("-c", "import torch"), ""),
-    ("generate until the store is checked and Demo loaded", _GENERATE, "Demo from generated"),
+    ("generate until the store is checked and Demo loaded", _GENERATE, "Demo: generated:Demo"),
 )
 _AGAINST = ("-c", "import mlflow"), ""
 
