@@ -1,7 +1,9 @@
 """Who helps a command: processes that draw figures, and one that compiles on a fresh installation."""
 
 import os
+import signal
 import time
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -53,6 +55,24 @@ def test_figures_and_what_is_not_yet_compiled_are_left_to_others(started, monkey
     with helping(COMMANDS["generate"], SETTINGS, ONE):
         _wait_for(len(names), started)
     assert started == names
+
+
+def test_what_draws_starts_after_what_compiles_which_ends_with_the_command(started, monkeypatch):
+    given = []
+
+    @contextmanager
+    def noted(count, after):
+        given.append((count, after))
+        yield
+
+    monkeypatch.setattr(figure_processes, "figure_processes", noted)
+    monkeypatch.setattr(module, "lacks_rehearsal", lambda: True)
+    with helping(COMMANDS["generate"], SETTINGS, ONE):
+        assert started == [REHEARSAL]
+    ((count, compiling),) = given
+    assert count == 2
+    assert REHEARSAL in compiling.args[-1]
+    assert compiling.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,30 @@ def test_what_a_killed_process_leaves_is_drawn_here(tmp_path, shown, started):
     assert _files(tmp_path / "there") == _files(tmp_path / "here")
 
 
+def test_what_is_left_by_a_process_that_was_killed_is_drawn_by_the_other(
+    tmp_path, shown, started, monkeypatch
+):
+    here, drawn, draw_here = _draw_here(tmp_path / "here", shown), [], module._draw_here
+
+    def noted(folder, figure):
+        drawn.append(figure)
+        return draw_here(folder, figure)
+
+    monkeypatch.setattr(module, "_draw_here", noted)
+    with figure_processes(2):
+        _wait_for(2, started)
+        os.kill(started[0], signal.SIGKILL)
+        there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
+
+    assert there == here
+    assert len(drawn) <= 1
+
+
 def test_what_a_process_is_killed_while_it_tells_of_is_drawn_here(tmp_path, shown, monkeypatch):
-    half = "import sys; sys.stdout.buffer.write(b'\\x80\\x04\\x95\\xff'); sys.stdout.flush()"
+    half = (
+        "import sys; say = sys.stdout.buffer; say.write(b'ready'); say.flush(); sys.stdin.buffer.read(1)"
+        "; say.write(b'\\x80\\x04\\x95\\xff'); say.flush()"
+    )
     monkeypatch.setattr(
         module, "start_module", lambda *_, **__: Popen([sys.executable, "-c", half], stdin=PIPE, stdout=PIPE)
     )
@@ -104,7 +126,7 @@ def test_what_a_process_is_killed_while_it_tells_of_is_drawn_here(tmp_path, show
 
 def _sleeping(*_: object, **__: object) -> Popen[bytes]:
     """A process that says nothing."""
-    return Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=PIPE, stdout=PIPE)
+    return Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=PIPE, stdout=PIPE)
 
 
 def test_processes_that_are_left_before_they_are_ready_end(monkeypatch):

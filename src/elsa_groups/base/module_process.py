@@ -22,8 +22,7 @@ def start_module(name: str, *, stdout: int, stderr: int | None = None) -> Popen[
     """
     # Nothing in the folder that a user is in, or beside this package, must be taken for one of Python's own.
     run = f"runpy.run_module({name!r}, run_name='__main__')"
-    code = f"import runpy, sys; sys.path.append({str(_SOURCES)!r}); {run}"
-    # Ctrl-C is for this process, which then ends the other one; so is what else is sent to its group.
-    return Popen(
-        [sys.executable, "-P", "-c", code], stdin=PIPE, stdout=stdout, stderr=stderr, process_group=0
-    )
+    # Ctrl-C is for this process, which then ends the other one.
+    deaf = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    code = f"{deaf}; import runpy, sys; sys.path.append({str(_SOURCES)!r}); {run}"
+    return Popen([sys.executable, "-P", "-c", code], stdin=PIPE, stdout=stdout, stderr=stderr)

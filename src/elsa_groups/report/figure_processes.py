@@ -37,12 +37,15 @@ class _Processes:
 
     def _start(self) -> None:
         """Start a process once the one before is ready: importing matplotlib must not take all cores."""
-        with self._starting:
-            process = self._new_process()
-        if process is None:
-            self._lose_one()
-        else:
-            self._idle.put(process)
+        process = None
+        try:
+            with self._starting:
+                process = self._new_process()
+        finally:
+            if process is None:
+                self._lose_one()
+            else:
+                self._idle.put(process)
 
     def _new_process(self) -> Popen[bytes] | None:
         if self._after:
@@ -56,9 +59,10 @@ class _Processes:
             # A machine that has no room for another one is no reason to stop.
             return None
         self._all.append(process)
+        if self._ended:
+            process.kill()
         assert process.stdout
-        process.stdout.read(len(READY))
-        return process
+        return process if process.stdout.read(len(READY)) == READY else None
 
     def _lose_one(self) -> None:
         """Go on with the others; without any, let those who wait for one know."""
@@ -93,17 +97,13 @@ class _Processes:
 
     def end(self) -> None:
         """Let go of them, whatever they are at."""
+        # One that is added after this is killed by who adds it.
         self._ended = True
-        self._kill_all()
-        # One may have been started meanwhile; it says that it is ready in a second.
-        self._threads.shutdown(cancel_futures=True)
-        self._kill_all()
-        for process in self._all:
-            process.communicate()
-
-    def _kill_all(self) -> None:
         for process in (*self._all, *filter(None, [self._after])):
             process.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._all:
+            process.communicate()
 
 
 _PROCESSES: ContextVar[_Processes | None] = ContextVar("processes", default=None)

@@ -261,7 +261,13 @@ def test_where_halves_are_a_small_share_of_the_users_they_are_asked_for_as_few_g
     n_pairs = n_users * (n_users - 1) // 2
     source = source_of(n_users=n_users, thresholds=Thresholds(0.7, 0.3, "exact", n_users, n_pairs))
     # 5,000 of 12,500 are two fifths, and two thirds of those who are not among them.
-    for n_groups, of_half, scarce in ((120, 80, False), (24, 16, False), (120, 48, True), (24, 12, True)):
+    for n_groups, of_half, scarce in (
+        (120, 80, False),
+        (24, 20, False),
+        (12, 12, False),
+        (120, 48, True),
+        (24, 12, True),
+    ):
         asked = replace(source.settings, allow_partial=scarce)
         key = drawn(source, replace(ANYONE, n_groups=n_groups), (3,))
         again = draw_from_halves(replace(source, settings=asked), [key]).members["random_3"]
@@ -287,10 +293,14 @@ def test_intervals_take_the_share_of_the_users_in_a_half_and_its_groups_into_acc
         assert found[name] == find_interval(of_all[name], means, 80.0, 0.4), name
 
 
-@pytest.mark.parametrize(("pairs", "method"), [(1_000_000, "exact"), (1_000, "sampled")])
-def test_halves_of_sampled_thresholds_have_exact_ones_unless_few_pairs_are_asked_for(
-    monkeypatch, pairs, method
+@pytest.mark.parametrize(
+    ("pairs", "budget", "method"),
+    [(1_000_000, 1e10, "exact"), (1_000, 1e10, "sampled"), (1_000_000, 1, "sampled")],
+)
+def test_halves_of_sampled_thresholds_have_exact_ones_unless_they_cost_more_or_few_pairs_are_asked_for(
+    monkeypatch, pairs, budget, method
 ):
+    monkeypatch.setattr(halves, "EXACT_BUDGET", budget)
     found, find = [], halves.find_thresholds
 
     def noted(*args, **options):

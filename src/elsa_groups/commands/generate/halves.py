@@ -27,7 +27,7 @@ _ATTEMPTS_OF_HALF, _FEWEST_OF_HALF = 2_000, 20
 # Thresholds of a half are exact where comparing all of its pairs costs at most so many multiply-adds (6,000
 # users of 256 dimensions), even if those of all users are sampled: that takes less time than a million
 # sampled pairs. Otherwise they come from so many sampled pairs.
-_EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
+EXACT_BUDGET, _SAMPLED_PAIRS = 1e10, 1_000_000
 
 # Why there are no intervals of a type, as records and pages say it.
 _TOO_MANY_ATTEMPTS = "its groups take too many attempts to be drawn again from halves of the users"
@@ -154,11 +154,18 @@ def _groups_of_half(n_groups: int, n_users: int, *, scarce: bool) -> int:
         All users, not those of the half.
     scarce : bool
         Whether all users may hardly have had as many groups. Then as large a share of the groups is asked
-        for as the half is of the users.
+        for as the half is of the users; of fewer than 40 groups half.
+
+    Returns
+    -------
+    int
+        At least 20, if there are as many.
     """
     inside = size_of_half(n_users)
-    asked = _divide_up(inside * n_groups, n_users if scarce else n_users - inside)
-    return min(n_groups, max(asked, min(_FEWEST_OF_HALF, _divide_up(n_groups, 2))))
+    if scarce:
+        fewest = min(_FEWEST_OF_HALF, _divide_up(n_groups, 2))
+        return max(fewest, _divide_up(inside * n_groups, n_users))
+    return min(n_groups, max(_FEWEST_OF_HALF, _divide_up(inside * n_groups, n_users - inside)))
 
 
 def _divide_up(a: int, b: int) -> int:
@@ -194,7 +201,7 @@ def _half_of(source: DrawnFrom, rows: Members) -> DrawnFrom:
 def _thresholds_of_half(half: DrawnFrom) -> Thresholds:
     users, asked = half.population.users, half.settings.thresholds
     few_pairs = asked.method == Method.sampled and asked.sampled_pairs < _SAMPLED_PAIRS
-    sampled = few_pairs or users.cost_of_pairs > _EXACT_BUDGET
+    sampled = few_pairs or users.cost_of_pairs > EXACT_BUDGET
     of_half = replace(
         asked,
         method=Method.sampled if sampled else Method.exact,
