@@ -161,8 +161,9 @@ def coverage(found: list[Found]) -> dict[tuple[str, str], NDArray[np.float64]]:
 def coverage_of_few(
     n: int, share: float, *, of_half: int, of_users: float, halves: int, repeats: int
 ) -> float | None:
-    """Return how often the interval of n groups, ``of_half`` of each half, holds the truth; None: none.
+    """Return how often the interval of n groups holds the truth; None where there is none.
 
+    From each half ``of_half`` groups are drawn.
     Groups vary with variance 1, and users move the mean over all groups with standard deviation ``of_users``.
     """
     rng, scale = np.random.default_rng(n), share / (1.0 - share)

@@ -109,6 +109,14 @@ class Store:
         return [run.info.run_id for run in runs]
 
 
+def wait_for_processes(count: int, started: Sequence[object]) -> None:
+    """Wait until so many processes are noted as started, a minute at most."""
+    end = time.monotonic() + 60
+    while len(started) < count:
+        assert time.monotonic() < end, f"{len(started)} of {count} processes have started: {started}"
+        time.sleep(0.01)
+
+
 @contextmanager
 def kept_process() -> Iterator[None]:
     """Undo what a launch changes for good: handlers of logs and signals."""

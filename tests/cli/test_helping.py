@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +12,8 @@ from elsa_groups.cli import helping as module
 from elsa_groups.cli.commands import COMMANDS
 from elsa_groups.cli.helping import helping
 from elsa_groups.report import figure_processes
+
+from ..launches import wait_for_processes
 
 FIGURES = "elsa_groups.report.figures.process"
 REHEARSAL = "elsa_groups.commands.generate.rehearsal"
@@ -39,31 +39,22 @@ def started(monkeypatch):
             os.kill(number, 0)
 
 
-def _wait_for(count, started):
-    """Processes that draw start one after the other, beside whatever the command does."""
-    end = time.monotonic() + 60
-    while len(started) < count:
-        assert time.monotonic() < end, f"only {started} have started"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize(
     ("compiled", "names"), [(False, [REHEARSAL, FIGURES, FIGURES]), (True, [FIGURES, FIGURES])]
 )
 def test_figures_and_what_is_not_yet_compiled_are_left_to_others(started, monkeypatch, compiled, names):
     monkeypatch.setattr(module, "lacks_rehearsal", lambda: not compiled)
     with helping(COMMANDS["generate"], SETTINGS, ONE):
-        _wait_for(len(names), started)
+        wait_for_processes(len(names), started)
     assert started == names
 
 
 def test_what_draws_starts_after_what_compiles_which_ends_with_the_command(started, monkeypatch):
-    given = []
+    given, original = [], figure_processes.figure_processes
 
-    @contextmanager
     def noted(count, after):
         given.append((count, after))
-        yield
+        return original(count, after)
 
     monkeypatch.setattr(figure_processes, "figure_processes", noted)
     monkeypatch.setattr(module, "lacks_rehearsal", lambda: True)

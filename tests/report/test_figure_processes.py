@@ -16,6 +16,7 @@ from elsa_groups.report.figure_processes import begin_figures, figure_processes
 from elsa_groups.report.figures.counting import count_similarities, similarity_rows
 from elsa_groups.report.figures.data import FigureData, Similarities
 
+from ..launches import wait_for_processes
 from .conftest import make_result
 
 LIMITS = {"similar": 0.75, "divergent": 0.45}
@@ -45,14 +46,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             os.kill(number, 0)
 
 
-def _wait_for(count: int, started: list[int]) -> None:
-    """Processes start one after the other, beside whatever the command does."""
-    end = time.monotonic() + 60
-    while len(started) < count:
-        assert time.monotonic() < end, f"{len(started)} of {count} processes have started"
-        time.sleep(0.01)
-
-
 def _folder(path: Path) -> Path:
     for name in ("figures", "histograms"):
         (path / name).mkdir(parents=True)
@@ -72,7 +65,7 @@ def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked
     here = _draw_here(tmp_path / "here", shown)
 
     with figure_processes(asked):
-        _wait_for(count, started)
+        wait_for_processes(count, started)
         there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
     assert len(started) == count
@@ -83,7 +76,7 @@ def test_files_and_pictures_are_those_drawn_here(tmp_path, shown, started, asked
 
 def test_what_a_killed_process_leaves_is_drawn_here(tmp_path, shown, started):
     with figure_processes(1):
-        _wait_for(1, started)
+        wait_for_processes(1, started)
         os.kill(started[0], signal.SIGKILL)
         there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
@@ -102,7 +95,7 @@ def test_what_is_left_by_a_process_that_was_killed_is_drawn_by_the_other(
 
     monkeypatch.setattr(module, "_draw_here", noted)
     with figure_processes(2):
-        _wait_for(2, started)
+        wait_for_processes(2, started)
         os.kill(started[0], signal.SIGKILL)
         there = list(begin_figures(_folder(tmp_path / "there"), shown).pictures())
 
@@ -133,7 +126,7 @@ def test_processes_that_are_left_before_they_are_ready_end(monkeypatch):
     begun: list[Popen[bytes]] = []
     monkeypatch.setattr(module, "start_module", lambda *_, **__: begun.append(_sleeping()) or begun[-1])
     with figure_processes(3):
-        _wait_for(1, begun)
+        wait_for_processes(1, begun)
 
     assert [process.returncode for process in begun] == [-signal.SIGKILL]
 
@@ -143,7 +136,7 @@ def test_processes_start_when_the_output_of_the_one_before_has_ended(started):
         time.sleep(0.3)
         assert started == []
         before.kill()
-        _wait_for(2, started)
+        wait_for_processes(2, started)
 
 
 def test_figures_do_not_wait_for_the_process_before_to_end_by_itself(tmp_path, shown, started):
@@ -204,7 +197,7 @@ def test_an_interrupted_command_leaves_no_process(tmp_path, shown, started):
     def interrupted() -> None:
         with figure_processes(2):
             begin_figures(_folder(tmp_path), shown)
-            _wait_for(2, started)
+            wait_for_processes(2, started)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -36,15 +36,9 @@ def helping(command: Command, settings: Any, ranks: Ranks) -> Iterator[None]:
     if threads < 2:
         yield
         return
-    compiling = _start_compiling(settings) if lacks_rehearsal() else None
-    try:
-        # After the one that compiles, which needs a core for itself until there is something to draw.
-        with figure_processes(threads, after=compiling):
-            yield
-    finally:
-        if compiling:
-            compiling.kill()
-            compiling.communicate()
+    # After the one that compiles, which needs a core for itself until there is something to draw.
+    with figure_processes(threads, after=_start_compiling(settings) if lacks_rehearsal() else None):
+        yield
 
 
 def _start_compiling(settings: Any) -> Popen[bytes] | None:

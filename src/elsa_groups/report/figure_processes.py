@@ -20,11 +20,11 @@ _MOST_PROCESSES = 3
 
 
 class _Processes:
-    """Processes that draw, each a figure at a time."""
+    """Processes that draw, each a figure at a time, and the one that they are started after."""
 
     def __init__(self, count: int, after: Popen[bytes] | None) -> None:
         self._after = after
-        self._all: list[Popen[bytes]] = []
+        self._all = [after] if after else []
         self._lock, self._starting, self._ended = Lock(), Lock(), False
         self._threads, self._usable = ThreadPoolExecutor(count), count
         # None where no process is left.
@@ -99,7 +99,7 @@ class _Processes:
         """Let go of them, whatever they are at."""
         # One that is added after this is killed by who adds it.
         self._ended = True
-        for process in (*self._all, *filter(None, [self._after])):
+        for process in tuple(self._all):
             process.kill()
         self._threads.shutdown(cancel_futures=True)
         for process in self._all:
@@ -120,8 +120,8 @@ def figure_processes(count: int, after: Popen[bytes] | None = None) -> Iterator[
     count : int
         How many, at least 1, of which there are three at most.
     after : Popen, optional
-        A process, its output a pipe, which they are started after. It is killed when the first figure is
-        begun, or in the end.
+        A process, its output a pipe, which they are started after. It is ended when the first figure is
+        begun, or with them.
     """
     processes = _Processes(min(count, _MOST_PROCESSES), after)
     token = _PROCESSES.set(processes)
