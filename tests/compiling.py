@@ -10,7 +10,7 @@ SMALL = (
     "evidence.halves=2",
 )  # fmt: skip
 COMMANDS = (
-    ("main", *SMALL, "model.epochs=1", "model.factors=16", "filters=distinct", "evaluate=true"),
+    ("main", *SMALL, "model.epochs=1", "model.factors=16", "filters=distinct"),
     ("generate", *SMALL, "families=band", "sampling.max_draws=null", "similarity.center=mean"),
     *(("generate", *SMALL, f"similarity.source={source}") for source in ("history_cosine", "jaccard")),
     ("feasibility", *SMALL, "feasibility.attempts=20"),

@@ -19,8 +19,9 @@ from elsa_groups.groups.family import Family
 from elsa_groups.settings.recorded import read_settings
 
 
+@cache
 def register(command: Command) -> None:
-    """Put the schemas where the defaults lists of conf/ find them."""
+    """Put the schemas where the defaults lists of conf/ find them, once in a process."""
     OmegaConf.register_new_resolver("scratch_folder", _scratch_folder, use_cache=True, replace=True)
     store = ConfigStore.instance()
     store.store(f"{command.name}_schema", _schema_of(command.settings))

@@ -180,18 +180,27 @@ def _differences(
     aggregators: Sequence[str], values: Floats, halves: Sequence[Floats], share: float
 ) -> Iterator[PairedDifference]:
     """Yield the difference of every pair, with its interval where every half has groups."""
-    counts = [len(half) for half in halves]
-    for (a, first), (b, second) in combinations(enumerate(aggregators), 2):
-        apart = values[:, a] - values[:, b]
+    pairs = [*combinations(range(len(aggregators)), 2)]
+    apart, counts = _apart(values, pairs), [len(half) for half in halves]
+    known = bool(counts) and all(counts)
+    of_halves = np.array([_apart(half, pairs).mean(axis=1) for half in halves]).T if known else None
+    for number, ((a, b), mean) in enumerate(zip(pairs, apart.mean(axis=1).tolist(), strict=True)):
+        found = PairedDifference(aggregators[a], aggregators[b], mean, same=not apart[number].any())
         interval = None
-        if all(counts) and counts:
-            means = np.array([(half[:, a] - half[:, b]).mean() for half in halves])
-            interval = find_interval(apart, means, harmonic_mean(counts), share, least=-np.inf)
-        found = PairedDifference(first, second, float(apart.mean()), same=not apart.any())
+        if of_halves is not None:
+            groups = harmonic_mean(counts)
+            interval = find_interval(apart[number], of_halves[number], groups, share, least=-np.inf)
         if interval is not None:
             error = interval.standard_error
             found = replace(found, low=interval.low, high=interval.high, error=error)
         yield found
+
+
+def _apart(values: Floats, pairs: Sequence[tuple[int, int]]) -> Floats:
+    """Return the difference of each pair of columns in every group, shape (n_pairs, n_groups)."""
+    by_name = np.ascontiguousarray(values.T)
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    return by_name[first] - by_name[second]
 
 
 def say_leader(order: Order) -> str:
