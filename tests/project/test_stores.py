@@ -88,22 +88,23 @@ def test_groups_are_kept_in_a_folder_of_runs_and_found_where_it_is_moved_to(new_
     check_groups(replace(store, uri=str(moved)), run_id)
 
 
-def test_a_child_launched_in_another_experiment_goes_to_its_parents(local):
+def test_a_child_launched_in_another_experiment_goes_to_its_parents(local, monkeypatch):
     store, first = local
     parent = store.client.get_run(first).data.tags["mlflow.parentRunId"]
-    overrides = ["evidence.halves=null", *DATA[1:], *FAMILIES]
-    options = ["-P", f"parent={parent}", "-P", "n_groups=3", "-P", f"overrides={' '.join(overrides)}"]
-
-    done = store.mlflow_run("--experiment-name", "other", "-e", "generate", *options)
+    # As `mlflow run --experiment-name other` launches it, and ends its run.
+    other = store.client.create_experiment("other")
+    launched = store.client.create_run(other).info.run_id
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_RUN_ID", launched)
+        done = launch(store, "generate", *SMALL, f"parent={parent}")
+    store.client.set_terminated(launched)
 
     assert done.code == 0, done.err
     check_groups(store, done.last_id)
-    other = store.client.get_experiment_by_name("other").experiment_id
-    (launched,) = store.client.search_runs([other])
-    assert launched.info.status == "FINISHED"
-    assert launched.data.tags["elsa_groups.run"] == done.last_id
+    (run,) = store.client.search_runs([other])
+    assert (run.info.run_id, run.data.tags["elsa_groups.run"]) == (launched, done.last_id)
     with pytest.raises(InputError, match=f"it launched run {done.last_id}: give that one"):
-        load_groups(launched.info.run_id, tracking_uri=store.uri)
+        load_groups(launched, tracking_uri=store.uri)
 
 
 def test_groups_are_drawn_from_a_parent_in_a_store_that_was_moved(local, tmp_path):

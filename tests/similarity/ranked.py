@@ -19,7 +19,7 @@ from elsa_groups.similarity.thresholds import find_thresholds, share_of_pairs
 from elsa_groups.similarity.tiles import bin_window
 from elsa_groups.similarity.vector_users import VectorUsers
 
-# Three tiles of unequal size: of two or three ranks some overflow at 50,000 pairs, and some do not.
+# Three tiles of unequal size: some of three ranks overflow at 50,000 pairs, and some do not.
 FEW = 600
 # More than 2**20 pairs: brackets come from a sample.
 MANY = 1500
