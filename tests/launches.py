@@ -119,17 +119,20 @@ def wait_for_processes(count: int, started: Sequence[object]) -> None:
 
 @contextmanager
 def kept_process() -> Iterator[None]:
-    """Undo what a launch changes for good: handlers of logs and signals."""
-    root, numbers = logging.getLogger(), (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers, level = root.handlers[:], root.level
-    on_signal = [signal.getsignal(number) for number in numbers]
+    """Undo what a launch changes for good: logs, and what signals do; a closed terminal ends it."""
+    signals = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)}
+    loggers = [logging.getLogger(name) for name in ("", "elsa_groups", "mlflow", "alembic", "torch")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    # Under nohup it would be ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         yield
     finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        for number, handler in zip(numbers, on_signal, strict=True):
+        for number, handler in signals.items():
             signal.signal(number, handler)
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
 
 
 def only_histograms(

@@ -96,6 +96,8 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 def _signals() -> Iterator[None]:
     """What signals do, put back in the end."""
     before = [signal.getsignal(number) for number in NUMBERS]
+    # Under nohup it would be ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in zip(NUMBERS, before, strict=True):
         signal.signal(number, handler)

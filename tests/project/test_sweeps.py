@@ -2,13 +2,12 @@
 
 import contextlib
 import io
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +22,7 @@ from elsa_groups.commands.compare import compare as comparing
 from elsa_groups.commands.generate import drawing, generate
 from elsa_groups.tracking.run import tracked_run
 
+from ..launches import kept_process
 from .conftest import ROOT, Launch, Store
 
 SMALL = (
@@ -32,22 +32,6 @@ SMALL = (
 MODEL = ("model.factors=16", "model.epochs=1")
 # The second is below the divergent threshold, which is known only once all pairs are compared.
 VALUES = "thresholds.similar.value=null,0.2,0.9"
-
-
-@contextlib.contextmanager
-def as_it_was() -> Iterator[None]:
-    """Give back what an entry point takes hold of, as it has its process for itself."""
-    signals = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)}
-    loggers = [logging.getLogger(name) for name in ("", "elsa_groups", "mlflow", "alembic", "torch")]
-    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
-    try:
-        yield
-    finally:
-        for number, handler in signals.items():
-            signal.signal(number, handler)
-        for logger, level, handlers in before:
-            logger.setLevel(level)
-            logger.handlers[:] = handlers
 
 
 @dataclass
@@ -63,7 +47,7 @@ class Place:
         stand_in = compare or (lambda run_ids: self.compared.append(list(run_ids)) or "0123")
         task = import_module(f"elsa_groups.cli.{entry_point}").main
         out, err, code = io.StringIO(), io.StringIO(), 0
-        with pytest.MonkeyPatch.context() as patch, as_it_was():
+        with pytest.MonkeyPatch.context() as patch, kept_process():
             patch.chdir(self.store.folder)
             patch.setattr(comparing, "compare_runs", stand_in)
             # Nobody looks at the figures.
