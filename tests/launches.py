@@ -119,11 +119,11 @@ def wait_for_processes(count: int, started: Sequence[object]) -> None:
 
 @contextmanager
 def kept_process() -> Iterator[None]:
-    """Undo what a launch changes for good: logs, and what signals do; a closed terminal ends it."""
+    """Undo what a launch changes for good: logs, and what signals do."""
     signals = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)}
     loggers = [logging.getLogger(name) for name in ("", "elsa_groups", "mlflow", "alembic", "torch")]
     before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
-    # Under nohup it would be ignored.
+    # A launch ends with its terminal, also if the tests are run by nohup, which has them ignore that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         yield

@@ -124,6 +124,7 @@ def test_a_closed_terminal_ends_nothing_under_nohup():
         signal.raise_signal(signal.SIGTERM)
 
 
+@pytest.mark.usefixtures("_signals")
 def test_what_is_said_to_a_closed_terminal_does_not_change_the_end():
     child, terminal = pty.fork()
     if not child:

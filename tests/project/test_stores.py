@@ -14,9 +14,10 @@ from elsa_groups.tracking.parent_search import check_parent
 from .conftest import Store, launch, served
 
 # Trained so little, few users diverge.
-FAMILIES = ["~families.divergent", "~families.opposing"]
-DATA = ["dataset=Demo", "dataset.n_users=300", "dataset.n_items=400"]
-SMALL = [*DATA, "n_groups=3", "baseline.n_groups=20", "evidence.halves=null", *FAMILIES]
+SMALL = [
+    "dataset=Demo", "dataset.n_users=300", "dataset.n_items=400", "n_groups=3", "baseline.n_groups=20",
+    "evidence.halves=null", "~families.divergent", "~families.opposing",
+]  # fmt: skip
 KEYS = ["similar_3", "similar_5", "random_3"]
 
 
@@ -96,6 +97,7 @@ def test_a_child_launched_in_another_experiment_goes_to_its_parents(local, monke
     launched = store.client.create_run(other).info.run_id
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_RUN_ID", launched)
+        patch.setenv("MLFLOW_EXPERIMENT_ID", other)
         done = launch(store, "generate", *SMALL, f"parent={parent}")
     store.client.set_terminated(launched)
 

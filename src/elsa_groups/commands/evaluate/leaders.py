@@ -182,13 +182,14 @@ def _differences(
     """Yield the difference of every pair, with its interval where every half has groups."""
     pairs = [*combinations(range(len(aggregators)), 2)]
     apart, counts = _apart(values, pairs), [len(half) for half in halves]
-    known = bool(counts) and all(counts)
-    of_halves = np.array([_apart(half, pairs).mean(axis=1) for half in halves]).T if known else None
+    of_halves, groups = None, 0.0
+    if counts and all(counts):
+        of_halves = np.array([_apart(half, pairs).mean(axis=1) for half in halves]).T
+        groups = harmonic_mean(counts)
     for number, ((a, b), mean) in enumerate(zip(pairs, apart.mean(axis=1).tolist(), strict=True)):
         found = PairedDifference(aggregators[a], aggregators[b], mean, same=not apart[number].any())
         interval = None
         if of_halves is not None:
-            groups = harmonic_mean(counts)
             interval = find_interval(apart[number], of_halves[number], groups, share, least=-np.inf)
         if interval is not None:
             error = interval.standard_error
