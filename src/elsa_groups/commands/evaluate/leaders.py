@@ -188,10 +188,9 @@ def _differences(
         groups = harmonic_mean(counts)
     for number, ((a, b), mean) in enumerate(zip(pairs, apart.mean(axis=1).tolist(), strict=True)):
         found = PairedDifference(aggregators[a], aggregators[b], mean, same=not apart[number].any())
-        interval = None
-        if of_halves is not None:
-            interval = find_interval(apart[number], of_halves[number], groups, share, least=-np.inf)
-        if interval is not None:
+        if of_halves is not None and (
+            interval := find_interval(apart[number], of_halves[number], groups, share, least=-np.inf)
+        ):
             error = interval.standard_error
             found = replace(found, low=interval.low, high=interval.high, error=error)
         yield found
