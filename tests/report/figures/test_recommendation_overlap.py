@@ -5,7 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 
+from elsa_groups.report.colors import BLUE
 from elsa_groups.report.figures.counting import overlap_rows
 from elsa_groups.report.figures.recommendation_overlap import describe_overlaps, draw_overlaps
 
@@ -34,6 +37,18 @@ def test_a_row_has_the_mean_of_its_groups_and_where_most_of_them_lie_beside_rand
     assert [text.get_text() for text in axes.texts] == [
         "mean", *(f"{values.mean():.3f}" for values in shares.values())
     ]  # fmt: skip
+
+
+def test_a_mark_at_0_is_whole():
+    rows = overlap_rows([with_overlaps("divergent_3", [0.0, 0.0], [0.0, 0.2])])
+    canvas = FigureCanvasAgg(draw_overlaps(rows))
+    canvas.draw()
+    (axes,) = canvas.figure.axes
+    at, row = axes.transData.transform((0.0, 0.0)).round().astype(int)
+    # Rows of pixels are counted from above.
+    mark = np.asarray(canvas.buffer_rgba())[::-1][row - 3 : row + 4, :, :3] / 255
+    blue = np.abs(mark - to_rgb(BLUE)).max(axis=2) < 0.2
+    assert blue[:, :at].sum() == pytest.approx(blue[:, at:].sum(), rel=0.3)
 
 
 def test_nothing_in_common_is_drawn_and_said():

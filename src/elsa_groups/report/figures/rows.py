@@ -80,6 +80,8 @@ def draw_rows(title: str, rows: Rows, x: str, *, thresholds: tuple[float, float]
 
 def _draw_band(axes: Axes, random: Spread) -> Artist:
     """Draw random groups as a band from 5 to 95 percent, their mean as a line across it."""
+    # A band that begins at 0 would end the axis there, and cut marks at 0 in half.
+    axes.use_sticky_edges = False
     rows = np.arange(len(random.mean), dtype=np.float64)
     axes.barh(rows, random.high - random.low, 2 * _HALF_BAND, random.low, color=BAND)
     axes.vlines(random.mean, rows - _HALF_BAND, rows + _HALF_BAND, color=GREY, linewidth=1.2)
