@@ -40,7 +40,7 @@ def test_a_row_has_the_mean_of_its_groups_and_where_most_of_them_lie_beside_rand
 
 
 def test_a_mark_at_0_is_whole():
-    rows = overlap_rows([with_overlaps("divergent_3", [0.0, 0.0], [0.0, 0.2])])
+    rows = overlap_rows([with_overlaps("divergent_3", [0.0, 0.0], [0.0, 0.0, 0.2])])
     canvas = FigureCanvasAgg(draw_overlaps(rows))
     canvas.draw()
     (axes,) = canvas.figure.axes
