@@ -117,11 +117,16 @@ def wait_for_processes(count: int, started: Sequence[object]) -> None:
         time.sleep(0.01)
 
 
+# What a launch takes hold of.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+LOGGERS = ("", "elsa_groups", "mlflow", "mlflow.store.db.utils", "alembic", "torch")
+
+
 @contextmanager
 def kept_process() -> Iterator[None]:
     """Undo what a launch changes for good: logs, and what signals do."""
-    signals = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)}
-    loggers = [logging.getLogger(name) for name in ("", "elsa_groups", "mlflow", "alembic", "torch")]
+    signals = {number: signal.getsignal(number) for number in SIGNALS}
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
     # A launch ends with its terminal, also if the tests are run by nohup, which has them ignore that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

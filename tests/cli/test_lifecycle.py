@@ -19,6 +19,8 @@ from elsa_groups.base.distributed import ONE
 from elsa_groups.base.errors import Different, InputError, InputsMissing, Killed
 from elsa_groups.cli.lifecycle import handle_signals, quiet_libraries, refuse_if_meant_to_be_read
 
+from ..launches import SIGNALS, kept_process
+
 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
@@ -66,17 +68,15 @@ def test_any_other_error_is_left_to_be_raised(capsys, error):
 
 
 @pytest.fixture
-def loggers():
-    """Levels of loggers, put back in the end."""
-    known = [logging.getLogger(name) for name in (None, "elsa_groups", "torch", "mlflow.store.db.utils")]
-    before = [logger.level for logger in known]
-    yield
-    for logger, level in zip(known, before, strict=True):
-        logger.setLevel(level)
+def _kept() -> Iterator[None]:
+    """What is changed for good in a process, put back in the end."""
+    with kept_process():
+        yield
 
 
+@pytest.mark.usefixtures("_kept")
 @pytest.mark.parametrize("everything", [True, False])
-def test_everything_means_everything_of_ours(loggers, monkeypatch, everything):
+def test_everything_means_everything_of_ours(monkeypatch, everything):
     for name in ("MLFLOW_LOGGING_LEVEL", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
         monkeypatch.delenv(name, raising=False)
     # As Hydra leaves them.
@@ -89,22 +89,8 @@ def test_everything_means_everything_of_ours(loggers, monkeypatch, everything):
     assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)
 
 
-NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
-
-
-@pytest.fixture
-def _signals() -> Iterator[None]:
-    """What signals do, put back in the end."""
-    before = [signal.getsignal(number) for number in NUMBERS]
-    # Under nohup it would be ignored.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    for number, handler in zip(NUMBERS, before, strict=True):
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("_signals")
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.usefixtures("_kept")
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_command_once(number):
     for _ in range(2):
         # As in a process that another job follows in.
@@ -115,7 +101,7 @@ def test_a_signal_ends_the_command_once(number):
         signal.raise_signal(number)
 
 
-@pytest.mark.usefixtures("_signals")
+@pytest.mark.usefixtures("_kept")
 def test_a_closed_terminal_ends_nothing_under_nohup():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     handle_signals()
@@ -124,7 +110,7 @@ def test_a_closed_terminal_ends_nothing_under_nohup():
         signal.raise_signal(signal.SIGTERM)
 
 
-@pytest.mark.usefixtures("_signals")
+@pytest.mark.usefixtures("_kept")
 def test_what_is_said_to_a_closed_terminal_does_not_change_the_end():
     child, terminal = pty.fork()
     if not child:

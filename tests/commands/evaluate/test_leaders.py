@@ -100,6 +100,15 @@ def test_other_recommenders_and_runs_without_halves_have_no_intervals():
     assert not any(each.is_told for each in alone.differences)
 
 
+def test_where_a_half_has_no_groups_differences_have_no_interval():
+    of = made()
+    *halves, last = of.of_halves["parent"]
+    lacking = replace(of, of_halves={"parent": (*halves, last[:0])})
+    expected = [replace(each, low=None, high=None, error=None) for each in headline(of).differences]
+    assert [*headline(lacking).differences] == expected
+    assert any(each.is_told for each in headline(of).differences)
+
+
 def test_families_of_several_sizes_are_pooled_group_by_group():
     types = [made(1, name="similar_3"), made(2, name="similar_5"), made(3, name="random_3")]
     families = {"similar_3": "similar", "similar_5": "similar", "random_3": "random"}

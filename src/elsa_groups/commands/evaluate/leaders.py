@@ -182,10 +182,9 @@ def _differences(
     """Yield the difference of every pair, with its interval where every half has groups."""
     pairs = [*combinations(range(len(aggregators)), 2)]
     apart, counts = _apart(values, pairs), [len(half) for half in halves]
-    of_halves, groups = None, 0.0
-    if counts and all(counts):
-        of_halves = np.array([_apart(half, pairs).mean(axis=1) for half in halves]).T
-        groups = harmonic_mean(counts)
+    # 0 where a half has none.
+    groups = harmonic_mean(counts) if counts else 0
+    of_halves = np.array([_apart(half, pairs).mean(axis=1) for half in halves]).T if groups else None
     for number, ((a, b), mean) in enumerate(zip(pairs, apart.mean(axis=1).tolist(), strict=True)):
         found = PairedDifference(aggregators[a], aggregators[b], mean, same=not apart[number].any())
         if of_halves is not None and (
